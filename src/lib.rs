@@ -1,0 +1,4 @@
+//! Courant relays energy measurements over XMPP, under the consent of the person concerned.
+
+pub mod senml;
+pub mod transport;

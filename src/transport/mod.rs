@@ -1,0 +1,1 @@
+//! The component stream (XEP-0114).
