@@ -1,0 +1,471 @@
+//! The record a person gives: this recipient may have these series, for this purpose, in this time.
+//!
+//! The fields follow EU 2023/1162 (objects H, I, K), ISO/IEC TS 27560 and ESPI's two windows: *when
+//! delivery may happen* (`valid_*`) and *which measurements* (`data_*`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::name::Scope;
+use super::party::Subject;
+use super::period::Period;
+
+/// The longest purpose, in characters.
+pub const PURPOSE_MAX: usize = 1000;
+
+/// The most scopes one consent may name.
+pub const SCOPES_MAX: usize = 1000;
+
+/// The number the store gave a consent revision. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConsentKey(pub u64);
+
+/// Where a consent stands. End states never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Asked for, not answered.
+    Requested,
+    /// Given.
+    Active,
+    /// Paused by the person concerned.
+    Suspended,
+    /// The person said no.
+    Refused,
+    /// The recipient took its request back.
+    Cancelled,
+    /// Nobody answered in time.
+    TimedOut,
+    /// `valid_until` passed.
+    Expired,
+    /// Ended by the person concerned.
+    Withdrawn,
+    /// Ended by the operator.
+    Revoked,
+    /// Ended by the recipient.
+    Terminated,
+    /// `data_until` passed and everything was delivered.
+    Fulfilled,
+    /// Renewed or amended: a newer record of the same arrangement is active.
+    Replaced,
+}
+
+impl State {
+    const ALL: [(State, &'static str); 12] = [
+        (State::Requested, "requested"),
+        (State::Active, "active"),
+        (State::Suspended, "suspended"),
+        (State::Refused, "refused"),
+        (State::Cancelled, "cancelled"),
+        (State::TimedOut, "timed-out"),
+        (State::Expired, "expired"),
+        (State::Withdrawn, "withdrawn"),
+        (State::Revoked, "revoked"),
+        (State::Terminated, "terminated"),
+        (State::Fulfilled, "fulfilled"),
+        (State::Replaced, "replaced"),
+    ];
+
+    /// The name, in lower case.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+    }
+
+    /// Whether this is an end state.
+    pub fn is_end(self) -> bool {
+        !matches!(self, State::Requested | State::Active | State::Suspended)
+    }
+
+    /// Whether the step is allowed.
+    pub fn may_become(self, next: State) -> bool {
+        match self {
+            State::Requested => {
+                matches!(next, State::Active | State::Refused | State::Cancelled | State::TimedOut)
+            }
+            State::Active => {
+                matches!(next, State::Suspended) || next.is_end() && Self::ends_what_was_given(next)
+            }
+            State::Suspended => {
+                matches!(next, State::Active) || next.is_end() && Self::ends_what_was_given(next)
+            }
+            _ => false,
+        }
+    }
+
+    fn ends_what_was_given(next: State) -> bool {
+        !matches!(next, State::Refused | State::Cancelled | State::TimedOut)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(state, _)| *state)
+            .ok_or_else(|| format!("'{text}' is not a consent state"))
+    }
+}
+
+/// What a recipient may do with a consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Be sent what is published from now on.
+    Notify,
+    /// Fetch what is retained.
+    History,
+}
+
+/// Which modes a consent gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Mode>", into = "Vec<Mode>")]
+pub struct Modes {
+    /// Be sent what is published.
+    pub notify: bool,
+    /// Fetch what is retained.
+    pub history: bool,
+}
+
+impl Modes {
+    /// Both, as is usual.
+    pub const BOTH: Modes = Modes { notify: true, history: true };
+
+    /// Whether the mode is among them.
+    pub fn allow(self, mode: Mode) -> bool {
+        match mode {
+            Mode::Notify => self.notify,
+            Mode::History => self.history,
+        }
+    }
+}
+
+impl TryFrom<Vec<Mode>> for Modes {
+    type Error = ConsentError;
+
+    fn try_from(list: Vec<Mode>) -> Result<Self, ConsentError> {
+        let modes = Modes { notify: list.contains(&Mode::Notify), history: list.contains(&Mode::History) };
+        if modes.notify || modes.history { Ok(modes) } else { Err(ConsentError::NoMode) }
+    }
+}
+
+impl From<Modes> for Vec<Mode> {
+    fn from(modes: Modes) -> Self {
+        let notify = modes.notify.then_some(Mode::Notify);
+        notify.into_iter().chain(modes.history.then_some(Mode::History)).collect()
+    }
+}
+
+/// Why a consent cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConsentError {
+    /// No series named.
+    #[error("the scope is empty; name at least one series")]
+    NoScope,
+    /// More than [`SCOPES_MAX`] series named.
+    #[error("more than {SCOPES_MAX} scopes; use a prefix ending in '*', or several consents")]
+    TooManyScopes,
+    /// No purpose, or too long a one.
+    #[error("the purpose is empty or longer than {PURPOSE_MAX} characters; say in a sentence what the data is for")]
+    Purpose,
+    /// The end is not after the beginning.
+    #[error("valid_until ({until}) is not after valid_from ({from})")]
+    Window {
+        /// The beginning.
+        from: Timestamp,
+        /// The end.
+        until: Timestamp,
+    },
+    /// The data window is empty.
+    #[error("data_until ({until}) is not after data_from ({from})")]
+    DataWindow {
+        /// The beginning.
+        from: Timestamp,
+        /// The end.
+        until: Timestamp,
+    },
+    /// Longer than the operator allows.
+    #[error("a consent may last at most {maximum}; valid_until is too far ahead (latest: {latest})")]
+    TooLong {
+        /// The operator's maximum.
+        maximum: String,
+        /// The latest end that would do.
+        latest: Timestamp,
+    },
+    /// Neither notify nor history.
+    #[error("modes is empty; give notify, history or both")]
+    NoMode,
+    /// A step that the states do not allow.
+    #[error("a consent that is {from} cannot become {to}")]
+    Step {
+        /// Where it stands.
+        from: State,
+        /// What was asked.
+        to: State,
+    },
+}
+
+/// One consent record (DESIGN §4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Consent {
+    /// UUIDv7; also the receipt's id.
+    pub id: Uuid,
+    /// Stays the same across renewals and amendments.
+    pub arrangement: Uuid,
+    /// 1, 2, … with each edit.
+    pub revision: u32,
+    /// The person concerned.
+    #[serde(with = "as_text")]
+    pub subject: Subject,
+    /// Who may receive: a bare address, or a domain.
+    pub recipient: BareJid,
+    /// The recipient's name, as shown to the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient_name: Option<String>,
+    /// Which series.
+    pub scope: Vec<Scope>,
+    /// What for, in words.
+    pub purpose: String,
+    /// What for, as a term of the Data Privacy Vocabulary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose_code: Option<String>,
+    /// GDPR article 6: `consent`, `contract`, `legal-obligation`, …
+    pub lawful_basis: String,
+    /// Delivery may happen from here,
+    pub valid_from: Timestamp,
+    /// until before here.
+    pub valid_until: Timestamp,
+    /// Measurements from here,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_from: Option<Timestamp>,
+    /// until before here, compared with the resolved time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_until: Option<Timestamp>,
+    /// Be sent, fetch, or both.
+    pub modes: Modes,
+    /// How long the recipient may keep what it got: its obligation.
+    pub retention: Period,
+    /// Whether the recipient may pass it on.
+    #[serde(default)]
+    pub onward: bool,
+    /// How it was given: `ad-hoc`, `approval-form`, `text-command`, `import`, `cli`, …
+    pub method: String,
+    /// Who recorded it, and the reference of the proof they hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// Where it stands,
+    pub state: State,
+    /// since when,
+    pub since: Timestamp,
+    /// by whom it was ended,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
+    /// and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<String>,
+}
+
+impl Consent {
+    /// Checks what can be checked on the record alone.
+    ///
+    /// `maximum` is the longest time a consent may run, as the operator set it.
+    pub fn validate(&self, maximum: &Period) -> Result<(), ConsentError> {
+        if self.scope.is_empty() {
+            return Err(ConsentError::NoScope);
+        }
+        if self.scope.len() > SCOPES_MAX {
+            return Err(ConsentError::TooManyScopes);
+        }
+        if self.purpose.trim().is_empty() || self.purpose.chars().count() > PURPOSE_MAX {
+            return Err(ConsentError::Purpose);
+        }
+        if self.valid_until <= self.valid_from {
+            return Err(ConsentError::Window { from: self.valid_from, until: self.valid_until });
+        }
+        if let (Some(from), Some(until)) = (self.data_from, self.data_until)
+            && until <= from
+        {
+            return Err(ConsentError::DataWindow { from, until });
+        }
+        match maximum.after(self.valid_from) {
+            Some(latest) if self.valid_until > latest => {
+                Err(ConsentError::TooLong { maximum: maximum.to_string(), latest })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a step, if the states allow it.
+    pub fn become_state(
+        &mut self,
+        next: State,
+        at: Timestamp,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), ConsentError> {
+        if !self.state.may_become(next) {
+            return Err(ConsentError::Step { from: self.state, to: next });
+        }
+        self.state = next;
+        self.since = at;
+        if next.is_end() {
+            self.ended_by = Some(by.to_owned());
+            self.end_reason = reason.map(str::to_owned);
+        }
+        Ok(())
+    }
+
+    /// Whether the series is in scope.
+    pub fn covers(&self, series: &str) -> bool {
+        self.scope.iter().any(|scope| scope.covers(series))
+    }
+
+    /// Whether data may leave now: active, and within the validity (half-open).
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.state == State::Active && self.valid_from <= now && now < self.valid_until
+    }
+}
+
+/// Serde by `Display` and `FromStr`.
+pub(crate) mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(value)
+    }
+
+    pub(crate) fn deserialize<'de, T: FromStr<Err = String>, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<T, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A consent to start a test from: active, one year, one series.
+    pub(crate) fn sample() -> Consent {
+        let from: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        Consent {
+            id: Uuid::from_u128(1),
+            arrangement: Uuid::from_u128(1),
+            revision: 1,
+            subject: "ann@home.example".parse().unwrap(),
+            recipient: BareJid::new("app@coop.example").unwrap(),
+            recipient_name: None,
+            scope: vec![Scope::parse("urn:dev:prm:1").unwrap()],
+            purpose: "advice".into(),
+            purpose_code: None,
+            lawful_basis: "consent".into(),
+            valid_from: from,
+            valid_until: "2027-01-01T00:00:00Z".parse().unwrap(),
+            data_from: None,
+            data_until: None,
+            modes: Modes::BOTH,
+            retention: "P1Y".parse().unwrap(),
+            onward: false,
+            method: "cli".into(),
+            evidence: None,
+            state: State::Active,
+            since: from,
+            ended_by: None,
+            end_reason: None,
+        }
+    }
+
+    fn three_years() -> Period {
+        "P3Y".parse().unwrap()
+    }
+
+    #[test]
+    fn a_sound_record_passes_and_survives_json() {
+        let consent = sample();
+        consent.validate(&three_years()).unwrap();
+        let json = serde_json::to_string(&consent).unwrap();
+        assert!(json.contains(r#""state":"active""#) && json.contains(r#""modes":["notify","history"]"#), "{json}");
+        assert_eq!(serde_json::from_str::<Consent>(&json).unwrap(), consent);
+    }
+
+    #[test]
+    fn unsound_records_are_refused() {
+        let limit = three_years();
+        let with = |change: fn(&mut Consent)| {
+            let mut consent = sample();
+            change(&mut consent);
+            consent.validate(&limit).unwrap_err()
+        };
+        assert_eq!(with(|c| c.scope.clear()), ConsentError::NoScope);
+        assert_eq!(with(|c| c.purpose = "  ".into()), ConsentError::Purpose);
+        assert_eq!(with(|c| c.purpose = "x".repeat(1001)), ConsentError::Purpose);
+        assert!(matches!(with(|c| c.valid_until = c.valid_from), ConsentError::Window { .. }));
+        assert!(matches!(
+            with(|c| c.valid_until = "2029-01-01T00:00:01Z".parse().unwrap()),
+            ConsentError::TooLong { .. }
+        ));
+        assert!(matches!(
+            with(|c| {
+                c.data_from = Some(c.valid_from);
+                c.data_until = Some(c.valid_from);
+            }),
+            ConsentError::DataWindow { .. }
+        ));
+    }
+
+    #[test]
+    fn states_step_only_as_drawn() {
+        use State::*;
+        let allowed: Vec<(State, State)> = State::ALL
+            .iter()
+            .flat_map(|(from, _)| State::ALL.iter().map(move |(to, _)| (*from, *to)))
+            .filter(|(from, to)| from.may_become(*to))
+            .collect();
+        let mut expected = vec![
+            (Requested, Active),
+            (Requested, Refused),
+            (Requested, Cancelled),
+            (Requested, TimedOut),
+            (Active, Suspended),
+            (Suspended, Active),
+        ];
+        for from in [Active, Suspended] {
+            for to in [Expired, Withdrawn, Revoked, Terminated, Fulfilled, Replaced] {
+                expected.push((from, to));
+            }
+        }
+        assert_eq!(allowed.len(), expected.len());
+        assert!(expected.iter().all(|step| allowed.contains(step)));
+        for (state, name) in State::ALL {
+            assert_eq!(name.parse::<State>().unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn an_end_says_who_and_why_and_is_final() {
+        let mut consent = sample();
+        let at = "2026-06-01T00:00:00Z".parse().unwrap();
+        consent.become_state(State::Revoked, at, "admin@x", Some("moved out")).unwrap();
+        assert_eq!(consent.ended_by.as_deref(), Some("admin@x"));
+        assert_eq!(consent.end_reason.as_deref(), Some("moved out"));
+        assert!(consent.become_state(State::Active, at, "x", None).is_err());
+        assert!(!consent.is_live(at));
+    }
+}

@@ -1,0 +1,19 @@
+//! The things the service is about, in plain Rust: no I/O, no clock of its own.
+//!
+//! - [`name`]: series names and scopes (exact, or a prefix ending in `*`).
+//! - [`party`]: who is who (data subject, recipient, producer) as bare addresses.
+//! - [`series`]: a registered series and who may publish it.
+//! - [`consent`]: the record a person gives, its states and its events.
+//! - [`subscription`]: where a recipient wants its data, and in which format.
+//! - [`decision`]: *may this record leave?*, one pure function.
+//! - [`period`]: ISO 8601 durations.
+//! - [`clock`]: the only place that asks what time it is.
+
+pub mod clock;
+pub mod consent;
+pub mod decision;
+pub mod name;
+pub mod party;
+pub mod period;
+pub mod series;
+pub mod subscription;

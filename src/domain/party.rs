@@ -1,0 +1,93 @@
+//! Who is who.
+//!
+//! Rights are held by bare addresses (RFC 6120 §1.4: `local@domain`, or a domain alone); resources come
+//! and go. Addresses are compared in their prepared form (RFC 7622), so that `NoDe@Example` and
+//! `node@example` are one party.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jid::{BareJid, Jid};
+
+/// The bare address of `jid`: what rights are looked up by.
+pub fn bare(jid: &Jid) -> BareJid {
+    jid.to_bare()
+}
+
+/// Reads a bare address; one with a resource is refused, as a right is never held by one session.
+pub fn parse_bare(text: &str) -> Result<BareJid, String> {
+    let jid = Jid::new(text.trim()).map_err(|e| format!("'{text}' is not an XMPP address: {e}"))?;
+    if jid.resource().is_some() {
+        return Err(format!("'{text}' has a resource; give the bare address '{}'", jid.to_bare()));
+    }
+    Ok(jid.to_bare())
+}
+
+/// The person concerned: an address, or an opaque reference for a person without one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A person with an XMPP address.
+    Jid(BareJid),
+    /// A reference that means something to whoever recorded the consent (`ref:` in front when written).
+    Reference(String),
+}
+
+impl Subject {
+    /// The address, if the person has one.
+    pub fn jid(&self) -> Option<&BareJid> {
+        match self {
+            Subject::Jid(jid) => Some(jid),
+            Subject::Reference(_) => None,
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    /// `ref:TEXT` is a reference, a text with `@` or a plain domain an address.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("ref:") {
+            Some("") => Err("the reference behind 'ref:' is empty".into()),
+            Some(reference) if reference.len() > 255 => Err("a reference is at most 255 bytes long".into()),
+            Some(reference) if reference.chars().any(char::is_control) => {
+                Err("a reference holds no control characters".into())
+            }
+            Some(reference) => Ok(Subject::Reference(reference.to_owned())),
+            None => parse_bare(text).map(Subject::Jid).map_err(|e| {
+                format!("{e}; for a person without an address, write ref: and a reference of your own")
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Jid(jid) => jid.fmt(f),
+            Subject::Reference(reference) => write!(f, "ref:{reference}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_prepared_and_bare() {
+        assert_eq!(parse_bare("NoDe@Example.ORG").unwrap(), parse_bare("node@example.org").unwrap());
+        assert!(parse_bare("a@b/c").unwrap_err().contains("a@b"));
+        assert!(parse_bare("@b").is_err());
+    }
+
+    #[test]
+    fn a_subject_is_an_address_or_a_reference() {
+        assert!(matches!("ref:file 12".parse(), Ok(Subject::Reference(r)) if r == "file 12"));
+        assert!(matches!("ann@home.example".parse(), Ok(Subject::Jid(_))));
+        assert!("ref:".parse::<Subject>().is_err());
+        for text in ["ref:file 12", "ann@home.example"] {
+            assert_eq!(text.parse::<Subject>().unwrap().to_string(), text);
+        }
+    }
+}

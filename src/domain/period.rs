@@ -1,0 +1,106 @@
+//! ISO 8601 durations such as `P1Y`, `P30D` or `PT30M`, kept as they were written.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo, Timestamp, tz::TimeZone};
+
+/// A duration as people write it: calendar units stay calendar units.
+#[derive(Debug, Clone)]
+pub struct Period {
+    text: String,
+    span: Span,
+}
+
+impl Period {
+    /// `start` plus this period, counted in the UTC calendar; `None` past the end of time.
+    pub fn after(&self, start: Timestamp) -> Option<Timestamp> {
+        start.to_zoned(TimeZone::UTC).checked_add(self.span).ok().map(|z| z.timestamp())
+    }
+
+    /// The length with days of 24 hours, months of 30 and years of 365 days.
+    pub fn nominal(&self) -> Duration {
+        let mut days = self.span;
+        let long = i64::from(days.get_years()) * 365 + i64::from(days.get_months()) * 30;
+        days = days.years(0).months(0);
+        let rest = days
+            .to_duration(SpanRelativeTo::days_are_24_hours())
+            .ok()
+            .and_then(|d| Duration::try_from(d).ok())
+            .unwrap_or_default();
+        rest + Duration::from_secs(long.unsigned_abs() * 86_400)
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Period {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Period {}
+
+impl FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not an ISO 8601 duration; write for example P1Y, P30D or PT30M");
+        if !text.starts_with('P') {
+            return Err(wrong());
+        }
+        let span: Span = text.parse().map_err(|_| wrong())?;
+        if span.is_negative() {
+            return Err(format!("the duration '{text}' is negative"));
+        }
+        Ok(Period { text: text.to_owned(), span })
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl serde::Serialize for Period {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.text)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Period {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_kept() {
+        let year: Period = "P1Y".parse().unwrap();
+        let start: Timestamp = "2024-02-29T12:00:00Z".parse().unwrap();
+        assert_eq!(year.after(start).unwrap().to_string(), "2025-02-28T12:00:00Z");
+        assert_eq!(year.to_string(), "P1Y");
+        assert_eq!("P7D".parse::<Period>().unwrap().nominal(), Duration::from_secs(7 * 86_400));
+        assert_eq!("PT30S".parse::<Period>().unwrap().nominal(), Duration::from_secs(30));
+        assert_eq!("P1M".parse::<Period>().unwrap().nominal(), Duration::from_secs(30 * 86_400));
+        assert_eq!("P0D".parse::<Period>().unwrap().nominal(), Duration::ZERO);
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in ["", "P", "1 year", "1y", "-P1D", "P-1D", "PT", "P1", "p1y x"] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A registered series, or a registered prefix under which its producers create series by publishing.
+
+use jid::BareJid;
+use serde::{Deserialize, Serialize};
+
+use super::name::Scope;
+use super::party::Subject;
+use super::period::Period;
+
+/// A registration: who owns the series, who may publish it, whether it is kept, whether it is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// Exact, or a prefix ending in `*`.
+    pub name: Scope,
+    /// The person concerned, who gives and withdraws consent.
+    #[serde(with = "super::consent::as_text")]
+    pub owner: Subject,
+    /// Bare addresses that may publish.
+    #[serde(default)]
+    pub producers: Vec<BareJid>,
+    /// Open data: no consent is needed, and the terms say so.
+    #[serde(default)]
+    pub open: bool,
+    /// How long items are kept for history; nothing is kept where absent or zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Period>,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+impl Series {
+    /// Whether this address may publish here.
+    pub fn may_publish(&self, sender: &BareJid) -> bool {
+        self.producers.contains(sender)
+    }
+
+    /// Whether this is the person concerned.
+    pub fn is_owned_by(&self, who: &BareJid) -> bool {
+        self.owner.jid() == Some(who)
+    }
+}

@@ -1,0 +1,58 @@
+//! Where a recipient wants its data, and in which format. There is one subscription per address and node.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jid::Jid;
+
+use super::name::Scope;
+
+/// The number the store gave a subscription. Never used twice, so that what was queued under one that
+/// ended can never be taken for another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionKey(pub u64);
+
+/// How a delivery is written (DESIGN §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Format {
+    /// A pubsub event message with `<sensml/>` (XEP-0060 §7.1.2, RFC 8428 §7).
+    #[default]
+    Pubsub,
+}
+
+impl Format {
+    /// The word for it in the store and in forms.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Pubsub => "pubsub",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "pubsub" => Ok(Format::Pubsub),
+            other => Err(format!("'{other}' is not a delivery format; known is: pubsub")),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A wish to be sent what is published in the series of `node`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscription {
+    /// Where to send: the address that subscribed.
+    pub jid: Jid,
+    /// Which series.
+    pub node: Scope,
+    /// How to write it.
+    pub format: Format,
+}
