@@ -2,4 +2,5 @@
 
 pub mod domain;
 pub mod senml;
+pub mod store;
 pub mod transport;

@@ -1,0 +1,120 @@
+//! What can go wrong with the database, in words that say what to do next.
+
+use thiserror::Error;
+
+/// Trouble with the store. Towards XMPP all of it is `internal-server-error` (wait).
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Not a URL that is understood.
+    #[error("[store] url '{url}' is not understood; write sqlite: and a path, as in sqlite:/var/lib/courant/courant.db")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The file cannot be opened or created.
+    #[error("cannot open the database {url}: {cause}; check that the folder exists and that this user may write there ([store] url)")]
+    Open {
+        /// What was given.
+        url: String,
+        /// What SQLite says.
+        cause: String,
+    },
+    /// It is not a database, or damaged.
+    #[error("{url} is damaged or not a database: {cause}; nothing was changed. Put a backup in its place, or move it away to start anew")]
+    Damaged {
+        /// What was given.
+        url: String,
+        /// What SQLite says.
+        cause: String,
+    },
+    /// It was written by a newer program.
+    #[error("{url} was written by a newer version of courant (schema {version}); nothing was changed. Install that version or a later one")]
+    Newer {
+        /// What was given.
+        url: String,
+        /// The schema found.
+        version: i64,
+    },
+    /// Bringing the schema up to date failed.
+    #[error("the schema of {url} could not be brought up to date: {cause}")]
+    Migration {
+        /// What was given.
+        url: String,
+        /// What sqlx says.
+        cause: String,
+    },
+    /// There is something with this name already.
+    #[error("{what} is there already")]
+    Exists {
+        /// Of what, by name.
+        what: String,
+    },
+    /// Held by another process for too long.
+    #[error("the database is held by another process; try again when it is done")]
+    Busy,
+    /// No room left.
+    #[error("the disk of the database is full; make room")]
+    Full,
+    /// A row says something that this program never writes.
+    #[error("the database holds something unexpected: {what}")]
+    Row {
+        /// What.
+        what: String,
+    },
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Other(sqlx::Error),
+}
+
+impl StoreError {
+    pub(crate) fn row(what: impl Into<String>) -> Self {
+        StoreError::Row { what: what.into() }
+    }
+
+    pub(super) fn opening(url: &str, e: sqlx::Error) -> Self {
+        let url = url.to_owned();
+        match code(&e) {
+            Some(11 | 26) => StoreError::Damaged { url, cause: plain(&e) },
+            Some(5 | 6) => StoreError::Busy,
+            _ => StoreError::Open { url, cause: plain(&e) },
+        }
+    }
+
+    pub(super) fn migrating(url: &str, e: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError;
+        let url = url.to_owned();
+        match e {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                StoreError::Newer { url, version }
+            }
+            MigrateError::Execute(e) | MigrateError::ExecuteMigration(e, _) => match code(&e) {
+                Some(11 | 26) => StoreError::Damaged { url, cause: plain(&e) },
+                Some(5 | 6) => StoreError::Busy,
+                Some(13) => StoreError::Full,
+                _ => StoreError::Migration { url, cause: plain(&e) },
+            },
+            other => StoreError::Migration { url, cause: other.to_string() },
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(e: sqlx::Error) -> Self {
+        match code(&e) {
+            Some(5 | 6) => StoreError::Busy,
+            Some(13) => StoreError::Full,
+            _ => StoreError::Other(e),
+        }
+    }
+}
+
+/// SQLite's primary result code (<https://sqlite.org/rescode.html>).
+fn code(e: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = e.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// What the database says, without the layers above it.
+fn plain(e: &sqlx::Error) -> String {
+    e.as_database_error().map_or_else(|| e.to_string(), |d| d.message().to_owned())
+}

@@ -1,0 +1,324 @@
+//! Accepted items and what is owed of them: one row per item, and per destination how far it confirmed.
+//!
+//! One writer commits whole groups ([`commit`]); an acknowledgement never precedes its commit. What a row
+//! means is the relay's business: `owed` and `payload` are bytes here.
+
+use std::sync::{Arc, LazyLock};
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection, Row as _};
+
+use super::{Store, StoreError};
+
+/// One accepted item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its place in the journal, from 1.
+    pub seq: u64,
+    /// Milliseconds since 1970.
+    pub accepted_at: i64,
+    /// Bare address of who published it.
+    pub publisher: Arc<str>,
+    /// The node it was published to.
+    pub node: Arc<str>,
+    /// The item id on that node.
+    pub item: Arc<str>,
+    /// Of the content as it came, to know the same item again.
+    pub digest: u64,
+    /// Who is owed what of it.
+    pub owed: Vec<u8>,
+    /// The records.
+    pub payload: Vec<u8>,
+}
+
+/// A row without its payload, as read at the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outline {
+    /// Its place in the journal.
+    pub seq: u64,
+    /// Milliseconds since 1970.
+    pub accepted_at: i64,
+    /// The node it was published to.
+    pub node: String,
+    /// The item id on that node.
+    pub item: String,
+    /// Of the content as it came.
+    pub digest: u64,
+    /// Who is owed what of it.
+    pub owed: Vec<u8>,
+}
+
+/// What is known of a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The recipient's server domain.
+    pub domain: String,
+    /// Everything owed to it up to this seq was taken by its server.
+    pub confirmed: u64,
+    /// It has answered a ping of ours at least once.
+    pub answers_pings: bool,
+}
+
+/// A delivery that will not succeed by trying again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Which item.
+    pub seq: u64,
+    /// Under which subscription.
+    pub subscription: u64,
+    /// To whom.
+    pub jid: String,
+    /// From which node.
+    pub node: String,
+    /// Which item of it.
+    pub item: String,
+    /// The stanza error condition (RFC 6120 §8.3.3).
+    pub condition: String,
+    /// Milliseconds since 1970.
+    pub at: i64,
+}
+
+/// What one commit writes, all or nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// New items.
+    pub rows: Vec<Row>,
+    /// Destinations that got further.
+    pub destinations: Vec<Destination>,
+    /// Deliveries given up.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Rows that nobody is owed any more: up to this seq and accepted before this time (milliseconds).
+    pub prune: Option<(u64, i64)>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.destinations.is_empty()
+            && self.dead_letters.is_empty()
+            && self.prune.is_none()
+    }
+}
+
+/// Rows per statement, so that a group of any size is a few prepared statements.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+static INSERTS: LazyLock<[&'static str; 3]> = LazyLock::new(|| {
+    CHUNKS.map(|rows| {
+        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+        let sql = format!(
+            "INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, owed, payload) VALUES {values}"
+        );
+        &*sql.leak() // three texts, once
+    })
+});
+
+/// Writes a group in one transaction.
+pub async fn commit(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+    let mut rest = &batch.rows[..];
+    while !rest.is_empty() {
+        let step = CHUNKS.iter().position(|&n| n <= rest.len()).unwrap_or(CHUNKS.len() - 1);
+        let (now, later) = rest.split_at(CHUNKS[step]);
+        let mut insert = sqlx::query(INSERTS[step]);
+        for row in now {
+            insert = insert
+                .bind(row.seq.cast_signed())
+                .bind(row.accepted_at)
+                .bind(&*row.publisher)
+                .bind(&*row.node)
+                .bind(&*row.item)
+                .bind(row.digest.cast_signed())
+                .bind(&row.owed[..])
+                .bind(&row.payload[..]);
+        }
+        insert.execute(&mut *tx).await?;
+        rest = later;
+    }
+    if let Some(last) = batch.rows.last() {
+        sqlx::query("UPDATE counter SET value = ? WHERE name = 'journal'")
+            .bind(last.seq.cast_signed())
+            .execute(&mut *tx)
+            .await?;
+    }
+    for destination in &batch.destinations {
+        sqlx::query(
+            "INSERT INTO destination (domain, confirmed, answers_pings) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (domain) DO UPDATE SET confirmed = ?2, answers_pings = ?3",
+        )
+        .bind(&destination.domain)
+        .bind(destination.confirmed.cast_signed())
+        .bind(destination.answers_pings)
+        .execute(&mut *tx)
+        .await?;
+    }
+    for letter in &batch.dead_letters {
+        let key = super::next_key(&mut tx, "dead_letter").await?;
+        sqlx::query(
+            "INSERT INTO dead_letter (key, seq, subscription, jid, node, item, condition, at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(key)
+        .bind(letter.seq.cast_signed())
+        .bind(letter.subscription.cast_signed())
+        .bind(&letter.jid)
+        .bind(&letter.node)
+        .bind(&letter.item)
+        .bind(&letter.condition)
+        .bind(letter.at)
+        .execute(&mut *tx)
+        .await?;
+    }
+    if let Some((seq, before)) = batch.prune {
+        sqlx::query(
+            "DELETE FROM journal WHERE seq <= ? AND accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter)",
+        )
+        .bind(seq.cast_signed())
+        .bind(before)
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+impl Store {
+    /// The last seq handed out.
+    pub async fn journal_end(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT value FROM counter WHERE name = 'journal'").fetch_one(self.pool()).await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
+
+    /// All destinations known.
+    pub async fn destinations(&self) -> Result<Vec<Destination>, StoreError> {
+        let rows = sqlx::query("SELECT domain, confirmed, answers_pings FROM destination")
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Destination {
+                    domain: row.try_get(0)?,
+                    confirmed: row.try_get::<i64, _>(1)?.unsigned_abs(),
+                    answers_pings: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Up to `limit` outlines after `seq`, in order.
+    pub async fn journal_outlines(&self, seq: u64, limit: u32) -> Result<Vec<Outline>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, accepted_at, node, item, digest, owed FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+        )
+        .bind(seq.cast_signed())
+        .bind(limit)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Outline {
+                    seq: row.try_get::<i64, _>(0)?.unsigned_abs(),
+                    accepted_at: row.try_get(1)?,
+                    node: row.try_get(2)?,
+                    item: row.try_get(3)?,
+                    digest: row.try_get::<i64, _>(4)?.cast_unsigned(),
+                    owed: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The rows of these numbers that are still there, in order.
+    pub async fn journal_rows(&self, seqs: &[u64]) -> Result<Vec<Row>, StoreError> {
+        let list = serde_json::to_string(seqs).map_err(|e| StoreError::row(e.to_string()))?;
+        let rows = sqlx::query(
+            "SELECT seq, accepted_at, publisher, node, item, digest, owed, payload FROM journal \
+             WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
+        )
+        .bind(list)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// Deliveries given up, of items after `seq`: (item, subscription).
+    pub async fn dead_deliveries(&self) -> Result<Vec<(u64, u64)>, StoreError> {
+        let rows = sqlx::query("SELECT seq, subscription FROM dead_letter").fetch_all(self.pool()).await?;
+        rows.iter()
+            .map(|row| {
+                let (seq, subscription): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+                Ok((seq.unsigned_abs(), subscription.unsigned_abs()))
+            })
+            .collect()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Row, StoreError> {
+    Ok(Row {
+        seq: row.try_get::<i64, _>(0)?.unsigned_abs(),
+        accepted_at: row.try_get(1)?,
+        publisher: row.try_get::<&str, _>(2)?.into(),
+        node: row.try_get::<&str, _>(3)?.into(),
+        item: row.try_get::<&str, _>(4)?.into(),
+        digest: row.try_get::<i64, _>(5)?.cast_unsigned(),
+        owed: row.try_get(6)?,
+        payload: row.try_get(7)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Durability;
+    use super::*;
+
+    fn row(seq: u64) -> Row {
+        Row {
+            seq,
+            accepted_at: seq.cast_signed() * 10,
+            publisher: "gw@x".into(),
+            node: "urn:a".into(),
+            item: seq.to_string().into(),
+            digest: u64::MAX - seq,
+            owed: vec![1, 2],
+            payload: vec![3; 5],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_is_written_read_and_pruned() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
+        let mut conn = store.connection().await.unwrap();
+        let batch = Batch {
+            rows: (1..=77).map(row).collect(),
+            destinations: vec![Destination { domain: "b.example".into(), confirmed: 5, answers_pings: true }],
+            dead_letters: vec![DeadLetter {
+                seq: 3,
+                subscription: 9,
+                jid: "x@b.example".into(),
+                node: "urn:a".into(),
+                item: "3".into(),
+                condition: "service-unavailable".into(),
+                at: 1,
+            }],
+            prune: None,
+        };
+        commit(&mut conn, &batch).await.unwrap();
+        assert_eq!(store.journal_end().await.unwrap(), 77);
+        assert_eq!(store.journal_rows(&[2, 70, 99]).await.unwrap(), [row(2), row(70)]);
+        assert_eq!(store.destinations().await.unwrap(), batch.destinations);
+        assert_eq!(store.dead_deliveries().await.unwrap(), [(3, 9)]);
+
+        let later = Batch {
+            destinations: vec![Destination { domain: "b.example".into(), confirmed: 7, answers_pings: true }],
+            prune: Some((10, 95)),
+            ..Batch::default()
+        };
+        commit(&mut conn, &later).await.unwrap();
+        let left: Vec<u64> = store.journal_outlines(0, 100).await.unwrap().iter().map(|o| o.seq).collect();
+        assert_eq!(left[..3], [3, 10, 11], "all but the dead letter's, and what is too young");
+        assert_eq!(store.destinations().await.unwrap()[0].confirmed, 7);
+        assert_eq!(store.journal_end().await.unwrap(), 77);
+    }
+}

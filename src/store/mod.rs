@@ -1,0 +1,132 @@
+//! What must survive: SQLite in WAL mode, through sqlx, with embedded migrations.
+//!
+//! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
+//! - [`series`], [`consents`], [`subscriptions`]: the records people make; each write leaves a [`changes`]
+//!   line, which the running service follows, whoever wrote.
+//! - [`journal`]: accepted items and what is owed of them, written in groups by one writer.
+//!
+//! Rows stay inside: domain types go in and come out. What consent means is not decided here.
+
+pub mod changes;
+pub mod consents;
+pub mod error;
+pub mod journal;
+pub mod series;
+pub mod subscriptions;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Row};
+
+pub use error::StoreError;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How long to wait for another process that holds the database before giving up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a commit survives, and what it costs (`[delivery] durability`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Every acknowledged pack survives a power cut: one fsync per group of commits.
+    #[default]
+    Full,
+    /// Survives the end of the process at any moment; a power cut may take the last moments.
+    Normal,
+    /// Survives the end of the process; a power cut may damage the file.
+    Off,
+}
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    options: SqliteConnectOptions,
+    pool: SqlitePool,
+    installation: String,
+}
+
+impl Store {
+    /// Opens the database, creates it if it is not there, and brings its schema up to date.
+    ///
+    /// `url` is `sqlite:/path/to/file.db`.
+    pub async fn open(url: &str, durability: Durability) -> Result<Self, StoreError> {
+        if !url.starts_with("sqlite:") {
+            return Err(StoreError::Url { url: url.to_owned() });
+        }
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Url { url: url.to_owned() })?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(match durability {
+                Durability::Full => SqliteSynchronous::Full,
+                Durability::Normal => SqliteSynchronous::Normal,
+                Durability::Off => SqliteSynchronous::Off,
+            })
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(3)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .connect_with(options.clone())
+            .await
+            .map_err(|e| StoreError::opening(url, e))?;
+        MIGRATIONS.run(&pool).await.map_err(|e| StoreError::migrating(url, e))?;
+        let installation = installation_id(&pool).await?;
+        Ok(Store { options, pool, installation })
+    }
+
+    /// A short text unlike any other installation's, so that ids made here are unlike any others.
+    pub fn installation(&self) -> &str {
+        &self.installation
+    }
+
+    /// A connection of one's own, for the one that writes the journal.
+    pub async fn connection(&self) -> Result<SqliteConnection, StoreError> {
+        self.options.connect().await.map_err(StoreError::from)
+    }
+
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Closes what is open; the write-ahead log is folded into the file.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+async fn installation_id(pool: &SqlitePool) -> Result<String, StoreError> {
+    let fresh = uuid::Uuid::new_v4().simple().to_string();
+    sqlx::query("INSERT INTO meta (name, value) VALUES ('installation', ?) ON CONFLICT (name) DO NOTHING")
+        .bind(&fresh[..10])
+        .execute(pool)
+        .await?;
+    let row = sqlx::query("SELECT value FROM meta WHERE name = 'installation'").fetch_one(pool).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// The next number of a kind, never used before.
+pub(crate) async fn next_key(conn: &mut SqliteConnection, counter: &'static str) -> Result<i64, StoreError> {
+    let row = sqlx::query("UPDATE counter SET value = value + 1 WHERE name = ? RETURNING value")
+        .bind(counter)
+        .fetch_one(conn)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+/// A point in time as the store keeps it: milliseconds since 1970.
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// A point in time from the store.
+pub(crate) fn timestamp(millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(millis).map_err(|_| StoreError::row("a time out of range"))
+}

@@ -1,0 +1,89 @@
+//! Where recipients want their data.
+
+use jid::Jid;
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::changes::{self, Kind};
+use super::{Store, StoreError, millis, next_key};
+use crate::domain::name::Scope;
+use crate::domain::subscription::{Subscription, SubscriptionKey};
+
+/// Subscribes within a transaction, unless the address is subscribed to that node already.
+pub(super) async fn add(
+    conn: &mut SqliteConnection,
+    subscription: &Subscription,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (jid, node) = (subscription.jid.to_string(), subscription.node.to_string());
+    let held = sqlx::query("SELECT 1 FROM subscription WHERE jid = ? AND node = ?")
+        .bind(&jid)
+        .bind(&node)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if held.is_some() {
+        return Ok(());
+    }
+    let key = next_key(conn, "subscription").await?;
+    sqlx::query("INSERT INTO subscription (key, jid, node, format, created_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(key)
+        .bind(jid)
+        .bind(node)
+        .bind(subscription.format.as_str())
+        .bind(millis(at))
+        .execute(&mut *conn)
+        .await?;
+    changes::note(conn, Kind::Subscription, key, at).await
+}
+
+/// Ends a subscription within a transaction. Returns whether there was one.
+pub(super) async fn remove(
+    conn: &mut SqliteConnection,
+    jid: &Jid,
+    node: &Scope,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query("DELETE FROM subscription WHERE jid = ? AND node = ? RETURNING key")
+        .bind(jid.to_string())
+        .bind(node.to_string())
+        .fetch_optional(&mut *conn)
+        .await?;
+    match row {
+        Some(row) => {
+            changes::note(conn, Kind::Subscription, row.try_get(0)?, at).await?;
+            Ok(true)
+        }
+        None => Ok(false),
+    }
+}
+
+impl Store {
+    /// All subscriptions.
+    pub async fn all_subscriptions(&self) -> Result<Vec<(SubscriptionKey, Subscription)>, StoreError> {
+        let rows = sqlx::query("SELECT key, jid, node, format FROM subscription").fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// One subscription, by its number.
+    pub async fn subscription_by_key(
+        &self,
+        key: u64,
+    ) -> Result<Option<(SubscriptionKey, Subscription)>, StoreError> {
+        let row = sqlx::query("SELECT key, jid, node, format FROM subscription WHERE key = ?")
+            .bind(key.cast_signed())
+            .fetch_optional(self.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<(SubscriptionKey, Subscription), StoreError> {
+    let jid: &str = row.try_get(1)?;
+    let subscription = Subscription {
+        jid: Jid::new(jid).map_err(|e| StoreError::row(format!("subscriber: {e}")))?,
+        node: Scope::parse(row.try_get(2)?).map_err(|e| StoreError::row(format!("subscription: {e}")))?,
+        format: row.try_get::<&str, _>(3)?.parse().map_err(StoreError::row)?,
+    };
+    Ok((SubscriptionKey(row.try_get::<i64, _>(0)?.unsigned_abs()), subscription))
+}
