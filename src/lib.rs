@@ -1,5 +1,6 @@
 //! Courant relays energy measurements over XMPP, under the consent of the person concerned.
 
+pub mod cli;
 pub mod domain;
 pub mod senml;
 pub mod store;

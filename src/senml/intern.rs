@@ -1,0 +1,83 @@
+//! Strings kept once: names and units repeat from record to record, mostly in the same order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// No string.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// How many strings are looked through before a hash table pays.
+const FEW: usize = 8;
+
+/// A table of distinct strings, each with a small number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interner {
+    strings: Vec<Arc<str>>,
+    /// Which string came after this one the last time: in a pack of many series, the next one too.
+    follower: Vec<u32>,
+    index: HashMap<Arc<str>, u32>,
+    last: Option<u32>,
+}
+
+impl Interner {
+    /// The number of this string, if it is known.
+    #[inline]
+    pub(super) fn find(&mut self, text: &str) -> Option<u32> {
+        if let Some(last) = self.last {
+            let guess = self.follower[last as usize];
+            if *self.strings[guess as usize] == *text {
+                self.last = Some(guess);
+                return Some(guess);
+            }
+        }
+        let found = if self.strings.len() <= FEW {
+            self.strings.iter().position(|known| **known == *text).map(|at| at as u32)
+        } else {
+            self.index.get(text).copied()
+        }?;
+        self.step(found);
+        Some(found)
+    }
+
+    /// Adds a string that [`Self::find`] did not find.
+    pub(super) fn add(&mut self, text: &str) -> u32 {
+        let added = self.strings.len() as u32;
+        let text: Arc<str> = text.into();
+        self.strings.push(text.clone());
+        self.follower.push(added);
+        if self.strings.len() == FEW + 1 {
+            self.index.extend(self.strings.iter().cloned().zip(0..));
+        } else if self.strings.len() > FEW {
+            self.index.insert(text, added);
+        }
+        self.step(added);
+        added
+    }
+
+    /// The number of this string, known or new.
+    #[inline]
+    pub(super) fn intern(&mut self, text: &str) -> u32 {
+        match self.find(text) {
+            Some(known) => known,
+            None => self.add(text),
+        }
+    }
+
+    fn step(&mut self, to: u32) {
+        if let Some(last) = self.last {
+            self.follower[last as usize] = to;
+        }
+        self.last = Some(to);
+    }
+
+    /// The string of this number; empty for one that was never given out.
+    #[inline]
+    pub(super) fn get(&self, number: u32) -> &str {
+        self.strings.get(number as usize).map_or("", |text| text)
+    }
+
+    /// All of them, each at its number.
+    pub(super) fn strings(&self) -> &[Arc<str>] {
+        &self.strings
+    }
+}

@@ -1,0 +1,254 @@
+//! Resolved packs (RFC 8428 §4.6): every record stands alone, in chronological order.
+//!
+//! Names, units, text and data are kept once beside the records, so that a record is a few words and a pack
+//! of a thousand records a handful of allocations.
+
+use std::sync::Arc;
+
+use super::intern::{Interner, NONE};
+
+/// The version that a pack without `bver` has (RFC 8428 §4.4).
+pub const DEFAULT_VERSION: u64 = 10;
+
+/// A resolved pack. Records of equal time keep the order they had in the pack.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    pub(super) records: Vec<Entry>,
+    pub(super) names: Interner,
+    pub(super) units: Interner,
+    pub(super) formats: Interner,
+    pub(super) text: String,
+    pub(super) data: Vec<u8>,
+    pub(super) version: Option<u64>,
+    pub(super) positions: usize,
+}
+
+/// One record as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) time: f64,
+    /// NaN: none. So for `update_time`.
+    pub(super) sum: f64,
+    pub(super) update_time: f64,
+    pub(super) value: Stored,
+    pub(super) name: u32,
+    pub(super) unit: u32,
+    pub(super) format: u32,
+    pub(super) position: u32,
+}
+
+/// One value as it is stored: a place in the text or the data of the pack, or the value itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stored {
+    None,
+    Number(f64),
+    Boolean(bool),
+    Text { start: u32, end: u32 },
+    Data { start: u32, end: u32 },
+}
+
+/// The value of a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// `v`: in the record's unit, base value added. Always finite.
+    Number(f64),
+    /// `vs`.
+    Text(&'a str),
+    /// `vb`.
+    Boolean(bool),
+    /// `vd`: the octets themselves.
+    Data(&'a [u8]),
+}
+
+/// A view of one resolved record.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    pub(super) pack: &'a Resolved,
+    pub(super) entry: &'a Entry,
+}
+
+impl Resolved {
+    /// How many records there are. Records of base fields alone are none.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record of this index, in chronological order.
+    pub fn get(&self, index: usize) -> Option<Record<'_>> {
+        self.records.get(index).map(|entry| Record { pack: self, entry })
+    }
+
+    /// The records in chronological order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> + DoubleEndedIterator + Clone {
+        self.records.iter().map(|entry| Record { pack: self, entry })
+    }
+
+    /// The version of the pack; [`DEFAULT_VERSION`] if it gave none.
+    pub fn version(&self) -> u64 {
+        self.version.unwrap_or(DEFAULT_VERSION)
+    }
+
+    /// The distinct names, each at its [`Record::name_id`]. What is asked once per series needs no more than
+    /// one look at each.
+    pub fn names(&self) -> &[Arc<str>] {
+        self.names.strings()
+    }
+
+    /// The distinct units, in order of appearance.
+    pub fn units(&self) -> &[Arc<str>] {
+        self.units.strings()
+    }
+
+    /// How many records the pack had as written, those of base fields alone included (RFC 8428 §9 counts
+    /// them).
+    pub fn positions(&self) -> usize {
+        self.positions
+    }
+
+    /// All records, for a writer.
+    pub fn all(&self) -> Selection<'_> {
+        Selection { pack: self, indices: None }
+    }
+
+    /// The records of these indices, in that order, for a writer. Indices beyond the end select nothing.
+    pub fn select<'a>(&'a self, indices: &'a [u32]) -> Selection<'a> {
+        Selection { pack: self, indices: Some(indices) }
+    }
+
+    /// Puts the records into chronological order; equal times keep theirs (decision A14).
+    pub(super) fn sort(&mut self) {
+        if !self.records.is_sorted_by(|a, b| a.time <= b.time) {
+            // Times are finite, so they always compare.
+            self.records.sort_by(|a, b| a.time.partial_cmp(&b.time).unwrap_or(std::cmp::Ordering::Equal));
+        }
+    }
+}
+
+impl PartialEq for Resolved {
+    /// Equal records in equal order, and the same version. Where in the pack they stood does not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.version() == other.version() && self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The resolved name.
+    #[inline]
+    pub fn name(&self) -> &'a str {
+        self.pack.names.get(self.entry.name)
+    }
+
+    /// The place of the name in [`Resolved::names`]; equal names have equal numbers.
+    #[inline]
+    pub fn name_id(&self) -> usize {
+        self.entry.name as usize
+    }
+
+    /// Absolute time in seconds since 1970-01-01T00:00Z.
+    #[inline]
+    pub fn time(&self) -> f64 {
+        self.entry.time
+    }
+
+    /// The unit; `None` where there is none or an empty one (decision A20).
+    pub fn unit(&self) -> Option<&'a str> {
+        Some(self.entry.unit).filter(|unit| *unit != NONE).map(|unit| self.pack.units.get(unit))
+    }
+
+    /// The value; `None` in a record of a sum alone.
+    pub fn value(&self) -> Option<Value<'a>> {
+        Some(match self.entry.value {
+            Stored::None => return None,
+            Stored::Number(number) => Value::Number(number),
+            Stored::Boolean(boolean) => Value::Boolean(boolean),
+            Stored::Text { start, end } => {
+                Value::Text(self.pack.text.get(start as usize..end as usize).unwrap_or_default())
+            }
+            Stored::Data { start, end } => {
+                Value::Data(self.pack.data.get(start as usize..end as usize).unwrap_or_default())
+            }
+        })
+    }
+
+    /// The numeric value, if that is what it is.
+    pub fn number(&self) -> Option<f64> {
+        match self.entry.value {
+            Stored::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The integrated sum, in the unit times seconds, base sum added.
+    pub fn sum(&self) -> Option<f64> {
+        Some(self.entry.sum).filter(|sum| !sum.is_nan())
+    }
+
+    /// The longest time in seconds until a next record may be expected.
+    pub fn update_time(&self) -> Option<f64> {
+        Some(self.entry.update_time).filter(|time| !time.is_nan())
+    }
+
+    /// The version, where it is not 10 and so stands in the resolved record (RFC 8428 §4.6).
+    pub fn version(&self) -> Option<u64> {
+        self.pack.version.filter(|version| *version != DEFAULT_VERSION)
+    }
+
+    /// The content format of a data value (RFC 9193).
+    pub fn content_format(&self) -> Option<&'a str> {
+        Some(self.entry.format).filter(|format| *format != NONE).map(|format| self.pack.formats.get(format))
+    }
+
+    /// The place of the record in the pack as written, counted from 0.
+    pub fn position(&self) -> usize {
+        self.entry.position as usize
+    }
+}
+
+impl PartialEq for Record<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+            && self.time() == other.time()
+            && self.unit() == other.unit()
+            && self.value() == other.value()
+            && self.sum() == other.sum()
+            && self.update_time() == other.update_time()
+            && self.content_format() == other.content_format()
+    }
+}
+
+/// Some records of a pack, in the order in which they will be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    pack: &'a Resolved,
+    indices: Option<&'a [u32]>,
+}
+
+impl<'a> Selection<'a> {
+    /// The records.
+    pub fn iter(self) -> impl Iterator<Item = Record<'a>> + Clone {
+        let pack = self.pack;
+        let chosen = self.indices.unwrap_or_default().iter().filter_map(|index| pack.get(*index as usize));
+        let all = if self.indices.is_none() { pack.records.as_slice() } else { &[] };
+        all.iter().map(move |entry| Record { pack, entry }).chain(chosen)
+    }
+
+    /// How many records at most.
+    pub fn len(&self) -> usize {
+        self.indices.map_or(self.pack.len(), <[u32]>::len)
+    }
+
+    /// Whether nothing is selected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The pack that they are of.
+    pub fn pack(&self) -> &'a Resolved {
+        self.pack
+    }
+}
