@@ -1,1 +1,3 @@
-//! The component stream (XEP-0114).
+//! The component stream: carries stanzas between the server and the router, unread.
+
+pub mod framer;
