@@ -11,6 +11,10 @@ pub(crate) const NAME: u8 = 1;
 pub(crate) const SPACE: u8 = 2;
 /// May begin a name (ASCII only).
 pub(crate) const NAME_START: u8 = 4;
+/// The colon between a prefix and a name.
+const COLON: u8 = 8;
+/// Above ASCII.
+const HIGH: u8 = 16;
 
 /// What each byte may be, as a set of the bits above.
 pub(crate) static CLASS: [u8; 256] = classes();
@@ -30,6 +34,12 @@ const fn classes() -> [u8; 256] {
         }
         if matches!(c, b' ' | b'\t' | b'\n' | b'\r') {
             bits |= SPACE;
+        }
+        if c == b':' {
+            bits |= COLON;
+        }
+        if c >= 0x80 {
+            bits |= HIGH;
         }
         table[b] = bits;
         b += 1;
@@ -56,24 +66,23 @@ pub(crate) fn run_of(bytes: &[u8], class: u8) -> Option<usize> {
 #[inline(always)]
 pub(crate) fn plain_value(bytes: &[u8], quote: u8) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
     let ends = |b: u8| b < 0x20 || b == quote || b == b'<' || b == b'&';
     // The lowest high bit that is set marks the first such byte; those above it may be false alarms.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let (words, rest) = bytes.as_chunks::<8>();
     let mut at = 0;
-    let mut words = bytes.chunks_exact(8);
-    for chunk in words.by_ref() {
-        let word = chunk.iter().rev().fold(0u64, |word, &b| word << 8 | u64::from(b));
+    for word in words {
+        let word = u64::from_le_bytes(*word);
         let found = zero(word ^ (ONES * u64::from(quote)))
             | zero(word ^ (ONES * u64::from(b'<')))
             | zero(word ^ (ONES * u64::from(b'&')))
-            | (word.wrapping_sub(ONES * 0x20) & !word & HIGH);
+            | (word.wrapping_sub(ONES * 0x20) & !word & TOPS);
         if found != 0 {
             return at + found.trailing_zeros() as usize / 8;
         }
         at += 8;
     }
-    let rest = words.remainder();
     at + rest.iter().position(|&b| ends(b)).unwrap_or(rest.len())
 }
 
@@ -83,9 +92,41 @@ pub(crate) fn is_control(b: u8) -> bool {
     b < 0x20 && b != b'\t' && b != b'\n' && b != b'\r'
 }
 
+/// The name that `bytes` begin with, read in one pass.
+pub(crate) struct Name {
+    /// Its length; all of `bytes` if its end has not come yet.
+    pub(crate) length: usize,
+    /// Its last eight bytes, to tell most names apart at one glance.
+    pub(crate) key: u64,
+    /// As [`split_name`] has it, once the end has come.
+    pub(crate) colon: Option<usize>,
+}
+
+/// Read a name (an empty one has no `colon`).
+#[inline(always)]
+pub(crate) fn name(bytes: &[u8]) -> Name {
+    let mut key = 0u64;
+    let mut seen = 0u8;
+    let mut length = 0;
+    for &b in bytes {
+        let class = CLASS[b as usize];
+        if class & NAME == 0 {
+            break;
+        }
+        key = key << 8 | u64::from(b);
+        seen |= class;
+        length += 1;
+    }
+    let colon = match bytes.first() {
+        Some(&first) if seen & (COLON | HIGH) == 0 => is(first, NAME_START).then_some(0),
+        _ => split_name(&bytes[..length]),
+    };
+    Name { length, key, colon }
+}
+
 /// Where a qualified name splits: `Some(0)` without a prefix, else the place of its colon; `None` if it
 /// is no qualified name (Namespaces in XML 1.0 §4).
-#[inline]
+#[cold]
 pub(crate) fn split_name(name: &[u8]) -> Option<usize> {
     let (&first, _) = name.split_first()?;
     let mut colon = 0;

@@ -6,7 +6,7 @@
 
 use memchr::{memchr, memchr2, memmem};
 
-use super::lexis::{self, NAME, Reference, SPACE, is, is_control, plain_value, run_of, split_name};
+use super::lexis::{self, NAME, Reference, SPACE, is, is_control, plain_value, run_of};
 use super::{FramerError, FramerLimits, Refusal};
 
 /// `xmlns:xml`, bound for ever (Namespaces in XML 1.0 §3).
@@ -260,9 +260,8 @@ impl Scan {
     /// A start tag's name.
     fn tag_name(&mut self, data: &[u8], limits: &FramerLimits) -> Result<bool, Stop> {
         let start = self.pos + 1;
-        let length = name_length(&data[start..], limits)?;
-        let name = &data[start..start + length];
-        let colon = split_name(name).ok_or(Refusal::BadName)?;
+        let lexis::Name { length, colon, .. } = name_in(&data[start..], limits)?;
+        let colon = colon.ok_or(Refusal::BadName)?;
         if self.stack.len() >= limits.depth {
             return Err(Refusal::TooDeep.into());
         }
@@ -277,56 +276,75 @@ impl Scan {
         Ok(false)
     }
 
-    #[inline]
+    /// Between attributes, and through all those that need no second look.
     fn in_tag(&mut self, data: &[u8], limits: &FramerLimits, mut spaced: bool) -> Result<bool, Stop> {
-        let rest = &data[self.pos..];
-        let spaces = run_of(rest, SPACE).unwrap_or(rest.len());
-        if spaces > 0 {
-            spaced = true;
-            self.pos += spaces;
+        let mut at = self.pos;
+        loop {
+            while let Some(&b) = data.get(at)
+                && is(b, SPACE)
+            {
+                spaced = true;
+                at += 1;
+            }
+            self.pos = at;
             self.state = State::InTag { spaced };
-        }
-        let rest = &data[self.pos..];
-        match *rest.first().ok_or(Stop::More)? {
-            b'>' => {
-                self.pos += 1;
-                self.finish_tag(data)?;
-                self.stack.push(Open { start: self.tag + 1, end: self.tag_name_end, bindings: self.outer });
-                self.state = State::Content;
-                Ok(false)
-            }
-            b'/' => match *rest.get(1).ok_or(Stop::More)? {
+            let rest = &data[at..];
+            match *rest.first().ok_or(Stop::More)? {
                 b'>' => {
-                    self.pos += 2;
+                    self.pos += 1;
                     self.finish_tag(data)?;
+                    self.stack.push(Open {
+                        start: self.tag + 1,
+                        end: self.tag_name_end,
+                        bindings: self.outer,
+                    });
                     self.state = State::Content;
-                    self.forget_bindings(self.outer);
-                    Ok(self.stack.is_empty())
+                    return Ok(false);
                 }
-                b'<' => Err(Stop::Fatal(FramerError::StrayMarkup)),
-                _ => Err(Refusal::Malformed.into()),
-            },
-            b'<' => Err(Stop::Fatal(FramerError::StrayMarkup)),
-            b if is(b, NAME) => {
-                if !spaced {
-                    return Err(Refusal::Malformed.into());
+                b'/' => {
+                    return match *rest.get(1).ok_or(Stop::More)? {
+                        b'>' => {
+                            self.pos += 2;
+                            self.finish_tag(data)?;
+                            self.state = State::Content;
+                            self.forget_bindings(self.outer);
+                            Ok(self.stack.is_empty())
+                        }
+                        b'<' => Err(Stop::Fatal(FramerError::StrayMarkup)),
+                        _ => Err(Refusal::Malformed.into()),
+                    };
                 }
-                let length = name_length(rest, limits)?;
-                if self.attributes.len() >= limits.attributes {
-                    return Err(Refusal::TooManyAttributes.into());
-                }
-                let name = &rest[..length];
-                let colon = split_name(name).ok_or(Refusal::BadName)?;
-                let key = name.iter().fold(0u64, |key, &b| key << 8 | u64::from(b));
-                if colon > 0 && &name[..colon] != b"xmlns" {
-                    self.prefixed += 1;
-                }
-                self.attributes.push(Attribute { start: self.pos, end: self.pos + length, colon, key });
-                self.pos += length;
-                self.state = State::AfterName;
-                Ok(false)
+                b'<' => return Err(Stop::Fatal(FramerError::StrayMarkup)),
+                b if spaced && is(b, NAME) => {}
+                _ => return Err(Refusal::Malformed.into()),
             }
-            _ => Err(Refusal::Malformed.into()),
+            let lexis::Name { length, key, colon } = name_in(rest, limits)?;
+            if self.attributes.len() >= limits.attributes {
+                return Err(Refusal::TooManyAttributes.into());
+            }
+            let name = &rest[..length];
+            let colon = colon.ok_or(Refusal::BadName)?;
+            if colon > 0 && &name[..colon] != b"xmlns" {
+                self.prefixed += 1;
+            }
+            self.attributes.push(Attribute { start: at, end: at + length, colon, key });
+
+            // Nearly always `='value'` follows at once, whole and without references.
+            if let [b'=', quote @ (b'\'' | b'"'), value @ ..] = &rest[length..] {
+                let plain = plain_value(value, *quote);
+                if value.get(plain) == Some(quote) && plain <= limits.token_bytes {
+                    let start = at + length + 2;
+                    at = start + plain + 1;
+                    if name[0] == b'x' {
+                        self.finish_attribute(data, start, start + plain, true)?;
+                    }
+                    spaced = false;
+                    continue;
+                }
+            }
+            self.pos = at + length;
+            self.state = State::AfterName;
+            return Ok(false);
         }
     }
 
@@ -523,7 +541,7 @@ impl Scan {
 
     fn end_name(&mut self, data: &[u8], limits: &FramerLimits) -> Result<bool, Stop> {
         let start = self.pos + 2;
-        let length = name_length(&data[start..], limits)?;
+        let length = name_in(&data[start..], limits)?.length;
         let open = self.stack.last().map(|open| &data[open.start..open.end]);
         if open != Some(&data[start..start + length]) {
             return Err(Stop::Fatal(FramerError::MismatchedEnd));
@@ -564,14 +582,14 @@ impl Scan {
     }
 }
 
-/// Length of the name at the beginning of `rest`, once its end is there.
-#[inline]
-fn name_length(rest: &[u8], limits: &FramerLimits) -> Result<usize, Stop> {
-    let length = run_of(rest, NAME);
-    if length.unwrap_or(rest.len()) > limits.token_bytes {
+/// The name at the beginning of `rest`, once its end is there.
+#[inline(always)]
+fn name_in(rest: &[u8], limits: &FramerLimits) -> Result<lexis::Name, Stop> {
+    let name = lexis::name(rest);
+    if name.length > limits.token_bytes {
         return Err(Refusal::TokenTooLong.into());
     }
-    length.ok_or(Stop::More)
+    if name.length == rest.len() { Err(Stop::More) } else { Ok(name) }
 }
 
 /// Character data holds no control characters and no `]]>` (XML 1.0 §2.4).
