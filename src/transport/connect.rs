@@ -89,27 +89,27 @@ pub enum ConnectError {
     },
     /// No TCP connection in time.
     #[error(
-        "{server} did not answer within {seconds} s: check that `[component] server` is right and no firewall is in between"
+        "{server} did not answer within {after:?}: check that `[component] server` is right and no firewall is in between"
     )]
     ConnectTimedOut {
         /// As configured.
         server: String,
         /// The limit.
-        seconds: u64,
+        after: Duration,
     },
     /// Connected, and not a word.
     #[error(
-        "{server} took the connection but said nothing within {seconds} s: set `[component] server` to the port where the server takes components, not clients"
+        "{server} took the connection but said nothing within {after:?}: set `[component] server` to the port where the server takes components, not clients"
     )]
     Silent {
         /// As configured.
         server: String,
         /// The limit.
-        seconds: u64,
+        after: Duration,
     },
     /// It began and did not finish.
     #[error(
-        "{server} began the handshake for {domain} but did not finish it within {seconds} s: look into the server's log, and check `[component] jid` and `server`"
+        "{server} began the handshake for {domain} but did not finish it within {after:?}: look into the server's log, and check `[component] jid` and `server`"
     )]
     HandshakeTimedOut {
         /// As configured.
@@ -117,7 +117,7 @@ pub enum ConnectError {
         /// As configured.
         domain: String,
         /// The limit.
-        seconds: u64,
+        after: Duration,
     },
     /// `not-authorized`; ejabberd says it of an unknown domain too.
     #[error(
@@ -222,24 +222,24 @@ fn quoted(text: &str) -> String {
 /// Connect and negotiate, once.
 pub async fn connect(config: &ConnectConfig) -> Result<Link, ConnectError> {
     let server = || config.server.clone();
-    let tcp = timeout(config.connect_timeout, reach(&config.server)).await.map_err(|_| {
-        ConnectError::ConnectTimedOut { server: server(), seconds: config.connect_timeout.as_secs() }
-    })??;
+    let tcp = timeout(config.connect_timeout, reach(&config.server))
+        .await
+        .map_err(|_| ConnectError::ConnectTimedOut { server: server(), after: config.connect_timeout })??;
     // Without it each small stanza waits for the acknowledgement of the one before (44 ms).
     tcp.set_nodelay(true).map_err(|source| ConnectError::Io { server: server(), source })?;
 
     let heard = Arc::new(AtomicBool::new(false));
     let wire = Wire::new(tcp, Arc::clone(&heard));
-    let seconds = config.handshake_timeout.as_secs();
+    let after = config.handshake_timeout;
     match timeout(config.handshake_timeout, handshake(wire, &config.domain, &config.secret)).await {
         Ok(Ok(Opened { tcp, buffered, stream_id, lang })) => {
             Ok(Link { stream: tcp, buffered, stream_id, lang })
         }
         Ok(Err(error)) => Err(in_words(error, config)),
         Err(_) if heard.load(Ordering::Relaxed) => {
-            Err(ConnectError::HandshakeTimedOut { server: server(), domain: config.domain.clone(), seconds })
+            Err(ConnectError::HandshakeTimedOut { server: server(), domain: config.domain.clone(), after })
         }
-        Err(_) => Err(ConnectError::Silent { server: server(), seconds }),
+        Err(_) => Err(ConnectError::Silent { server: server(), after }),
     }
 }
 

@@ -53,7 +53,16 @@ impl AsyncBufRead for Wire {
             let mut read = ReadBuf::new(&mut block);
             ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut read))?;
             let read = read.filled();
-            this.heard.fetch_or(!read.is_empty(), Ordering::Relaxed);
+            if read.is_empty() {
+                // Plainer than what the parser makes of it.
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let first = !this.heard.swap(true, Ordering::Relaxed);
+            // An XML parser would wait for the end of a text that is none of XMPP's.
+            if first && read.trim_ascii_start().first().is_some_and(|&b| b != b'<') {
+                let error = io::Error::new(io::ErrorKind::InvalidData, "it does not begin with '<'");
+                return Poll::Ready(Err(error));
+            }
             this.buffer.extend_from_slice(read);
             let room = REMEMBERED - this.remembered.len();
             this.remembered.extend_from_slice(&read[..read.len().min(room)]);

@@ -96,15 +96,19 @@ pub(crate) fn agree(input: &[u8]) -> usize {
                 rxml == Verdict::Element(to - from) && input[..to].ends_with(bytes)
             }
             Ok(Some(Frame::StreamEnd)) => rxml == Verdict::StreamEnd(to - from),
+            // The one thing refused that rxml lets pass; it may find something else further on.
+            Ok(Some(Frame::Refused { why: Refusal::DuplicateAttribute, .. }))
+                if declares_default_twice(input[from..to].trim_ascii_start()) =>
+            {
+                true
+            }
             Ok(Some(Frame::Refused { why, .. })) => match rxml {
                 // In a tag that breaks the grammar rxml may look for the end of a value further on.
                 Verdict::Error(..) | Verdict::Unfinished if *why == Refusal::Malformed => true,
                 Verdict::Error(_, at) => at <= to - from,
-                Verdict::Element(end) => {
-                    end == to - from
-                        && (matches!(why, Refusal::TooLarge | Refusal::TooDeep | Refusal::TooManyAttributes)
-                            || (*why == Refusal::DuplicateAttribute
-                                && declares_default_twice(input[from..to].trim_ascii_start())))
+                // Well-formed, but against a limit of our own.
+                Verdict::Element(end) if end == to - from => {
+                    matches!(why, Refusal::TooLarge | Refusal::TooDeep | Refusal::TooManyAttributes)
                 }
                 _ => false,
             },
