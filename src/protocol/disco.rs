@@ -1,0 +1,96 @@
+//! Who we are and what we have: service discovery (XEP-0030), version (XEP-0092), uptime (XEP-0012).
+
+use std::time::Duration;
+
+use super::ns;
+use super::text::{attribute, escape, raw};
+
+/// The features really served.
+pub const FEATURES: [&str; 8] = [
+    ns::DISCO_INFO,
+    ns::DISCO_ITEMS,
+    ns::PING,
+    ns::VERSION,
+    ns::LAST,
+    ns::PUBSUB,
+    "http://jabber.org/protocol/pubsub#publish",
+    "http://jabber.org/protocol/pubsub#multi-items",
+];
+
+/// The answer to `disco#info` on the service.
+pub fn info() -> Vec<u8> {
+    let mut out = start_query(ns::DISCO_INFO, None);
+    raw(&mut out, "<identity category='pubsub' type='service' name='Courant'/>");
+    for feature in FEATURES {
+        raw(&mut out, "<feature");
+        attribute(&mut out, "var", feature);
+        raw(&mut out, "/>");
+    }
+    raw(&mut out, "</query>");
+    out
+}
+
+/// The answer to `disco#info` on a series that the asker may see.
+pub fn node_info(node: &str, title: Option<&str>) -> Vec<u8> {
+    let mut out = start_query(ns::DISCO_INFO, Some(node));
+    raw(&mut out, "<identity category='pubsub' type='leaf'");
+    if let Some(title) = title {
+        attribute(&mut out, "name", title);
+    }
+    raw(&mut out, "/><feature");
+    attribute(&mut out, "var", ns::PUBSUB);
+    raw(&mut out, "/></query>");
+    out
+}
+
+/// The answer to `disco#items`: nodes (name and title) of this service.
+pub fn items<'a>(
+    jid: &str,
+    asked: Option<&str>,
+    nodes: impl Iterator<Item = (String, Option<&'a str>)>,
+) -> Vec<u8> {
+    let mut out = start_query(ns::DISCO_ITEMS, asked);
+    for (node, title) in nodes {
+        raw(&mut out, "<item");
+        attribute(&mut out, "jid", jid);
+        attribute(&mut out, "node", &node);
+        if let Some(title) = title {
+            attribute(&mut out, "name", title);
+        }
+        raw(&mut out, "/>");
+    }
+    raw(&mut out, "</query>");
+    out
+}
+
+/// The answer to `jabber:iq:version`. The operating system is nobody's business.
+pub fn version() -> Vec<u8> {
+    let mut out = start_query(ns::VERSION, None);
+    raw(&mut out, "<name>Courant</name><version>");
+    escape(&mut out, env!("CARGO_PKG_VERSION"));
+    raw(&mut out, "</version></query>");
+    out
+}
+
+/// The answer to `jabber:iq:last`, which of a service is how long it has been up.
+pub fn uptime(up: Duration) -> Vec<u8> {
+    let mut out = Vec::new();
+    raw(&mut out, "<query xmlns='");
+    raw(&mut out, ns::LAST);
+    raw(&mut out, "'");
+    attribute(&mut out, "seconds", &up.as_secs().to_string());
+    raw(&mut out, "/>");
+    out
+}
+
+fn start_query(namespace: &str, node: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    raw(&mut out, "<query xmlns='");
+    raw(&mut out, namespace);
+    raw(&mut out, "'");
+    if let Some(node) = node {
+        attribute(&mut out, "node", node);
+    }
+    raw(&mut out, ">");
+    out
+}

@@ -1,0 +1,131 @@
+//! Stanza errors (RFC 6120 §8.3): a condition that programs act on, a text that people act on, and where
+//! it helps an application condition that names the reason.
+
+use super::ns;
+use super::text::{attribute, escape, raw};
+
+/// RFC 6120 §8.3.3, those used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The stanza cannot be understood.
+    BadRequest,
+    /// Not allowed, whoever asks again.
+    Forbidden,
+    /// There is no such thing, or not for the asker.
+    ItemNotFound,
+    /// No consent covers it.
+    NotAuthorized,
+    /// Known, but not done here.
+    FeatureNotImplemented,
+    /// Not known.
+    ServiceUnavailable,
+    /// A limit of the operator.
+    PolicyViolation,
+    /// Too much at the moment.
+    ResourceConstraint,
+    /// It failed here.
+    InternalServerError,
+}
+
+impl Condition {
+    /// The element name, and the type that goes with it.
+    fn parts(self) -> (&'static str, &'static str) {
+        match self {
+            Condition::BadRequest => ("bad-request", "modify"),
+            Condition::Forbidden => ("forbidden", "auth"),
+            Condition::ItemNotFound => ("item-not-found", "cancel"),
+            Condition::NotAuthorized => ("not-authorized", "auth"),
+            Condition::FeatureNotImplemented => ("feature-not-implemented", "cancel"),
+            Condition::ServiceUnavailable => ("service-unavailable", "cancel"),
+            Condition::PolicyViolation => ("policy-violation", "modify"),
+            Condition::ResourceConstraint => ("resource-constraint", "wait"),
+            Condition::InternalServerError => ("internal-server-error", "wait"),
+        }
+    }
+}
+
+/// The application condition beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// `<invalid-pack xmlns='urn:courant:0'/>`: the reason, and the record from 0.
+    InvalidPack {
+        /// A reason of the SenML room, or `name-outside-node`.
+        reason: String,
+        /// Absent where the pack as a whole is wrong.
+        record: Option<usize>,
+    },
+    /// `<unsupported xmlns='http://jabber.org/protocol/pubsub#errors'/>` (XEP-0060 §4).
+    Unsupported {
+        /// The feature's short name.
+        feature: &'static str,
+    },
+    /// `<item-required/>`, `<payload-required/>`, `<invalid-payload/>`, … (XEP-0060 §7.1.3).
+    Pubsub(&'static str),
+}
+
+/// One error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StanzaError {
+    /// For programs.
+    pub condition: Condition,
+    /// For people: what is wrong and what to do next.
+    pub text: String,
+    /// Why exactly.
+    pub detail: Option<Detail>,
+}
+
+impl StanzaError {
+    /// Without an application condition.
+    pub fn new(condition: Condition, text: impl Into<String>) -> Self {
+        StanzaError { condition, text: text.into(), detail: None }
+    }
+
+    /// With one.
+    pub fn with(condition: Condition, text: impl Into<String>, detail: Detail) -> Self {
+        StanzaError { condition, text: text.into(), detail: Some(detail) }
+    }
+
+    /// Appends the `<error/>` element.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let (condition, kind) = self.condition.parts();
+        raw(out, "<error");
+        attribute(out, "type", kind);
+        raw(out, "><");
+        raw(out, condition);
+        raw(out, " xmlns='");
+        raw(out, ns::STANZA_ERRORS);
+        raw(out, "'/><text xmlns='");
+        raw(out, ns::STANZA_ERRORS);
+        raw(out, "' xml:lang='en'>");
+        escape(out, &self.text);
+        raw(out, "</text>");
+        match &self.detail {
+            Some(Detail::InvalidPack { reason, record }) => {
+                raw(out, "<invalid-pack xmlns='");
+                raw(out, ns::COURANT);
+                raw(out, "'");
+                attribute(out, "reason", reason);
+                if let Some(record) = record {
+                    attribute(out, "record", &record.to_string());
+                }
+                raw(out, "/>");
+            }
+            Some(Detail::Unsupported { feature }) => {
+                raw(out, "<unsupported xmlns='");
+                raw(out, ns::PUBSUB_ERRORS);
+                raw(out, "'");
+                attribute(out, "feature", feature);
+                raw(out, "/>");
+            }
+            Some(Detail::Pubsub(name)) => {
+                raw(out, "<");
+                raw(out, name);
+                raw(out, " xmlns='");
+                raw(out, ns::PUBSUB_ERRORS);
+                raw(out, "'/>");
+            }
+            None => {}
+        }
+        raw(out, "</error>");
+    }
+}

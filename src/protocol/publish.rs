@@ -1,0 +1,162 @@
+//! What a publish looks like: XEP-0060 §7.1, or a payload as the direct child of an IQ or a message.
+
+use minidom::Element;
+
+use super::error::{Condition, Detail, StanzaError};
+use super::ns;
+use super::text::{attribute, raw};
+
+/// The items one publish may hold: it is all or nothing, and is answered in one stanza.
+pub const ITEMS_MAX: usize = 256;
+
+/// A SenML pack as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload {
+    /// `<sensml/>` (RFC 8428 §7), as a document of its own.
+    Sensml(Vec<u8>),
+    /// SenML JSON in a container (XEP-0335).
+    Json(String),
+}
+
+/// What is to be published where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The node; none for a payload that is the direct child of its stanza.
+    pub node: Option<String>,
+    /// Item ids and payloads.
+    pub items: Vec<(Option<String>, Payload)>,
+}
+
+/// Reads the `<publish/>` of a `<pubsub/>`.
+pub fn read(publish: &Element) -> Result<Request, StanzaError> {
+    let bad = |text: &str, detail| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub(detail));
+    let node = publish.attr("node").filter(|node| !node.is_empty());
+    let node = node.ok_or_else(|| bad("the publish names no node", "nodeid-required"))?;
+    let mut items = Vec::new();
+    for item in publish.children().filter(|child| child.is("item", ns::PUBSUB)) {
+        if items.len() == ITEMS_MAX {
+            let text = format!("more than {ITEMS_MAX} items in one publish; send it in several");
+            let detail = Detail::Unsupported { feature: "multi-items" };
+            return Err(StanzaError::with(Condition::PolicyViolation, text, detail));
+        }
+        let mut payloads = item.children();
+        let element = payloads.next().ok_or_else(|| bad("the item holds no payload", "payload-required"))?;
+        if payloads.next().is_some() {
+            return Err(bad(
+                "the item holds more than one payload; give each an item of its own",
+                "invalid-payload",
+            ));
+        }
+        let payload = payload(element).ok_or_else(|| unknown(element))?;
+        items.push((item.attr("id").map(str::to_owned), payload));
+    }
+    if items.is_empty() {
+        return Err(bad("the publish holds no item", "item-required"));
+    }
+    Ok(Request { node: Some(node.to_owned()), items })
+}
+
+/// Reads an element as a payload, if it is one that is understood.
+pub fn payload(element: &Element) -> Option<Payload> {
+    if element.is("sensml", ns::SENML) {
+        let mut bytes = Vec::new();
+        element.write_to(&mut bytes).ok()?;
+        Some(Payload::Sensml(bytes))
+    } else if element.is("json", ns::JSON) {
+        Some(Payload::Json(element.text()))
+    } else {
+        None
+    }
+}
+
+/// The refusal of a payload that is not understood (DESIGN §2).
+fn unknown(element: &Element) -> StanzaError {
+    let text = format!(
+        "the payload <{} xmlns='{}'/> is not understood here; send <sensml xmlns='{}'/>",
+        cut(element.name()),
+        cut(&element.ns()),
+        ns::SENML
+    );
+    StanzaError::with(Condition::FeatureNotImplemented, text, Detail::Unsupported { feature: "payload" })
+}
+
+/// Foreign text in an answer is kept short.
+fn cut(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// The content of the result: which items were kept where (XEP-0060 §7.1.2). Items of several nodes, as a
+/// direct pack makes them, have no form there, and the result stays empty.
+pub fn result<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut items = items.into_iter().peekable();
+    let Some(&(node, _)) = items.peek() else { return out };
+    raw(&mut out, "<pubsub xmlns='");
+    raw(&mut out, ns::PUBSUB);
+    raw(&mut out, "'><publish");
+    attribute(&mut out, "node", node);
+    raw(&mut out, ">");
+    for (other, id) in items {
+        if other != node {
+            return Vec::new();
+        }
+        raw(&mut out, "<item");
+        attribute(&mut out, "id", id);
+        raw(&mut out, "/>");
+    }
+    raw(&mut out, "</publish></pubsub>");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(inner: &str) -> Result<Request, StanzaError> {
+        let xml = format!("<publish xmlns='{}' {inner}</publish>", ns::PUBSUB);
+        read(&xml.parse().unwrap())
+    }
+
+    #[test]
+    fn items_are_read_with_their_payloads() {
+        let request = publish(
+            "node='urn:a'><item id='1'><sensml xmlns='urn:ietf:params:xml:ns:senml'><senml v='1'/></sensml></item>\
+             <item><json xmlns='urn:xmpp:json:0'>[]</json></item>",
+        )
+        .unwrap();
+        assert_eq!(request.node.as_deref(), Some("urn:a"));
+        assert_eq!(request.items[0].0.as_deref(), Some("1"));
+        assert!(matches!(&request.items[0].1, Payload::Sensml(xml) if xml.starts_with(b"<sensml")));
+        assert_eq!(request.items[1], (None, Payload::Json("[]".into())));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let detail = |inner| publish(inner).unwrap_err().detail;
+        assert_eq!(detail(">"), Some(Detail::Pubsub("nodeid-required")));
+        assert_eq!(detail("node='a'>"), Some(Detail::Pubsub("item-required")));
+        assert_eq!(detail("node='a'><item/>"), Some(Detail::Pubsub("payload-required")));
+        assert_eq!(
+            detail("node='a'><item><a xmlns='x'/><b xmlns='x'/></item>"),
+            Some(Detail::Pubsub("invalid-payload"))
+        );
+        assert_eq!(
+            detail("node='a'><item><a xmlns='x'/></item>"),
+            Some(Detail::Unsupported { feature: "payload" })
+        );
+        let many = "<item><json xmlns='urn:xmpp:json:0'/></item>".repeat(257);
+        let error = publish(&format!("node='a'>{many}")).unwrap_err();
+        assert_eq!(error.condition, Condition::PolicyViolation);
+    }
+
+    #[test]
+    fn the_result_names_what_was_kept() {
+        let out = String::from_utf8(result([("urn:a", "1"), ("urn:a", "2")])).unwrap();
+        assert_eq!(
+            out,
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:a'><item id='1'/><item id='2'/>\
+             </publish></pubsub>"
+        );
+        assert!(result([("a", "1"), ("b", "1")]).is_empty());
+    }
+}

@@ -1,0 +1,528 @@
+//! What each destination was sent, and has confirmed.
+//!
+//! Neither component streams nor server-to-server links acknowledge anything, and both lose stanzas
+//! silently. So every destination (a recipient's server domain) gets its own barrier: a batch of messages,
+//! then a ping (XEP-0199) to that domain. Streams keep order per pair of domains, so the answer proves that
+//! the server took the whole batch, and only then the destination's cursor moves. One batch is under way
+//! per destination; what no answered ping covers is sent again, before anything later.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::store::journal::Destination as Known;
+
+/// Items per batch: one barrier serves so many.
+const BATCH_ITEMS: usize = 512;
+
+/// Bytes per batch: what may have to be sent again.
+const BATCH_BYTES: usize = 512 * 1024;
+
+/// Items asked of the journal at once, when they are no longer in memory.
+const LOAD_ITEMS: usize = 32;
+
+/// How long to wait for the first try after a failure.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+
+/// What a destination is doing.
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    /// Nothing under way.
+    Idle,
+    /// Its next items are being read from the journal.
+    Loading,
+    /// A batch is being written.
+    Filling { bytes: usize },
+    /// A batch is written, its ping not answered.
+    Pinged(Ping),
+    /// It is down; try again then.
+    Backoff { until: Duration },
+    /// One ping to see whether it is back.
+    Probing(Ping),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Ping {
+    /// To the destination itself.
+    number: u64,
+    /// To one's own server, for a destination that has never answered.
+    fallback: Option<u64>,
+    sent: Duration,
+}
+
+/// One recipient's server domain.
+#[derive(Debug)]
+struct Destination {
+    state: State,
+    /// Everything up to this seq was taken.
+    confirmed: u64,
+    answers_pings: bool,
+    /// It let a first ping go unanswered: ask one's own server beside it from then on.
+    falls_back: bool,
+    /// What it is owed beyond that, rising. The first `flight` of them are in the batch under way.
+    queue: VecDeque<u64>,
+    flight: usize,
+    failures: usize,
+    /// Deliveries given up: (item, subscription).
+    dead: HashSet<(u64, u64)>,
+    listed_ready: bool,
+    moved: bool,
+}
+
+/// What the state machine wants written next.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Render this item for this destination, then call [`Deliveries::wrote`].
+    Item {
+        /// The destination.
+        domain: Arc<str>,
+        /// The item.
+        seq: u64,
+    },
+    /// Write a ping with this number.
+    Ping {
+        /// To this domain.
+        to: PingTo,
+        /// Its number, unlike any other of this process.
+        number: u64,
+    },
+    /// These items are no longer in memory: read them from the journal, then call
+    /// [`Deliveries::loaded`].
+    Load {
+        /// The destination that waits for them.
+        domain: Arc<str>,
+        /// Which.
+        seqs: Vec<u64>,
+    },
+}
+
+/// Where a ping goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PingTo {
+    /// The destination.
+    Destination(Arc<str>),
+    /// One's own server.
+    OwnServer,
+}
+
+/// What came back for a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A result, or an error of that domain itself: it took what came before.
+    Taken,
+    /// It was not reached (`remote-server-not-found`, `remote-server-timeout`).
+    NotReached,
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// For the answer to a ping.
+    pub ping: Duration,
+    /// Between tries, at most.
+    pub retry_max: Duration,
+}
+
+/// All destinations.
+#[derive(Debug)]
+pub struct Deliveries {
+    patience: Patience,
+    destinations: HashMap<Arc<str>, Destination>,
+    ready: VecDeque<Arc<str>>,
+    pings: HashMap<u64, Arc<str>>,
+    last_ping: u64,
+    waiting: usize,
+    released: Vec<u64>,
+    link: bool,
+    /// For jitter; the same seed gives the same waits.
+    seed: u64,
+}
+
+impl Deliveries {
+    /// None yet; the link is down.
+    pub fn new(patience: Patience, seed: u64) -> Self {
+        Deliveries {
+            patience,
+            destinations: HashMap::new(),
+            ready: VecDeque::new(),
+            pings: HashMap::new(),
+            last_ping: 0,
+            waiting: 0,
+            released: Vec::new(),
+            link: false,
+            seed,
+        }
+    }
+
+    /// Takes in what the store knows of a destination.
+    pub fn know(&mut self, known: &Known) {
+        let destination = self.destination(&known.domain.as_str().into());
+        destination.confirmed = known.confirmed;
+        destination.answers_pings = known.answers_pings;
+    }
+
+    /// Notes a delivery that was given up before.
+    pub fn know_dead(&mut self, domain: &Arc<str>, seq: u64, subscription: u64) {
+        self.destination(domain).dead.insert((seq, subscription));
+    }
+
+    /// This destination is owed this item. Items come in rising order.
+    ///
+    /// Returns whether it is news: what the destination has confirmed already is not.
+    pub fn owe(&mut self, domain: &Arc<str>, seq: u64) -> bool {
+        let destination = self.destination(domain);
+        if seq <= destination.confirmed || destination.queue.back().is_some_and(|&last| last >= seq) {
+            return false;
+        }
+        destination.queue.push_back(seq);
+        let idle = destination.state == State::Idle;
+        self.waiting += 1;
+        if idle {
+            self.list_ready(domain);
+        }
+        true
+    }
+
+    /// How many (item, destination) pairs wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether a batch is written and not yet confirmed.
+    pub fn is_under_way(&self) -> bool {
+        self.destinations.values().any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_)))
+    }
+
+    /// The first item that somebody is still owed.
+    pub fn floor(&self) -> Option<u64> {
+        self.destinations.values().filter_map(|d| d.queue.front()).min().copied()
+    }
+
+    /// Whether a delivery was given up.
+    pub fn is_dead(&self, domain: &str, seq: u64, subscription: u64) -> bool {
+        self.destinations.get(domain).is_some_and(|d| d.dead.contains(&(seq, subscription)))
+    }
+
+    /// The link to one's own server is there again: everything unconfirmed is sent again.
+    pub fn link_up(&mut self) {
+        self.link = true;
+        let all: Vec<Arc<str>> = self.destinations.keys().cloned().collect();
+        for domain in all {
+            self.list_ready(&domain);
+        }
+    }
+
+    /// The link is lost, and with it every batch under way.
+    pub fn link_down(&mut self) {
+        self.link = false;
+        self.pings.clear();
+        for destination in self.destinations.values_mut() {
+            destination.flight = 0;
+            match destination.state {
+                State::Backoff { .. } | State::Loading => {}
+                State::Probing(_) => destination.state = State::Backoff { until: Duration::ZERO },
+                _ => destination.state = State::Idle,
+            }
+        }
+    }
+
+    /// What to write next, if anything. `is_in_memory` tells whether an item need not be loaded.
+    pub fn next_step(&mut self, now: Duration, is_in_memory: impl Fn(u64) -> bool) -> Option<Step> {
+        if !self.link {
+            return None;
+        }
+        while let Some(domain) = self.ready.front().cloned() {
+            if let Some(step) = self.step_for(&domain, now, &is_in_memory) {
+                return Some(step);
+            }
+            self.ready.pop_front();
+            self.destination(&domain).listed_ready = false;
+        }
+        None
+    }
+
+    fn step_for(
+        &mut self,
+        domain: &Arc<str>,
+        now: Duration,
+        is_in_memory: &impl Fn(u64) -> bool,
+    ) -> Option<Step> {
+        loop {
+            let destination = self.destination(domain);
+            let bytes = match &destination.state {
+                State::Idle => 0,
+                State::Filling { bytes } => *bytes,
+                State::Backoff { until } if *until <= now => return Some(self.ping(domain, now, true)),
+                State::Pinged(ping) | State::Probing(ping)
+                    if destination.falls_back && !destination.answers_pings && ping.fallback.is_none() =>
+                {
+                    return Some(self.fall_back(domain, now));
+                }
+                _ => return None,
+            };
+            let next = destination.queue.get(destination.flight).copied();
+            let full = destination.flight >= BATCH_ITEMS || bytes >= BATCH_BYTES;
+            match next {
+                Some(seq) if !full && is_in_memory(seq) => {
+                    destination.state = State::Filling { bytes };
+                    return Some(Step::Item { domain: Arc::clone(domain), seq });
+                }
+                _ if bytes > 0 => return Some(self.ping(domain, now, false)),
+                // All that was looked at had nothing to send any more: no barrier is needed.
+                _ if destination.flight > 0 => self.confirm(domain),
+                Some(_) => {
+                    let seqs: Vec<u64> = destination.queue.iter().take(LOAD_ITEMS).copied().collect();
+                    destination.state = State::Loading;
+                    return Some(Step::Load { domain: Arc::clone(domain), seqs });
+                }
+                None => {
+                    destination.state = State::Idle;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn ping(&mut self, domain: &Arc<str>, now: Duration, probe: bool) -> Step {
+        self.last_ping += 1;
+        let number = self.last_ping;
+        self.pings.insert(number, Arc::clone(domain));
+        let ping = Ping { number, fallback: None, sent: now };
+        let destination = self.destination(domain);
+        destination.state = if probe { State::Probing(ping) } else { State::Pinged(ping) };
+        Step::Ping { to: PingTo::Destination(Arc::clone(domain)), number }
+    }
+
+    /// An item was rendered for a destination: so many bytes were written for it, none if there was
+    /// nothing to send.
+    pub fn wrote(&mut self, domain: &Arc<str>, written: usize) {
+        let destination = self.destination(domain);
+        if let State::Filling { bytes } = &mut destination.state {
+            *bytes += written;
+            destination.flight += 1;
+        }
+    }
+
+    /// The journal was read for a destination. `found` are the items that are there; the others are
+    /// owed no more.
+    pub fn loaded(&mut self, domain: &Arc<str>, asked: &[u64], found: &HashSet<u64>) {
+        let destination = self.destination(domain);
+        if destination.state != State::Loading {
+            return;
+        }
+        destination.state = State::Idle;
+        let before = destination.queue.len();
+        destination.queue.retain(|seq| found.contains(seq) || !asked.contains(seq));
+        let gone = before - destination.queue.len();
+        self.waiting -= gone;
+        self.list_ready(domain);
+    }
+
+    /// The journal could not be read for a destination: try later.
+    pub fn load_failed(&mut self, domain: &Arc<str>, now: Duration) {
+        self.fail(domain, now);
+    }
+
+    /// Where the ping of this number went, if it is still open: only from there can its answer come.
+    pub fn ping_target(&self, number: u64) -> Option<PingTo> {
+        let domain = self.pings.get(&number)?;
+        match &self.destinations.get(domain)?.state {
+            State::Pinged(ping) | State::Probing(ping) if ping.fallback == Some(number) => {
+                Some(PingTo::OwnServer)
+            }
+            _ => Some(PingTo::Destination(Arc::clone(domain))),
+        }
+    }
+
+    /// A ping was answered. What it confirmed is in [`Self::take_released`].
+    pub fn answered(&mut self, number: u64, answer: Answer, now: Duration) {
+        let Some(domain) = self.pings.remove(&number) else { return };
+        let destination = self.destination(&domain);
+        let (ping, probing) = match &destination.state {
+            State::Pinged(ping) => (ping.clone(), false),
+            State::Probing(ping) => (ping.clone(), true),
+            _ => return,
+        };
+        if ping.number != number && ping.fallback != Some(number) {
+            return;
+        }
+        if answer == Answer::NotReached {
+            self.fail(&domain, now);
+            return;
+        }
+        if ping.number == number && !destination.answers_pings {
+            destination.answers_pings = true;
+            destination.moved = true;
+        }
+        destination.failures = 0;
+        self.forget_pings(&ping);
+        if probing {
+            self.destination(&domain).state = State::Idle;
+            self.list_ready(&domain);
+        } else {
+            self.confirm(&domain);
+        }
+    }
+
+    fn forget_pings(&mut self, ping: &Ping) {
+        self.pings.remove(&ping.number);
+        if let Some(fallback) = ping.fallback {
+            self.pings.remove(&fallback);
+        }
+    }
+
+    fn confirm(&mut self, domain: &Arc<str>) {
+        let destination = self.destination(domain);
+        let done: Vec<u64> = destination.queue.drain(..destination.flight).collect();
+        destination.flight = 0;
+        destination.state = State::Idle;
+        if let Some(&last) = done.last() {
+            destination.confirmed = last;
+            destination.moved = true;
+            if !destination.dead.is_empty() {
+                destination.dead.retain(|(seq, _)| *seq > last);
+            }
+        }
+        self.waiting -= done.len();
+        self.released.extend(done);
+        self.list_ready(domain);
+    }
+
+    /// The items that a destination needs no more, once for each such destination.
+    pub fn take_released(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.released)
+    }
+
+    /// A message to this destination came back because it was not reached.
+    pub fn not_reached(&mut self, domain: &Arc<str>, now: Duration) {
+        self.fail(domain, now);
+    }
+
+    /// A message came back for good. Returns whether it was one that is still open.
+    pub fn give_up(&mut self, domain: &Arc<str>, seq: u64, subscription: u64) -> bool {
+        let destination = self.destination(domain);
+        destination.queue.iter().take(destination.flight).any(|&s| s == seq)
+            && destination.dead.insert((seq, subscription))
+    }
+
+    fn fail(&mut self, domain: &Arc<str>, now: Duration) {
+        let (seed, retry_max) = (self.seed, self.patience.retry_max);
+        let destination = self.destination(domain);
+        let under_way = match &destination.state {
+            State::Pinged(ping) | State::Probing(ping) => Some(ping.clone()),
+            // Several messages of one batch come back one by one: they are one failure.
+            State::Backoff { .. } | State::Idle => None,
+            State::Filling { .. } | State::Loading => Some(Ping { number: 0, fallback: None, sent: now }),
+        };
+        let Some(ping) = under_way else { return };
+        destination.flight = 0;
+        let wait = wait_after(destination.failures, retry_max, seed ^ ping.number);
+        destination.failures += 1;
+        destination.state = State::Backoff { until: now + wait };
+        self.forget_pings(&ping);
+    }
+
+    /// Time passed: pings that went unanswered, waits that are over. Returns pings to write.
+    pub fn tick(&mut self, now: Duration) -> Vec<Step> {
+        let patience = self.patience.ping;
+        let mut late = Vec::new();
+        let mut over = Vec::new();
+        for (domain, destination) in &self.destinations {
+            match &destination.state {
+                State::Pinged(ping) | State::Probing(ping) if ping.sent + patience <= now => {
+                    let fall_back = ping.fallback.is_none() && !destination.answers_pings;
+                    late.push((Arc::clone(domain), fall_back));
+                }
+                State::Backoff { until } if *until <= now => over.push(Arc::clone(domain)),
+                _ => {}
+            }
+        }
+        let mut steps = Vec::new();
+        for (domain, fall_back) in late {
+            if fall_back {
+                steps.push(self.fall_back(&domain, now));
+            } else {
+                self.fail(&domain, now);
+            }
+        }
+        for domain in over {
+            self.list_ready(&domain);
+        }
+        steps
+    }
+
+    /// Asks one's own server instead: its answer proves that it took the batch, not that it arrived.
+    fn fall_back(&mut self, domain: &Arc<str>, now: Duration) -> Step {
+        self.last_ping += 1;
+        let number = self.last_ping;
+        self.pings.insert(number, Arc::clone(domain));
+        let destination = self.destination(domain);
+        destination.falls_back = true;
+        if let State::Pinged(ping) | State::Probing(ping) = &mut destination.state {
+            ping.fallback = Some(number);
+            ping.sent = now;
+        }
+        Step::Ping { to: PingTo::OwnServer, number }
+    }
+
+    /// The destinations that got further since the last call.
+    pub fn take_moved(&mut self) -> Vec<Known> {
+        let mut moved = Vec::new();
+        for (domain, destination) in &mut self.destinations {
+            if std::mem::take(&mut destination.moved) {
+                moved.push(Known {
+                    domain: domain.to_string(),
+                    confirmed: destination.confirmed,
+                    answers_pings: destination.answers_pings,
+                });
+            }
+        }
+        moved
+    }
+
+    /// What was taken by [`Self::take_moved`] could not be written: it is still news.
+    pub fn put_back_moved(&mut self, moved: &[Known]) {
+        for known in moved {
+            self.destination(&known.domain.as_str().into()).moved = true;
+        }
+    }
+
+    fn list_ready(&mut self, domain: &Arc<str>) {
+        let destination = self.destination(domain);
+        let nothing = destination.queue.is_empty() && destination.state == State::Idle;
+        if !destination.listed_ready && !nothing {
+            destination.listed_ready = true;
+            self.ready.push_back(Arc::clone(domain));
+        }
+    }
+
+    fn destination(&mut self, domain: &Arc<str>) -> &mut Destination {
+        self.destinations.entry(Arc::clone(domain)).or_insert_with(|| Destination {
+            state: State::Idle,
+            confirmed: 0,
+            answers_pings: false,
+            falls_back: false,
+            queue: VecDeque::new(),
+            flight: 0,
+            failures: 0,
+            dead: HashSet::new(),
+            listed_ready: false,
+            moved: false,
+        })
+    }
+}
+
+/// How long to wait after so many failures in a row: doubling, with jitter, up to `most`.
+fn wait_after(failures: usize, most: Duration, seed: u64) -> Duration {
+    ExponentialBuilder::default()
+        .with_min_delay(RETRY_FIRST)
+        .with_max_delay(most)
+        .with_jitter()
+        .with_jitter_seed(seed)
+        .without_max_times()
+        .build()
+        .nth(failures.min(40))
+        .unwrap_or(most)
+}

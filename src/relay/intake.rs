@@ -1,0 +1,280 @@
+//! Is this publish right, and what follows from it?
+//!
+//! The right to publish is checked before the content (strangers get no validation service); consent is
+//! checked record by record on the resolved name, never on the node alone.
+
+use std::collections::HashMap;
+
+use jid::BareJid;
+use thiserror::Error;
+
+use super::owed::{Basis, Owed, Selection};
+use super::pack::Pack;
+use super::rights::{Rights, Subscriber};
+use crate::domain::clock::Now;
+use crate::domain::consent::{ConsentKey, Mode};
+use crate::domain::decision::{self, Decision, Question};
+use crate::senml::Invalid;
+
+/// Why a publish is refused whole. The router turns it into a stanza error (DESIGN §2).
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum Refusal {
+    /// `forbidden`: the sender may not publish there.
+    #[error("you may not publish {what}; the operator can register you as a producer of it")]
+    Forbidden {
+        /// What, as far as the sender named it.
+        what: String,
+    },
+    /// `bad-request` with `<invalid-pack/>`.
+    #[error("{}", .0.detail)]
+    Invalid(Box<Invalid>),
+    /// `bad-request`, reason `name-outside-node`.
+    #[error("record {record} belongs to the series {name}, which is not at or below the node {node}")]
+    OutsideNode {
+        /// Which record, from 0.
+        record: usize,
+        /// Its resolved name.
+        name: String,
+        /// The node.
+        node: String,
+    },
+    /// `bad-request`: nothing to publish.
+    #[error("{0}")]
+    Incomplete(&'static str),
+    /// `policy-violation`.
+    #[error("more than {limit} records in one stanza; send it in several")]
+    TooManyRecords {
+        /// The operator's limit.
+        limit: usize,
+    },
+    /// `resource-constraint` (wait): too much is waiting.
+    #[error("too many packs are waiting to be delivered; try again later")]
+    QueueFull,
+    /// `internal-server-error` (wait): the store failed, nothing was kept.
+    #[error("the pack could not be stored; try again later")]
+    Storage,
+}
+
+/// Whether a sender may publish to this series.
+pub fn may_publish(rights: &Rights, sender: &BareJid, series: &str) -> Result<(), Refusal> {
+    match rights.registration(series) {
+        Some(registration) if registration.may_publish(sender) => Ok(()),
+        _ => Err(Refusal::Forbidden { what: series.to_owned() }),
+    }
+}
+
+/// Checks that every record lies at or below the node and is the sender's to publish.
+pub fn check_records(
+    rights: &Rights,
+    sender: &BareJid,
+    node: Option<&str>,
+    pack: &Pack,
+) -> Result<(), Refusal> {
+    for (place, name) in pack.names().enumerate() {
+        if let Some(node) = node
+            && !is_at_or_below(name, node)
+        {
+            let record = pack.first_record_of(place);
+            return Err(Refusal::OutsideNode { record, name: name.to_owned(), node: node.to_owned() });
+        }
+        if node != Some(name) {
+            may_publish(rights, sender, name)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_at_or_below(name: &str, node: &str) -> bool {
+    name.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Decides for every record and every subscriber what is owed of a pack.
+///
+/// Each recipient address gets a record once, under its most specific subscription.
+pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Vec<Owed> {
+    let mut found = Collected::default();
+    for (place, name) in pack.names().enumerate() {
+        let registration = rights.registration(name);
+        let open = registration.is_some_and(|s| s.open);
+        let mut served: Vec<&Subscriber> = Vec::new();
+        for subscriber in rights.subscribers(name) {
+            if served.iter().any(|other| other.wish.jid == subscriber.wish.jid) {
+                continue;
+            }
+            served.push(subscriber);
+            if registration.is_some_and(|s| s.is_owned_by(&subscriber.recipient)) {
+                found.whole_series(subscriber, Basis::Own, pack, place);
+            } else if open {
+                found.whole_series(subscriber, Basis::Open, pack, place);
+            } else {
+                found.under_consent(rights, subscriber, pack, place, name, now);
+            }
+        }
+    }
+    found.into_list(pack)
+}
+
+/// What was permitted so far: records by subscription and basis, in the order first seen.
+#[derive(Default)]
+struct Collected {
+    list: Vec<(Owed, usize)>,
+    places: HashMap<(u64, Basis), usize>,
+}
+
+impl Collected {
+    fn entry(&mut self, subscriber: &Subscriber, basis: Basis) -> &mut (Owed, usize) {
+        let place = *self.places.entry((subscriber.key.0, basis)).or_insert_with(|| {
+            let records = Selection::Some(Vec::new());
+            self.list.push((Owed { subscription: subscriber.key, basis, records }, 0));
+            self.list.len() - 1
+        });
+        &mut self.list[place]
+    }
+
+    fn whole_series(&mut self, subscriber: &Subscriber, basis: Basis, pack: &Pack, place: usize) {
+        let only = pack.series_count() == 1;
+        let (owed, count) = self.entry(subscriber, basis);
+        if only {
+            owed.records = Selection::All;
+            *count = pack.len();
+        } else {
+            let Selection::Some(records) = &mut owed.records else { return };
+            records.extend(pack.records_of(place));
+            *count = records.len();
+        }
+    }
+
+    fn under_consent(
+        &mut self,
+        rights: &Rights,
+        subscriber: &Subscriber,
+        pack: &Pack,
+        place: usize,
+        name: &str,
+        now: Now,
+    ) {
+        let theirs: Vec<_> =
+            rights.consents(name).filter(|(_, c)| c.recipient == subscriber.recipient).collect();
+        if theirs.is_empty() {
+            return;
+        }
+        let key_of = |id| theirs.iter().find(|(_, c)| c.id == id).map(|(key, _)| *key);
+        let decide = |time| -> Option<ConsentKey> {
+            let question = Question {
+                series: name,
+                time,
+                recipient: &subscriber.recipient,
+                mode: Mode::Notify,
+                now: now.wall,
+            };
+            match decision::decide(theirs.iter().map(|(_, c)| *c), question) {
+                Decision::Permit(consent) => key_of(consent.id),
+                Decision::Deny(_) => None,
+            }
+        };
+        // Without a data window the answer is the same for every record of the series.
+        if theirs.iter().all(|(_, c)| c.data_from.is_none() && c.data_until.is_none()) {
+            if let Some(key) = decide(0.0) {
+                self.whole_series(subscriber, Basis::Consent(key), pack, place);
+            }
+            return;
+        }
+        for record in pack.records_of(place) {
+            if let Some(key) = decide(pack.time(record as usize)) {
+                let (owed, count) = self.entry(subscriber, Basis::Consent(key));
+                if let Selection::Some(records) = &mut owed.records {
+                    records.push(record);
+                    *count += 1;
+                }
+            }
+        }
+    }
+
+    fn into_list(self, pack: &Pack) -> Vec<Owed> {
+        let whole = pack.len();
+        self.list
+            .into_iter()
+            .map(|(mut owed, count)| {
+                if count == whole {
+                    owed.records = Selection::All;
+                } else if let Selection::Some(records) = &mut owed.records {
+                    records.sort_unstable();
+                }
+                owed
+            })
+            .collect()
+    }
+}
+
+/// The last items of each node, so that the same item published again is known again.
+///
+/// Only the last [`Recent::KEPT`] of each node are remembered, as hashes: a gateway that lost an
+/// acknowledgement repeats what it sent last.
+#[derive(Debug, Default)]
+pub struct Recent {
+    nodes: HashMap<u64, [(u64, u64); Recent::KEPT]>,
+}
+
+impl Recent {
+    /// How many items of a node are remembered.
+    pub const KEPT: usize = 8;
+
+    /// Whether this very content was published under this id before.
+    pub fn knows(&self, node: &str, item: &str, digest: u64) -> bool {
+        let key = (hash(item.as_bytes()), digest);
+        self.nodes.get(&hash(node.as_bytes())).is_some_and(|kept| kept.contains(&key))
+    }
+
+    /// Remembers an item; what was known of the same id is replaced.
+    pub fn note(&mut self, node: &str, item: &str, digest: u64) {
+        let item = hash(item.as_bytes());
+        let kept = self.nodes.entry(hash(node.as_bytes())).or_default();
+        let place = kept.iter().position(|(held, _)| *held == item).unwrap_or(Self::KEPT - 1);
+        kept[..=place].rotate_right(1);
+        kept[0] = (item, digest);
+    }
+
+    /// Forgets an item, because it was not kept after all.
+    pub fn forget(&mut self, node: &str, item: &str) {
+        let item = hash(item.as_bytes());
+        if let Some(kept) = self.nodes.get_mut(&hash(node.as_bytes())) {
+            for pair in kept.iter_mut().filter(|(held, _)| *held == item) {
+                *pair = (0, 0);
+            }
+        }
+    }
+}
+
+/// A hash that is the same in every process, as it stands in the journal.
+pub fn hash(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_or_below_is_on_a_slash() {
+        assert!(is_at_or_below("urn:a", "urn:a") && is_at_or_below("urn:a/b", "urn:a"));
+        assert!(!is_at_or_below("urn:ab", "urn:a") && !is_at_or_below("urn:", "urn:a"));
+    }
+
+    #[test]
+    fn recent_items_are_known_until_others_came() {
+        let mut recent = Recent::default();
+        recent.note("n", "1", 11);
+        assert!(recent.knows("n", "1", 11));
+        assert!(!recent.knows("n", "1", 12) && !recent.knows("m", "1", 11));
+        recent.note("n", "1", 12);
+        assert!(recent.knows("n", "1", 12) && !recent.knows("n", "1", 11));
+        for item in 2..9 {
+            recent.note("n", &item.to_string(), 5);
+        }
+        assert!(recent.knows("n", "1", 12));
+        recent.note("n", "9", 5);
+        assert!(!recent.knows("n", "1", 12));
+        recent.forget("n", "9");
+        assert!(!recent.knows("n", "9", 5));
+    }
+}

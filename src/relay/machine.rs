@@ -1,0 +1,718 @@
+//! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jid::BareJid;
+
+use super::delivery::{Answer, Deliveries, Patience, PingTo, Step};
+use super::intake::{self, Recent, Refusal};
+use super::owed::{self, Basis, Owed, Selection};
+use super::pack::Pack;
+use super::rights::{Rights, Update};
+use crate::domain::clock::Now;
+use crate::domain::consent::Consent;
+use crate::domain::decision;
+use crate::domain::subscription::SubscriptionKey;
+use crate::protocol::event::{self, Terms};
+use crate::protocol::ping;
+use crate::protocol::publish::Payload;
+use crate::store::journal::{Batch, DeadLetter, Destination, Outline, Row};
+
+/// The largest stanza that leaves: a larger one is lost silently at some servers.
+const STANZA_MAX: usize = 200 * 1024;
+
+/// Of that, what is kept free for the envelope, the terms and what servers add on the way.
+const ENVELOPE: usize = 6 * 1024;
+
+/// Rendered and resolved items kept in memory, in bytes; others are read from the journal in their turn.
+const WINDOW_BYTES: usize = 24 * 1024 * 1024;
+
+/// How long a delivered row stays, so that an item published again after a crash is known again.
+const KEEP_DELIVERED: Duration = Duration::from_secs(600);
+
+/// What the relay needs to know of its surroundings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The component's address, `from` of all that leaves.
+    pub jid: String,
+    /// The domain of one's own server.
+    pub own_server: String,
+    /// Unlike any other installation's; part of stanza ids.
+    pub installation: String,
+    /// Unlike any other run's of this installation; part of ping ids.
+    pub run: String,
+    /// Deliveries are of type `headline`, which servers drop for accounts that are offline.
+    pub headline: bool,
+    /// The most records in one pack.
+    pub pack_records: usize,
+    /// The most (item, destination) pairs that may wait.
+    pub queue_packs: usize,
+    /// How long an item is worth delivering.
+    pub time_to_live: Duration,
+    /// How long to wait for what.
+    pub patience: Patience,
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// The sender's full address, as it came.
+    pub from: String,
+    /// The address it wrote to.
+    pub to: String,
+    /// The stanza's id, if it has one.
+    pub id: Option<String>,
+    /// An IQ is answered always, a message only when it is refused.
+    pub is_iq: bool,
+}
+
+/// A publish as the router hands it over.
+#[derive(Debug)]
+pub struct Publish {
+    /// Where the answer goes.
+    pub reply_to: ReplyTo,
+    /// The bare address that the server vouches for.
+    pub sender: BareJid,
+    /// The node; none for a pack whose records name their series.
+    pub node: Option<String>,
+    /// Item ids and payloads. Without a node, one payload.
+    pub items: Vec<(Option<String>, Payload)>,
+}
+
+/// A publish whose fate is known.
+#[derive(Debug, PartialEq)]
+pub struct Settled {
+    /// Where the answer goes.
+    pub reply_to: ReplyTo,
+    /// The items kept, as (node, item id), or why not.
+    pub outcome: Result<Vec<(Arc<str>, Arc<str>)>, Refusal>,
+}
+
+/// What came back for a message that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounce {
+    /// The id of the message.
+    pub id: String,
+    /// From whom: the address it was sent to.
+    pub from: BareJid,
+    /// The stanza error condition (RFC 6120 §8.3.3).
+    pub condition: String,
+}
+
+/// Rows to read from the journal for a destination.
+#[derive(Debug, PartialEq)]
+pub struct Load {
+    /// Who waits for them.
+    pub domain: Arc<str>,
+    /// Which.
+    pub seqs: Vec<u64>,
+}
+
+/// What the relay has done since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Items accepted and kept.
+    pub accepted: u64,
+    /// Items that were known already.
+    pub repeated: u64,
+    /// Publishes refused.
+    pub refused: u64,
+    /// Messages written, again ones too.
+    pub sent: u64,
+    /// Deliveries that came back for good.
+    pub dead: u64,
+    /// Deliveries dropped because their time to live was over.
+    pub expired: u64,
+    /// Deliveries dropped because the consent or the subscription had ended.
+    pub withheld: u64,
+}
+
+/// One accepted item.
+#[derive(Debug)]
+struct Entry {
+    seq: u64,
+    accepted_at: i64,
+    publisher: Arc<str>,
+    node: Arc<str>,
+    item: Arc<str>,
+    owed: Vec<Owed>,
+    pack: Arc<Pack>,
+    /// Written payloads, by selection: one serves all who are owed the same.
+    rendered: Vec<(Selection, Arc<[Vec<u8>]>)>,
+    /// How many destinations still need it here.
+    wanted: usize,
+    size: usize,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    batch: Batch,
+    entries: Vec<Entry>,
+    settled: Vec<Settled>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Relay {
+    settings: Settings,
+    rights: Rights,
+    recent: Recent,
+    deliveries: Deliveries,
+    window: HashMap<u64, Entry>,
+    window_order: VecDeque<u64>,
+    window_bytes: usize,
+    last_seq: u64,
+    next: Group,
+    /// What the store is writing.
+    committing: Option<Group>,
+    /// What was settled without a commit of its own.
+    settled: Vec<Settled>,
+    pruned: u64,
+    housekeeping: bool,
+    steps: VecDeque<Step>,
+    counts: Counts,
+}
+
+impl Relay {
+    /// A relay that knows nothing yet; `last_seq` is the last number the journal handed out.
+    pub fn new(settings: Settings, last_seq: u64) -> Self {
+        let seed = intake::hash(settings.run.as_bytes());
+        let deliveries = Deliveries::new(settings.patience.clone(), seed);
+        Relay {
+            settings,
+            rights: Rights::default(),
+            recent: Recent::default(),
+            deliveries,
+            window: HashMap::new(),
+            window_order: VecDeque::new(),
+            window_bytes: 0,
+            last_seq,
+            next: Group::default(),
+            committing: None,
+            settled: Vec::new(),
+            pruned: 0,
+            housekeeping: false,
+            steps: VecDeque::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes in what a row of the store has become.
+    pub fn apply(&mut self, update: Update) {
+        self.rights.apply(update);
+    }
+
+    /// Takes in what the store knows of a destination. Before [`Self::recover`].
+    pub fn know_destination(&mut self, known: &Destination) {
+        self.deliveries.know(known);
+    }
+
+    /// Notes a delivery that was given up in an earlier run. Before [`Self::recover`].
+    pub fn know_dead(&mut self, seq: u64, subscription: u64) {
+        if let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) {
+            let domain = Arc::clone(&subscriber.domain);
+            self.deliveries.know_dead(&domain, seq, subscription);
+        }
+    }
+
+    /// Takes in a row of the journal from an earlier run, in order.
+    pub fn recover(&mut self, outline: &Outline) {
+        self.last_seq = self.last_seq.max(outline.seq);
+        self.recent.note(&outline.node, &outline.item, outline.digest);
+        let Some(list) = owed::decode(&outline.owed) else {
+            tracing::warn!(seq = outline.seq, "a row of the journal cannot be read and is passed over");
+            return;
+        };
+        for domain in self.domains_of(&list) {
+            self.deliveries.owe(&domain, outline.seq);
+        }
+    }
+
+    /// The records in memory.
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// How many (item, destination) pairs wait.
+    pub fn waiting(&self) -> usize {
+        self.deliveries.waiting()
+    }
+
+    /// How much waits to be written to the journal, in items.
+    pub fn uncommitted(&self) -> usize {
+        self.next.entries.len() + self.committing.as_ref().map_or(0, |group| group.entries.len())
+    }
+
+    /// Takes a publish in, or refuses it whole. What is taken in is settled by [`Self::committed`].
+    pub fn publish(&mut self, publish: Publish, now: Now) -> Result<(), Refusal> {
+        let outcome = self.take_in(publish, now);
+        if outcome.is_err() {
+            self.counts.refused += 1;
+        }
+        outcome
+    }
+
+    fn take_in(&mut self, publish: Publish, now: Now) -> Result<(), Refusal> {
+        let Publish { reply_to, sender, node, items } = publish;
+        match &node {
+            Some(node) => intake::may_publish(&self.rights, &sender, node)?,
+            None if !self.rights.is_producer(&sender) => {
+                return Err(Refusal::Forbidden { what: "here".into() });
+            }
+            None => {}
+        }
+        if items.is_empty() {
+            return Err(Refusal::Incomplete("there is no item in this publish"));
+        }
+        if self.deliveries.waiting() + self.uncommitted() >= self.settings.queue_packs {
+            return Err(Refusal::QueueFull);
+        }
+        let mut parts = Vec::with_capacity(items.len());
+        let mut records = 0;
+        for (id, payload) in items {
+            let digest = payload.digest();
+            let pack = Pack::read(&payload, now.seconds(), self.settings.pack_records)?;
+            records += pack.len();
+            if records > self.settings.pack_records {
+                return Err(Refusal::TooManyRecords { limit: self.settings.pack_records });
+            }
+            intake::check_records(&self.rights, &sender, node.as_deref(), &pack)?;
+            let id: Arc<str> = match id.filter(|id| !id.is_empty()) {
+                Some(id) => id.into(),
+                None => self.new_item_id(parts.len()).into(),
+            };
+            match &node {
+                Some(node) => parts.push((Arc::from(node.as_str()), id, digest, pack)),
+                None => {
+                    for (name, part) in pack.by_series() {
+                        parts.push((name, Arc::clone(&id), digest, part));
+                    }
+                }
+            }
+        }
+        let publisher: Arc<str> = sender.to_string().into();
+        let mut kept = Vec::with_capacity(parts.len());
+        for (node, item, digest, pack) in parts {
+            if self.recent.knows(&node, &item, digest) {
+                self.counts.repeated += 1;
+            } else {
+                self.recent.note(&node, &item, digest);
+                self.append(&publisher, &node, &item, digest, pack, now);
+            }
+            kept.push((node, item));
+        }
+        let settled = Settled { reply_to, outcome: Ok(kept) };
+        if self.uncommitted() == 0 {
+            self.settled.push(settled);
+        } else {
+            self.next.settled.push(settled);
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        publisher: &Arc<str>,
+        node: &Arc<str>,
+        item: &Arc<str>,
+        digest: u64,
+        pack: Pack,
+        now: Now,
+    ) {
+        self.last_seq += 1;
+        let owed = intake::owed(&self.rights, &pack, now);
+        let row = Row {
+            seq: self.last_seq,
+            accepted_at: now.wall.as_millisecond(),
+            publisher: Arc::clone(publisher),
+            node: Arc::clone(node),
+            item: Arc::clone(item),
+            digest,
+            owed: owed::encode(&owed),
+            payload: pack.to_bytes(),
+        };
+        self.next.entries.push(Entry {
+            seq: row.seq,
+            accepted_at: row.accepted_at,
+            publisher: Arc::clone(publisher),
+            node: Arc::clone(node),
+            item: Arc::clone(item),
+            owed,
+            size: pack.footprint() + row.owed.len() * 8 + 400,
+            pack: Arc::new(pack),
+            rendered: Vec::new(),
+            wanted: 0,
+        });
+        self.next.batch.rows.push(row);
+    }
+
+    /// What to write to the journal next; nothing while a commit is under way.
+    pub fn take_batch(&mut self, now: Now) -> Option<Batch> {
+        if self.committing.is_some() {
+            return None;
+        }
+        if self.next.batch.rows.is_empty() {
+            // Nothing new to wait for.
+            self.settled.append(&mut self.next.settled);
+        }
+        if !self.next.batch.rows.is_empty() || std::mem::take(&mut self.housekeeping) {
+            self.next.batch.destinations = self.deliveries.take_moved();
+            self.next.batch.prune = self.prune(now);
+        }
+        if self.next.batch.is_empty() {
+            return None;
+        }
+        let mut group = std::mem::take(&mut self.next);
+        let batch = std::mem::take(&mut group.batch);
+        group.batch.destinations.clone_from(&batch.destinations);
+        group.batch.dead_letters.clone_from(&batch.dead_letters);
+        self.committing = Some(group);
+        Some(batch)
+    }
+
+    fn prune(&mut self, now: Now) -> Option<(u64, i64)> {
+        // Only what is committed is in the deliveries, so an idle relay may prune all that is.
+        let committed = self.last_seq - self.next.entries.len() as u64;
+        let upto = self.deliveries.floor().map_or(committed, |floor| floor - 1);
+        let due = now.mono.as_secs() / 10;
+        if upto == 0 || due == self.pruned {
+            return None;
+        }
+        self.pruned = due;
+        let before =
+            now.wall.as_millisecond() - i64::try_from(KEEP_DELIVERED.as_millis()).unwrap_or(i64::MAX);
+        Some((upto, before))
+    }
+
+    /// The commit of the last batch ended; with `false`, nothing of it was kept.
+    pub fn committed(&mut self, kept: bool) {
+        let Some(group) = self.committing.take() else { return };
+        if !kept {
+            self.deliveries.put_back_moved(&group.batch.destinations);
+            self.next.batch.dead_letters.extend(group.batch.dead_letters);
+            for entry in &group.entries {
+                self.recent.forget(&entry.node, &entry.item);
+            }
+            let failed = group.settled.into_iter().map(|mut settled| {
+                settled.outcome = Err(Refusal::Storage);
+                settled
+            });
+            self.settled.extend(failed);
+            return;
+        }
+        self.counts.accepted += group.entries.len() as u64;
+        self.settled.extend(group.settled);
+        for mut entry in group.entries {
+            for domain in self.domains_of(&entry.owed) {
+                if self.deliveries.owe(&domain, entry.seq) {
+                    entry.wanted += 1;
+                }
+            }
+            if entry.wanted > 0 {
+                self.keep(entry);
+            }
+        }
+    }
+
+    /// Publishes whose fate is known by now.
+    pub fn take_settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settled)
+    }
+
+    fn domains_of(&self, list: &[Owed]) -> Vec<Arc<str>> {
+        let mut domains: Vec<Arc<str>> = Vec::new();
+        for owed in list {
+            if let Some(subscriber) = self.rights.subscriber(owed.subscription)
+                && !domains.contains(&subscriber.domain)
+            {
+                domains.push(Arc::clone(&subscriber.domain));
+            }
+        }
+        domains
+    }
+
+    fn keep(&mut self, entry: Entry) {
+        self.window_bytes += entry.size;
+        self.window_order.push_back(entry.seq);
+        self.window.insert(entry.seq, entry);
+        while self.window_bytes > WINDOW_BYTES && self.window.len() > 1 {
+            let Some(oldest) = self.window_order.pop_front() else { break };
+            self.drop_from_window(oldest);
+        }
+    }
+
+    fn drop_from_window(&mut self, seq: u64) {
+        if let Some(entry) = self.window.remove(&seq) {
+            self.window_bytes -= entry.size;
+        }
+    }
+
+    fn release(&mut self) {
+        for seq in self.deliveries.take_released() {
+            if let Some(entry) = self.window.get_mut(&seq) {
+                entry.wanted = entry.wanted.saturating_sub(1);
+                if entry.wanted == 0 {
+                    self.drop_from_window(seq);
+                }
+            }
+        }
+        while self.window_order.front().is_some_and(|seq| !self.window.contains_key(seq)) {
+            self.window_order.pop_front();
+        }
+    }
+
+    /// Whether a batch is written and not yet confirmed.
+    pub fn is_under_way(&self) -> bool {
+        self.deliveries.is_under_way()
+    }
+
+    /// The link to the server is there.
+    pub fn link_up(&mut self) {
+        self.deliveries.link_up();
+    }
+
+    /// The link to the server is lost.
+    pub fn link_down(&mut self) {
+        self.steps.clear();
+        self.deliveries.link_down();
+    }
+
+    /// Time passed. To be called a few times a second.
+    pub fn tick(&mut self, now: Now) {
+        let steps = self.deliveries.tick(now.mono);
+        self.steps.extend(steps);
+        self.housekeeping = true;
+    }
+
+    /// Writes what is due to `out` until it holds `limit` bytes; returns what must be read from the
+    /// journal first.
+    pub fn pump(&mut self, now: Now, out: &mut Vec<u8>, limit: usize) -> Vec<Load> {
+        let mut loads = Vec::new();
+        while out.len() < limit {
+            let window = &self.window;
+            let queued = self.steps.pop_front();
+            let Some(step) =
+                queued.or_else(|| self.deliveries.next_step(now.mono, |seq| window.contains_key(&seq)))
+            else {
+                break;
+            };
+            match step {
+                Step::Item { domain, seq } => {
+                    let before = out.len();
+                    self.write_item(&domain, seq, now, out);
+                    self.deliveries.wrote(&domain, out.len() - before);
+                }
+                Step::Ping { to, number } => {
+                    let to = match &to {
+                        PingTo::Destination(domain) => domain,
+                        PingTo::OwnServer => &*self.settings.own_server,
+                    };
+                    ping::write(out, &self.settings.jid, to, &self.ping_id(number));
+                }
+                Step::Load { domain, seqs } => loads.push(Load { domain, seqs }),
+            }
+            self.release();
+        }
+        loads
+    }
+
+    fn ping_id(&self, number: u64) -> String {
+        format!("b-{}-{number:x}", self.settings.run)
+    }
+
+    /// Writes all that one destination is owed of one item, as far as it may still leave.
+    fn write_item(&mut self, domain: &str, seq: u64, now: Now, out: &mut Vec<u8>) {
+        let Some(mut entry) = self.window.remove(&seq) else { return };
+        let age = now.wall.as_millisecond() - entry.accepted_at;
+        let live = u128::try_from(age).is_ok_and(|age| age < self.settings.time_to_live.as_millis());
+        for place in 0..entry.owed.len() {
+            let owed = &entry.owed[place];
+            let Some(subscriber) = self.rights.subscriber(owed.subscription) else {
+                continue;
+            };
+            if &*subscriber.domain != domain || self.deliveries.is_dead(domain, seq, owed.subscription.0) {
+                continue;
+            }
+            // A clock that stepped back makes an item look younger, never too old.
+            if age >= 0 && !live {
+                self.counts.expired += 1;
+                continue;
+            }
+            let Some((terms, selection)) = self.permitted(&entry, owed, now) else {
+                self.counts.withheld += 1;
+                continue;
+            };
+            let to = subscriber.wish.jid.as_str().to_owned();
+            let id = self.message_id(seq, owed.subscription.0, place);
+            let terms = terms.write();
+            let held = entry.size;
+            let parts = rendered(&mut entry, selection);
+            self.window_bytes += entry.size - held;
+            for (part, payload) in parts.iter().enumerate() {
+                let id = if part == 0 { id.clone() } else { format!("{id}~{}", part + 1) };
+                event::write(
+                    out,
+                    &event::Envelope {
+                        from: &self.settings.jid,
+                        to: &to,
+                        id: &id,
+                        headline: self.settings.headline,
+                    },
+                    &event::Item { node: &entry.node, id: &entry.item, part, publisher: &entry.publisher },
+                    payload,
+                    &terms,
+                );
+                self.counts.sent += 1;
+            }
+        }
+        self.window.insert(seq, entry);
+    }
+
+    /// What of it may leave now, and under which terms: the consent is asked again at every send.
+    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Option<(Terms, Selection)> {
+        match owed.basis {
+            Basis::Own => Some((Terms::own(), owed.records.clone())),
+            Basis::Open => Some((Terms::open(), owed.records.clone())),
+            Basis::Consent(key) => {
+                let consent = self.rights.consent(key)?;
+                decision::may_leave_now(consent, now.wall).ok()?;
+                let selection = still_covered(consent, &entry.pack, &owed.records);
+                (selection != Selection::Some(Vec::new())).then(|| (Terms::of(consent), selection))
+            }
+        }
+    }
+
+    /// For an item that came without one: its number in the journal, unlike any other installation's.
+    fn new_item_id(&self, place: usize) -> String {
+        format!("{}-{:x}", self.settings.installation, self.last_seq + 1 + place as u64)
+    }
+
+    /// Stable across retries and restarts, and unlike any other installation's.
+    fn message_id(&self, seq: u64, subscription: u64, place: usize) -> String {
+        format!("{}-{seq:x}-{subscription:x}-{place:x}", self.settings.installation)
+    }
+
+    /// The item and subscription that a message id stands for.
+    fn parse_message_id(&self, id: &str) -> Option<(u64, u64)> {
+        let rest = id.strip_prefix(&*self.settings.installation)?.strip_prefix('-')?;
+        let mut numbers = rest.split('-').map(|text| u64::from_str_radix(text, 16).ok());
+        Some((numbers.next()??, numbers.next()??))
+    }
+
+    /// Rows that were asked for arrived; those that are not among them are gone.
+    pub fn loaded(&mut self, load: &Load, rows: Vec<Row>) {
+        let mut found = HashSet::new();
+        for row in rows {
+            let (Some(owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
+                tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
+                continue;
+            };
+            found.insert(row.seq);
+            if self.window.contains_key(&row.seq) {
+                continue;
+            }
+            self.keep(Entry {
+                seq: row.seq,
+                accepted_at: row.accepted_at,
+                publisher: row.publisher,
+                node: row.node,
+                item: row.item,
+                size: pack.footprint() + owed.len() * 40 + 400,
+                owed,
+                pack: Arc::new(pack),
+                rendered: Vec::new(),
+                wanted: 1,
+            });
+        }
+        self.deliveries.loaded(&load.domain, &load.seqs, &found);
+    }
+
+    /// The journal could not be read.
+    pub fn load_failed(&mut self, load: &Load, now: Now) {
+        self.deliveries.load_failed(&load.domain, now.mono);
+    }
+
+    /// An IQ result or error came: if it answers one of our pings, the barrier is passed or failed.
+    ///
+    /// `from` must be where the ping went: an answer from elsewhere proves nothing.
+    pub fn iq_answer(&mut self, id: &str, from: &str, answer: Answer, now: Now) {
+        let number = id
+            .strip_prefix("b-")
+            .and_then(|rest| rest.strip_prefix(&*self.settings.run))
+            .and_then(|rest| rest.strip_prefix('-'))
+            .and_then(|number| u64::from_str_radix(number, 16).ok());
+        let Some(number) = number else { return };
+        let expected = match self.deliveries.ping_target(number) {
+            Some(PingTo::Destination(domain)) => domain,
+            Some(PingTo::OwnServer) => Arc::from(self.settings.own_server.as_str()),
+            None => return,
+        };
+        if *expected == *from {
+            self.deliveries.answered(number, answer, now.mono);
+            self.release();
+        }
+    }
+
+    /// A message came back. Only the address it was sent to can say so.
+    pub fn bounced(&mut self, bounce: &Bounce, now: Now) {
+        let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
+        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
+        if subscriber.recipient != bounce.from {
+            return;
+        }
+        let domain = Arc::clone(&subscriber.domain);
+        let jid = subscriber.wish.jid.to_string();
+        if matches!(&*bounce.condition, "remote-server-not-found" | "remote-server-timeout") {
+            self.deliveries.not_reached(&domain, now.mono);
+            return;
+        }
+        if self.deliveries.give_up(&domain, seq, subscription) {
+            self.counts.dead += 1;
+            let entry = self.window.get(&seq);
+            self.next.batch.dead_letters.push(DeadLetter {
+                seq,
+                subscription,
+                jid,
+                node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
+                item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
+                condition: bounce.condition.clone(),
+                at: now.wall.as_millisecond(),
+            });
+        }
+    }
+}
+
+/// The records of a selection that the consent covers today: an edit may have narrowed it.
+fn still_covered(consent: &Consent, pack: &Pack, records: &Selection) -> Selection {
+    let names: Vec<bool> = pack.names().map(|name| consent.covers(name)).collect();
+    let windowed = consent.data_from.is_some() || consent.data_until.is_some();
+    if names.iter().all(|covered| *covered) && !windowed {
+        return records.clone();
+    }
+    let stays = |record: u32| {
+        names[pack.name_of(record as usize)] && decision::in_data_window(consent, pack.time(record as usize))
+    };
+    match records {
+        Selection::All if (0..pack.len() as u32).all(stays) => Selection::All,
+        Selection::All => Selection::Some((0..pack.len() as u32).filter(|r| stays(*r)).collect()),
+        Selection::Some(list) => Selection::Some(list.iter().copied().filter(|r| stays(*r)).collect()),
+    }
+}
+
+/// The payload of a selection, written once and cut into parts that are small enough to arrive.
+fn rendered(entry: &mut Entry, selection: Selection) -> Arc<[Vec<u8>]> {
+    if let Some((_, parts)) = entry.rendered.iter().find(|(held, _)| *held == selection) {
+        return Arc::clone(parts);
+    }
+    let parts: Arc<[Vec<u8>]> = entry.pack.write_parts(&selection, STANZA_MAX - ENVELOPE).into();
+    entry.size += parts.iter().map(Vec::len).sum::<usize>();
+    entry.rendered.push((selection, Arc::clone(&parts)));
+    parts
+}

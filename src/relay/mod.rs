@@ -1,0 +1,26 @@
+//! Take a measurement in, ask consent, record, say what to send.
+//!
+//! A state machine without I/O and without a clock of its own: the service calls [`Relay`] with what
+//! happened and carries out what it answers, so a whole exchange runs in a test without a socket.
+//!
+//! ```text
+//! publish ─ intake ─ decide (rights) ─ journal batch ─▶ store ─ committed ─▶ reply
+//!                                                                   │
+//!              socket ◀─ render ─ delivery (a cursor per destination) ◀┘ ─ barrier ping ─ confirmed
+//! ```
+//!
+//! - [`rights`]: who may publish, who subscribes, who consented: in memory, following the store.
+//! - [`pack`]: the records of one item, and how they are kept.
+//! - [`owed`]: who is owed what of an item, as it stands in the journal.
+//! - [`intake`]: is this publish right, and what follows from it?
+//! - [`delivery`]: what each destination was sent and has confirmed.
+//! - [`machine`]: the [`Relay`] itself, which joins them.
+
+pub mod delivery;
+pub mod intake;
+pub mod machine;
+pub mod owed;
+pub mod pack;
+pub mod rights;
+
+pub use machine::{Relay, Settings};

@@ -1,0 +1,160 @@
+//! Who is owed what of an item, as it stands beside it in the journal: a few bytes each.
+
+use crate::domain::consent::ConsentKey;
+use crate::domain::subscription::SubscriptionKey;
+
+/// More records than any item ever holds: a damaged row must not cost memory.
+const RECORDS_MAX: u32 = 1 << 24;
+
+/// Why something may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Basis {
+    /// A consent, checked again at the moment of sending.
+    Consent(ConsentKey),
+    /// The person's own series.
+    Own,
+    /// Open data.
+    Open,
+}
+
+/// Which records of the item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// These, by their place in the resolved pack, rising.
+    Some(Vec<u32>),
+}
+
+/// One thing owed: to this subscription, for this reason, these records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// To whom.
+    pub subscription: SubscriptionKey,
+    /// Why.
+    pub basis: Basis,
+    /// What.
+    pub records: Selection,
+}
+
+/// Writes the list. Numbers are LEB128; records are (gap, length) runs, no runs meaning all.
+pub fn encode(list: &[Owed]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(list.len() * 6);
+    for owed in list {
+        put(&mut out, owed.subscription.0);
+        match owed.basis {
+            Basis::Own => put(&mut out, 0),
+            Basis::Open => put(&mut out, 1),
+            Basis::Consent(key) => put(&mut out, key.0 + 1),
+        }
+        match &owed.records {
+            Selection::All => put(&mut out, 0),
+            Selection::Some(records) => {
+                let runs = runs(records);
+                put(&mut out, runs.len() as u64);
+                let mut end = 0;
+                for (start, length) in runs {
+                    put(&mut out, u64::from(start - end));
+                    put(&mut out, u64::from(length));
+                    end = start + length;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Reads the list back; `None` if the bytes are not what [`encode`] writes.
+pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
+    let mut list = Vec::new();
+    while !bytes.is_empty() {
+        let subscription = SubscriptionKey(take(&mut bytes)?);
+        let basis = match take(&mut bytes)? {
+            0 => Basis::Own,
+            1 => Basis::Open,
+            key => Basis::Consent(ConsentKey(key - 1)),
+        };
+        let count = take(&mut bytes)?;
+        let mut records = Vec::new();
+        let mut end = 0u32;
+        for _ in 0..count {
+            let start = end.checked_add(u32::try_from(take(&mut bytes)?).ok()?)?;
+            end = start.checked_add(u32::try_from(take(&mut bytes)?).ok()?)?;
+            if end > RECORDS_MAX {
+                return None;
+            }
+            records.extend(start..end);
+        }
+        let records = if count == 0 { Selection::All } else { Selection::Some(records) };
+        list.push(Owed { subscription, basis, records });
+    }
+    Some(list)
+}
+
+fn runs(records: &[u32]) -> Vec<(u32, u32)> {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &record in records {
+        match runs.last_mut() {
+            Some((start, length)) if *start + *length == record => *length += 1,
+            _ => runs.push((record, 1)),
+        }
+    }
+    runs
+}
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        // Consent keys start at 1 (the store counts from there), so 0 and 1 are free for the others.
+        let list = vec![
+            Owed { subscription: SubscriptionKey(1), basis: Basis::Own, records: Selection::All },
+            Owed {
+                subscription: SubscriptionKey(1_000_000),
+                basis: Basis::Consent(ConsentKey(1)),
+                records: Selection::Some(vec![0, 1, 2, 7, 9, 10]),
+            },
+            Owed {
+                subscription: SubscriptionKey(300),
+                basis: Basis::Open,
+                records: Selection::Some(vec![5]),
+            },
+            Owed {
+                subscription: SubscriptionKey(u64::MAX),
+                basis: Basis::Consent(ConsentKey(u64::MAX - 1)),
+                records: Selection::All,
+            },
+        ];
+        let bytes = encode(&list);
+        assert_eq!(decode(&bytes).unwrap(), list);
+        assert_eq!(encode(&list[..1]).len(), 3);
+        for cut in 1..bytes.len() {
+            let _ = decode(&bytes[..cut]);
+        }
+        assert_eq!(decode(&[0x80; 20]), None);
+        assert_eq!(decode(&[]), Some(vec![]));
+    }
+}

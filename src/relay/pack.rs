@@ -1,0 +1,222 @@
+//! The records of one item: read from a payload, kept in the journal as SenML CBOR, written as XML.
+
+use std::sync::Arc;
+
+use super::intake::{Refusal, hash};
+use super::owed::Selection;
+use crate::protocol::publish::Payload;
+use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, read, write};
+
+impl Payload {
+    /// Of the content as it came, to know the same item again. A pack of relative times that is sent
+    /// again is the same, though it would resolve to other times.
+    pub fn digest(&self) -> u64 {
+        match self {
+            Payload::Sensml(xml) => hash(xml),
+            Payload::Json(json) => hash(json.as_bytes()),
+        }
+    }
+}
+
+/// Resolved records (RFC 8428 §4.6) that can be written and read again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pack {
+    resolved: Resolved,
+}
+
+impl Pack {
+    /// Reads and checks a payload; `now` in seconds since 1970, for relative times.
+    pub fn read(payload: &Payload, now: f64, records_max: usize) -> Result<Self, Refusal> {
+        let (format, bytes) = match payload {
+            Payload::Sensml(xml) => (Format::Xml, &xml[..]),
+            Payload::Json(json) => (Format::Json, json.as_bytes()),
+        };
+        // The stanza that brought it was bounded already.
+        let limits = Limits { bytes: usize::MAX, records: records_max, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let resolved = read(format, bytes, now, &options).map_err(|invalid| match invalid.reason {
+            Reason::TooManyRecords => Refusal::TooManyRecords { limit: records_max },
+            _ => Refusal::Invalid(Box::new(invalid)),
+        })?;
+        let pack = Pack { resolved };
+        pack.check_writable(format)?;
+        Ok(pack)
+    }
+
+    /// What is accepted must be deliverable: as XML, and from the journal.
+    fn check_writable(&self, from: Format) -> Result<(), Refusal> {
+        let mut scratch = Vec::new();
+        // A text that came as XML can go as XML; JSON strings may hold what XML cannot.
+        let formats: &[Format] =
+            if from == Format::Xml { &[Format::Cbor] } else { &[Format::Cbor, Format::Xml] };
+        for format in formats {
+            if let Err(unwritable) = write(*format, Profile::Standard, self.resolved.all(), &mut scratch) {
+                let invalid = Invalid::pack(Reason::NumberRange, unwritable.to_string());
+                return Err(Refusal::Invalid(Box::new(invalid)));
+            }
+        }
+        Ok(())
+    }
+
+    /// As it stands in the journal.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.bytes_of(&Selection::All)
+    }
+
+    fn bytes_of(&self, selection: &Selection) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + self.len() * 12);
+        // That it can be written was seen to when it was read.
+        let _ = write(Format::Cbor, Profile::Standard, self.select(selection), &mut out);
+        out
+    }
+
+    /// Back from the journal.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let limits = Limits { bytes: usize::MAX, records: usize::MAX, ..Limits::default() };
+        // Written times are absolute, so `now` counts for nothing.
+        let resolved = read(Format::Cbor, bytes, 0.0, &Options { limits, ..Options::default() }).ok()?;
+        Some(Pack { resolved })
+    }
+
+    fn select<'a>(&'a self, selection: &'a Selection) -> crate::senml::Selection<'a> {
+        match selection {
+            Selection::All => self.resolved.all(),
+            Selection::Some(records) => self.resolved.select(records),
+        }
+    }
+
+    /// Writes a selection as `<sensml/>` elements of at most `most` bytes each, as far as records can be
+    /// parted.
+    pub fn write_parts(&self, selection: &Selection, most: usize) -> Vec<Vec<u8>> {
+        let mut whole = Vec::new();
+        let _ = write(Format::Xml, Profile::Standard, self.select(selection), &mut whole);
+        if whole.len() <= most {
+            return vec![whole];
+        }
+        let records: Vec<u32> = match selection {
+            Selection::All => (0..self.len() as u32).collect(),
+            Selection::Some(records) => records.clone(),
+        };
+        if records.len() < 2 {
+            return vec![whole];
+        }
+        let (front, back) = records.split_at(records.len() / 2);
+        let mut parts = self.write_parts(&Selection::Some(front.to_vec()), most);
+        parts.extend(self.write_parts(&Selection::Some(back.to_vec()), most));
+        parts
+    }
+
+    /// One pack for each series in it, with the series' name.
+    pub fn by_series(self) -> Vec<(Arc<str>, Pack)> {
+        if self.series_count() == 1 {
+            let name = Arc::clone(&self.resolved.names()[0]);
+            return vec![(name, self)];
+        }
+        let names = self.resolved.names().iter().enumerate();
+        names
+            .filter_map(|(place, name)| {
+                let records = Selection::Some(self.records_of(place).collect());
+                Pack::from_bytes(&self.bytes_of(&records)).map(|pack| (Arc::clone(name), pack))
+            })
+            .collect()
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.resolved.len()
+    }
+
+    /// Whether there are none: a pack of base fields alone is valid (RFC 8428 §5.1.7).
+    pub fn is_empty(&self) -> bool {
+        self.resolved.is_empty()
+    }
+
+    /// How many series.
+    pub fn series_count(&self) -> usize {
+        self.resolved.names().len()
+    }
+
+    /// The names of the series, each once.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.resolved.names().iter().map(|name| &**name)
+    }
+
+    /// Which of [`Self::names`] the record belongs to.
+    pub fn name_of(&self, record: usize) -> usize {
+        self.resolved.get(record).map_or(0, |record| record.name_id())
+    }
+
+    /// The record's time, seconds since 1970.
+    pub fn time(&self, record: usize) -> f64 {
+        self.resolved.get(record).map_or(0.0, |record| record.time())
+    }
+
+    /// The records of one of [`Self::names`], rising.
+    pub fn records_of(&self, place: usize) -> impl Iterator<Item = u32> {
+        self.resolved.iter().enumerate().filter(move |(_, r)| r.name_id() == place).map(|(i, _)| i as u32)
+    }
+
+    /// Where the first record of that name stood in the pack as it was written, from 0.
+    pub fn first_record_of(&self, place: usize) -> usize {
+        self.resolved.iter().filter(|r| r.name_id() == place).map(|r| r.position()).min().unwrap_or(0)
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub fn footprint(&self) -> usize {
+        200 + self.len() * 72 + self.resolved.names().iter().map(|name| name.len() + 40).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sensml(records: &str) -> Payload {
+        Payload::Sensml(
+            format!("<sensml xmlns='urn:ietf:params:xml:ns:senml'>{records}</sensml>").into_bytes(),
+        )
+    }
+
+    fn read(records: &str) -> Pack {
+        Pack::read(&sensml(records), 1.7e9, 1000).unwrap()
+    }
+
+    #[test]
+    fn a_pack_survives_the_journal() {
+        let pack = read(
+            "<senml bn='urn:a' bt='1763679600' bu='W' v='342'/><senml t='1800' v='311.5'/>\
+             <senml n='/b' t='60' vs='on &amp; off'/>",
+        );
+        assert_eq!(Pack::from_bytes(&pack.to_bytes()).unwrap(), pack);
+        assert_eq!(pack.names().collect::<Vec<_>>(), ["urn:a", "urn:a/b"]);
+        assert_eq!(pack.records_of(1).collect::<Vec<_>>(), [1], "in order of time");
+        assert_eq!(pack.first_record_of(1), 2, "in order of the pack");
+        assert!(Pack::from_bytes(b"nonsense").is_none());
+    }
+
+    #[test]
+    fn series_are_parted() {
+        let pack = read("<senml n='a' bt='1.7e9' v='1'/><senml n='b' v='2'/><senml n='a' t='1' v='3'/>");
+        let parts = pack.by_series();
+        assert_eq!(parts.iter().map(|(n, p)| (&**n, p.len())).collect::<Vec<_>>(), [("a", 2), ("b", 1)]);
+    }
+
+    #[test]
+    fn large_packs_are_written_in_parts() {
+        let records: String = (0..900).map(|i| format!("<senml t='{i}' v='{i}.25'/>")).collect();
+        let pack = read(&format!("<senml bn='urn:a' bt='1763679600' v='0'/>{records}"));
+        let parts = pack.write_parts(&Selection::All, 5000);
+        assert!(parts.len() > 4 && parts.iter().all(|part| part.len() <= 5000));
+        let again: usize =
+            parts.into_iter().map(|part| Pack::read(&Payload::Sensml(part), 0.0, 1000).unwrap().len()).sum();
+        assert_eq!(again, pack.len());
+    }
+
+    #[test]
+    fn what_cannot_be_delivered_is_refused() {
+        let json = Payload::Json(r#"[{"n":"a","t":1.7e9,"vs":"\u0000"}]"#.into());
+        assert!(matches!(Pack::read(&json, 1.7e9, 10), Err(Refusal::Invalid(_))));
+        let many = sensml(&"<senml n='a' v='1'/>".repeat(11));
+        assert_eq!(Pack::read(&many, 1.7e9, 10), Err(Refusal::TooManyRecords { limit: 10 }));
+    }
+}

@@ -1,0 +1,249 @@
+//! Who may publish, who subscribes, who consented: the records of the store, in memory, so that a
+//! decision costs no query on the way of a stanza.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jid::BareJid;
+
+use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::name::{Scope, ScopeMap};
+use crate::domain::series::Series;
+use crate::domain::subscription::{Subscription, SubscriptionKey};
+
+/// A row of the store that is not what it was; `None` where it is gone.
+#[derive(Debug, Clone)]
+pub enum Update {
+    /// A registration, by its number.
+    Series(u64, Option<Box<Series>>),
+    /// A consent.
+    Consent(ConsentKey, Option<Box<Consent>>),
+    /// A subscription.
+    Subscription(SubscriptionKey, Option<Subscription>),
+}
+
+/// What a subscription is to the relay.
+#[derive(Debug)]
+pub struct Subscriber {
+    /// Its number.
+    pub key: SubscriptionKey,
+    /// What was wished.
+    pub wish: Subscription,
+    /// The recipient whose consent counts.
+    pub recipient: BareJid,
+    /// Where its stanzas go: the domain of the address.
+    pub domain: Arc<str>,
+}
+
+/// The index.
+#[derive(Debug, Default)]
+pub struct Rights {
+    series: ScopeMap<u64>,
+    series_by_key: HashMap<u64, Box<Series>>,
+    consents: ScopeMap<Vec<ConsentKey>>,
+    consents_by_key: HashMap<ConsentKey, Box<Consent>>,
+    subscriptions: ScopeMap<Vec<SubscriptionKey>>,
+    subscribers: HashMap<SubscriptionKey, Subscriber>,
+    domains: HashMap<Box<str>, Arc<str>>,
+    /// In how many registrations an address is named as a producer.
+    producers: HashMap<BareJid, usize>,
+}
+
+impl Rights {
+    /// Takes in what a row has become.
+    pub fn apply(&mut self, update: Update) {
+        match update {
+            Update::Series(key, series) => self.set_series(key, series),
+            Update::Consent(key, consent) => self.set_consent(key, consent),
+            Update::Subscription(key, subscription) => self.set_subscription(key, subscription),
+        }
+    }
+
+    fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
+        if let Some(old) = self.series_by_key.remove(&key) {
+            self.series.remove(&old.name);
+            for producer in &old.producers {
+                if let Some(count) = self.producers.get_mut(producer) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.producers.remove(producer);
+                    }
+                }
+            }
+        }
+        if let Some(series) = series {
+            for producer in &series.producers {
+                *self.producers.entry(producer.clone()).or_default() += 1;
+            }
+            self.series.insert(&series.name, key);
+            self.series_by_key.insert(key, series);
+        }
+    }
+
+    fn set_consent(&mut self, key: ConsentKey, consent: Option<Box<Consent>>) {
+        if let Some(old) = self.consents_by_key.remove(&key) {
+            for scope in &old.scope {
+                self.consents.take(scope, &key);
+            }
+        }
+        // What has ended needs no place in memory: nothing leaves under it ever again.
+        if let Some(consent) = consent.filter(|c| !c.state.is_end()) {
+            for scope in &consent.scope {
+                self.consents.push(scope, key);
+            }
+            self.consents_by_key.insert(key, consent);
+        }
+    }
+
+    fn set_subscription(&mut self, key: SubscriptionKey, subscription: Option<Subscription>) {
+        if let Some(old) = self.subscribers.remove(&key) {
+            self.subscriptions.take(&old.wish.node, &key);
+        }
+        if let Some(wish) = subscription {
+            let domain = self.domain(wish.jid.domain().as_str());
+            self.subscriptions.push(&wish.node, key);
+            let recipient = wish.jid.to_bare();
+            self.subscribers.insert(key, Subscriber { key, recipient, domain, wish });
+        }
+    }
+
+    fn domain(&mut self, name: &str) -> Arc<str> {
+        if let Some(held) = self.domains.get(name) {
+            return Arc::clone(held);
+        }
+        let shared: Arc<str> = name.into();
+        self.domains.insert(name.into(), Arc::clone(&shared));
+        shared
+    }
+
+    /// Whether this address may publish anything at all.
+    pub fn is_producer(&self, who: &BareJid) -> bool {
+        self.producers.contains_key(who)
+    }
+
+    /// The registration that a series falls under: the most specific one.
+    pub fn registration(&self, name: &str) -> Option<&Series> {
+        let key = self.series.matching(name).next()?;
+        self.series_by_key.get(key).map(|s| &**s)
+    }
+
+    /// All registrations, in no particular order.
+    pub fn registrations(&self) -> impl Iterator<Item = &Series> {
+        self.series_by_key.values().map(|s| &**s)
+    }
+
+    /// Who subscribes to this series, the most specific subscriptions first.
+    pub fn subscribers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Subscriber> {
+        self.subscriptions.matching(name).flatten().filter_map(|key| self.subscribers.get(key))
+    }
+
+    /// The consents that name this series, for any recipient.
+    pub fn consents<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (ConsentKey, &'a Consent)> {
+        self.consents
+            .matching(name)
+            .flatten()
+            .filter_map(|key| self.consents_by_key.get(key).map(|consent| (*key, &**consent)))
+    }
+
+    /// One consent that has not ended.
+    pub fn consent(&self, key: ConsentKey) -> Option<&Consent> {
+        self.consents_by_key.get(&key).map(|c| &**c)
+    }
+
+    /// One subscription.
+    pub fn subscriber(&self, key: SubscriptionKey) -> Option<&Subscriber> {
+        self.subscribers.get(&key)
+    }
+
+    /// Whether this address may know that the series exists: its owner, its producers, those who have a
+    /// consent that reaches it, anyone if it is open.
+    pub fn may_see(&self, who: &BareJid, series: &Series, now: jiff::Timestamp) -> bool {
+        series.open
+            || series.is_owned_by(who)
+            || series.may_publish(who)
+            || self.consents_reaching(&series.name).any(|c| c.recipient == *who && c.is_live(now))
+    }
+
+    fn consents_reaching<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Consent> {
+        let name: &str = match scope {
+            Scope::Exact(name) | Scope::Prefix(name) => name,
+        };
+        self.consents(name).map(|(_, consent)| consent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::consent::State;
+    use crate::domain::consent::tests::sample;
+    use jid::Jid;
+
+    fn series(name: &str) -> Box<Series> {
+        Box::new(Series {
+            name: Scope::parse(name).unwrap(),
+            owner: "ann@home.example".parse().unwrap(),
+            producers: vec![BareJid::new("gw@prod.example").unwrap()],
+            open: false,
+            retention: None,
+            title: None,
+        })
+    }
+
+    #[test]
+    fn the_most_specific_registration_counts() {
+        let mut rights = Rights::default();
+        rights.apply(Update::Series(1, Some(series("urn:dev:prm:*"))));
+        rights.apply(Update::Series(2, Some(series("urn:dev:prm:1"))));
+        assert_eq!(rights.registration("urn:dev:prm:1").unwrap().name.to_string(), "urn:dev:prm:1");
+        assert_eq!(rights.registration("urn:dev:prm:2").unwrap().name.to_string(), "urn:dev:prm:*");
+        rights.apply(Update::Series(2, None));
+        assert_eq!(rights.registration("urn:dev:prm:1").unwrap().name.to_string(), "urn:dev:prm:*");
+        assert!(rights.registration("urn:other").is_none());
+    }
+
+    #[test]
+    fn an_ended_consent_is_gone() {
+        let mut rights = Rights::default();
+        let mut consent = sample();
+        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))));
+        assert_eq!(rights.consents("urn:dev:prm:1").count(), 1);
+        consent.state = State::Revoked;
+        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
+        assert_eq!(rights.consents("urn:dev:prm:1").count(), 0);
+        assert!(rights.consent(ConsentKey(1)).is_none());
+    }
+
+    #[test]
+    fn a_series_is_seen_by_those_it_concerns() {
+        let mut rights = Rights::default();
+        rights.apply(Update::Series(1, Some(series("urn:dev:prm:1"))));
+        let now = "2026-06-01T00:00:00Z".parse().unwrap();
+        let sees = |rights: &Rights, who: &str| {
+            let listed = rights.registration("urn:dev:prm:1").unwrap();
+            rights.may_see(&BareJid::new(who).unwrap(), listed, now)
+        };
+        assert!(sees(&rights, "ann@home.example") && sees(&rights, "gw@prod.example"));
+        assert!(!sees(&rights, "app@coop.example"));
+        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(sample()))));
+        assert!(sees(&rights, "app@coop.example"));
+        assert!(!sees(&rights, "other@coop.example"));
+    }
+
+    #[test]
+    fn subscribers_are_found_by_prefix_and_forgotten() {
+        let mut rights = Rights::default();
+        let wish = |node: &str| Subscription {
+            jid: Jid::new("app@coop.example").unwrap(),
+            node: Scope::parse(node).unwrap(),
+            format: Default::default(),
+        };
+        rights.apply(Update::Subscription(SubscriptionKey(1), Some(wish("urn:dev:*"))));
+        rights.apply(Update::Subscription(SubscriptionKey(2), Some(wish("urn:dev:prm:1"))));
+        let keys: Vec<u64> = rights.subscribers("urn:dev:prm:1").map(|s| s.key.0).collect();
+        assert_eq!(keys, [2, 1]);
+        rights.apply(Update::Subscription(SubscriptionKey(2), None));
+        assert_eq!(rights.subscribers("urn:dev:prm:1").count(), 1);
+        assert_eq!(&*rights.subscriber(SubscriptionKey(1)).unwrap().domain, "coop.example");
+    }
+}
