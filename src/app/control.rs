@@ -1,0 +1,149 @@
+//! How a command line tells the running service, and hears that it has taken a change.
+//!
+//! A Unix socket beside the database (`courant.db-control`). The one who connects writes a line `changes`;
+//! the service answers `taken` once it has read all changes made so far and nothing that is against them
+//! can be written to the server any more. The socket is also the lock: one service per database.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+
+use super::follow::Wish;
+
+/// How long a command line waits for the service.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Callers at a time.
+const CALLERS_MAX: usize = 16;
+
+/// Where the socket is, for a database.
+pub fn path_of(store_url: &str) -> Option<PathBuf> {
+    let path = store_url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split('?').next().unwrap_or(path);
+    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(format!("{path}-control")))
+}
+
+/// What became of telling the service.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It has taken the change.
+    Taken,
+    /// There is no service running on this database.
+    NobodyThere,
+    /// There is one, but it did not say that it has.
+    NoAnswer(String),
+}
+
+/// Tells the service that something changed, and waits until it has taken it.
+pub async fn tell(socket: &Path) -> Told {
+    let stream = match UnixStream::connect(socket).await {
+        Ok(stream) => stream,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Told::NobodyThere;
+        }
+        Err(e) => return Told::NoAnswer(e.to_string()),
+    };
+    match tokio::time::timeout(PATIENCE, ask(stream)).await {
+        Ok(Ok(answer)) if answer.trim() == "taken" => Told::Taken,
+        Ok(Ok(_)) => Told::NoAnswer("it closed the connection".into()),
+        Ok(Err(e)) => Told::NoAnswer(e.to_string()),
+        Err(_) => Told::NoAnswer(format!("it said nothing for {} seconds", PATIENCE.as_secs())),
+    }
+}
+
+async fn ask(mut stream: UnixStream) -> io::Result<String> {
+    stream.write_all(b"changes\n").await?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(64)).read_line(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Removes the socket when the service ends.
+#[derive(Debug)]
+pub struct Socket {
+    path: PathBuf,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Opens the socket, unless another service holds it, and passes wishes on.
+pub async fn listen(path: &Path, wishes: mpsc::Sender<Wish>) -> io::Result<Socket> {
+    if UnixStream::connect(path).await.is_ok() {
+        let text = "another courant runs on this database; stop it first, or name another [store] url";
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+    }
+    // What is left of one that was killed.
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    let callers = std::sync::Arc::new(tokio::sync::Semaphore::new(CALLERS_MAX));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(place) = std::sync::Arc::clone(&callers).acquire_owned().await else { return };
+            let wishes = wishes.clone();
+            tokio::spawn(async move {
+                let _place = place;
+                let _ = tokio::time::timeout(PATIENCE, answer(stream, wishes)).await;
+            });
+        }
+    });
+    Ok(Socket { path: path.to_owned() })
+}
+
+async fn answer(stream: UnixStream, wishes: mpsc::Sender<Wish>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(64)).read_line(&mut line).await?;
+    if line.trim() != "changes" {
+        return write.write_all(b"what?\n").await;
+    }
+    let (wish, taken) = oneshot::channel();
+    if wishes.send(wish).await.is_ok() && taken.await.is_ok() {
+        write.write_all(b"taken\n").await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_socket_lies_beside_the_database() {
+        assert_eq!(path_of("sqlite:/var/lib/c/c.db"), Some("/var/lib/c/c.db-control".into()));
+        assert_eq!(path_of("sqlite:///var/c.db?mode=rwc"), Some("/var/c.db-control".into()));
+        assert_eq!(path_of("sqlite:c.db"), Some("c.db-control".into()));
+        assert_eq!(path_of("sqlite::memory:"), None);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_and_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.db-control");
+        assert_eq!(tell(&path).await, Told::NobodyThere);
+        let (wishes, mut wished) = mpsc::channel::<Wish>(1);
+        let socket = listen(&path, wishes.clone()).await.unwrap();
+        assert!(listen(&path, wishes).await.is_err(), "one service per database");
+        tokio::spawn(async move {
+            let first = wished.recv().await.unwrap();
+            first.send(()).unwrap();
+            drop(wished.recv().await);
+        });
+        // The look whether somebody is there counts as no wish.
+        assert_eq!(tell(&path).await, Told::Taken);
+        assert!(matches!(tell(&path).await, Told::NoAnswer(_)));
+        drop(socket);
+        assert_eq!(tell(&path).await, Told::NobodyThere);
+    }
+}

@@ -1,0 +1,89 @@
+//! Keeps the relay's memory true to the store, whoever wrote there: looks for changes a few times a second,
+//! and at once when a command line says so.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::relay::rights::Update;
+use crate::store::changes::Kind;
+use crate::store::{Store, StoreError};
+
+/// How often to look unasked.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Rows that are not what they were, in the order of their change.
+#[derive(Debug)]
+pub struct News {
+    /// What they have become.
+    pub updates: Vec<Update>,
+    /// To be told once nothing that is against them can be written to the socket any more.
+    pub taken: Option<oneshot::Sender<()>>,
+}
+
+/// Someone wants to be told when the service has taken all changes made so far.
+pub type Wish = oneshot::Sender<()>;
+
+/// Looks for changes after `known`, until the service is gone.
+pub async fn follow(
+    store: Store,
+    mut known: u64,
+    mut wishes: mpsc::Receiver<Wish>,
+    news: mpsc::Sender<News>,
+) {
+    let mut timer = tokio::time::interval(INTERVAL);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        let taken = tokio::select! {
+            _ = timer.tick() => None,
+            wish = wishes.recv() => match wish {
+                Some(wish) => Some(wish),
+                None => return,
+            },
+        };
+        match changes(&store, known).await {
+            Ok((last, updates)) => {
+                failing = false;
+                known = last;
+                if (!updates.is_empty() || taken.is_some())
+                    && news.send(News { updates, taken }).await.is_err()
+                {
+                    return;
+                }
+            }
+            // Whoever wished is not told: the wish is dropped, and that is an answer too.
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "changes of consents cannot be read from the store");
+                }
+            }
+        }
+    }
+}
+
+async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>), StoreError> {
+    let changes = store.changes_after(known).await?;
+    let mut updates = Vec::with_capacity(changes.len());
+    let mut last = known;
+    for change in changes {
+        last = change.seq;
+        updates.push(match change.kind {
+            Kind::Series => {
+                let row = store.series_by_key(change.key).await?;
+                Update::Series(change.key, row.map(|(_, series)| Box::new(series)))
+            }
+            Kind::Consent => {
+                let row = store.consent_by_key(change.key).await?;
+                let key = crate::domain::consent::ConsentKey(change.key);
+                Update::Consent(key, row.map(|(_, consent)| Box::new(consent)))
+            }
+            Kind::Subscription => {
+                let row = store.subscription_by_key(change.key).await?;
+                let key = crate::domain::subscription::SubscriptionKey(change.key);
+                Update::Subscription(key, row.map(|(_, subscription)| subscription))
+            }
+        });
+    }
+    Ok((last, updates))
+}

@@ -1,0 +1,15 @@
+//! Build the service from its configuration and run it.
+//!
+//! - [`service`]: the loop that joins socket, relay and journal.
+//! - [`start`]: what is read from the store before anything is taken in.
+//! - [`journal_writer`]: the one that commits.
+//! - [`follow`]: keeps the relay's memory true to the store, whoever wrote there.
+//! - [`control`]: how a command line tells the running service, and hears that it has taken a change.
+//! - [`telemetry`]: log lines.
+
+pub mod control;
+pub mod follow;
+pub mod journal_writer;
+pub mod service;
+pub mod start;
+pub mod telemetry;

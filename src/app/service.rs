@@ -1,0 +1,544 @@
+//! The loop that joins socket, relay and journal.
+//!
+//! One task owns the relay, the framer and both halves of the socket, so that nothing on the way of a
+//! stanza is locked or handed over; the journal is written beside it. All that waits is bounded: when the
+//! journal or the outgoing side is slower than what comes in, the socket is read no further, and the
+//! server's own flow control does the rest.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::control::{self, Socket};
+use super::follow::{self, News};
+use super::journal_writer::JournalWriter;
+use super::start;
+use crate::config::{Config, limit};
+use crate::domain::clock::Clock;
+use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::ping;
+use crate::protocol::reply::Kind;
+use crate::relay::Relay;
+use crate::relay::delivery::Patience;
+use crate::relay::machine::{Load, Settings};
+use crate::router::{self, Outside, Router};
+use crate::store::journal::Row;
+use crate::store::{Store, StoreError};
+use crate::transport::backoff::Reconnect;
+use crate::transport::connect::{ConnectConfig, ConnectError, Link, connect};
+use crate::transport::envelope::{Envelope, StanzaKind};
+use crate::transport::framer::{Frame, Framer, FramerLimits};
+use crate::transport::liveness::{Action, Liveness};
+use crate::transport::parse::parse_element;
+
+/// How often the relay is told that time passes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Deliveries are rendered while less than this waits to be written to the socket.
+const OUT_ENOUGH: usize = 256 * 1024;
+
+/// Nothing is read while more than this waits to be written to the socket.
+const OUT_TOO_MUCH: usize = 1024 * 1024;
+
+/// Nothing is read while so many items wait for the journal.
+const UNCOMMITTED_TOO_MUCH: usize = 4096;
+
+/// How long a change may wait for what was rendered before it; then the link is given up, and with it
+/// what was not written.
+const FENCE: Duration = Duration::from_secs(5);
+
+/// How long to go on for what is under way when the service is asked to stop.
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// Why the service did not start or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server does not want us, and was never heard to.
+    #[error(transparent)]
+    Refused(#[from] ConnectError),
+    /// Anything else.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Runs until `stop` says so, or the first handshake is refused.
+pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), ServiceError> {
+    let store = Store::open(&config.store.url, config.delivery.durability).await?;
+    let clock = Clock::start();
+    let (wishes, wished) = mpsc::channel(16);
+    let _socket: Option<Socket> = match control::path_of(&config.store.url) {
+        Some(path) => {
+            let socket = control::listen(&path, wishes.clone()).await;
+            Some(socket.with_context(|| format!("the control socket {}", path.display()))?)
+        }
+        None => None,
+    };
+    let (relay, known) = start::relay(&store, settings(config, store.installation())).await?;
+    tracing::info!(
+        series = relay.rights().registrations().count(),
+        waiting = relay.waiting(),
+        "{} {} is ready",
+        env!("CARGO_PKG_NAME"),
+        env!("CARGO_PKG_VERSION")
+    );
+    let journal = JournalWriter::start(&store).await?;
+    let (news_out, news) = mpsc::channel(1);
+    let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
+    let secret = config.secret().map_err(anyhow::Error::from)?;
+    let connection = ConnectConfig::new(&config.jid(), &config.component.server, secret);
+    let service = Service::new(config, store.clone(), clock, relay, journal, connection);
+    let outcome = service.run(news, stop).await;
+    follower.abort();
+    drop(wishes);
+    store.close().await;
+    outcome
+}
+
+fn settings(config: &Config, installation: &str) -> Settings {
+    let run = uuid::Uuid::new_v4().simple().to_string();
+    Settings {
+        jid: config.jid(),
+        own_server: config.server_domain(),
+        installation: installation.to_owned(),
+        run: run[..16].to_owned(),
+        headline: config.pubsub.notification_type == crate::config::NotificationType::Headline,
+        pack_records: limit(config.limits.pack_records),
+        queue_packs: limit(config.limits.queue_packs),
+        time_to_live: config.delivery.time_to_live.nominal(),
+        patience: Patience {
+            ping: config.delivery.ping_timeout.nominal(),
+            retry_max: config.delivery.retry_max.nominal(),
+        },
+    }
+}
+
+/// The two halves of a live stream.
+struct Connected {
+    read: OwnedReadHalf,
+    write: OwnedWriteHalf,
+    framer: Framer,
+    lang: Option<String>,
+    liveness: Liveness,
+}
+
+/// A change that waits until what was rendered before it is written.
+struct Fence {
+    at: u64,
+    until: Duration,
+    taken: oneshot::Sender<()>,
+}
+
+type Loaded = (Load, Result<Vec<Row>, StoreError>);
+
+struct Service {
+    store: Store,
+    clock: Clock,
+    relay: Relay,
+    router: Router,
+    journal: JournalWriter,
+    writing: bool,
+    connection: ConnectConfig,
+    framer_limits: FramerLimits,
+    server_domain: String,
+    ping_timeout: Duration,
+    link: Option<Connected>,
+    was_connected: bool,
+    reconnect: Reconnect,
+    /// Connect again after so long.
+    relink: Option<Duration>,
+    linked_since: Duration,
+    /// Rendered, not written yet.
+    out: Vec<u8>,
+    /// Bytes ever rendered and ever written or given up, to know when a fence is passed.
+    rendered: u64,
+    gone: u64,
+    fences: VecDeque<Fence>,
+    loads: mpsc::Sender<Loaded>,
+    keepalives: u64,
+}
+
+/// What woke the loop.
+enum Woken {
+    Stop,
+    Read(std::io::Result<usize>),
+    Wrote(std::io::Result<usize>),
+    Committed(bool),
+    News(Option<News>),
+    Loaded(Loaded),
+    Linked(Box<Result<Link, ConnectError>>),
+    Tick,
+}
+
+impl Service {
+    fn new(
+        config: &Config,
+        store: Store,
+        clock: Clock,
+        relay: Relay,
+        journal: JournalWriter,
+        connection: ConnectConfig,
+    ) -> Self {
+        Service {
+            store,
+            clock,
+            relay,
+            router: Router::new(&config.jid()),
+            journal,
+            writing: false,
+            connection,
+            framer_limits: FramerLimits {
+                stanza_bytes: config.limits.stanza_bytes,
+                ..FramerLimits::default()
+            },
+            server_domain: config.server_domain(),
+            ping_timeout: config.delivery.ping_timeout.nominal(),
+            link: None,
+            was_connected: false,
+            reconnect: Reconnect::new(u64::from(std::process::id())),
+            relink: None,
+            linked_since: Duration::ZERO,
+            out: Vec::new(),
+            rendered: 0,
+            gone: 0,
+            fences: VecDeque::new(),
+            loads: mpsc::channel(1).0,
+            keepalives: 0,
+        }
+    }
+
+    async fn run(
+        mut self,
+        mut news: mpsc::Receiver<News>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), ServiceError> {
+        let (loads, mut loaded) = mpsc::channel::<Loaded>(64);
+        self.loads = loads;
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::pin!(stop);
+        let mut linking = Box::pin(connect_after(Duration::ZERO, self.connection.clone()));
+        let mut stopping: Option<Duration> = None;
+        loop {
+            let may_read = self.out.len() < OUT_TOO_MUCH && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
+            let woken = {
+                let (out, link) = (&self.out, &mut self.link);
+                let (linked, wants_write) = (link.is_some(), !out.is_empty());
+                let (read, write) = match link {
+                    Some(link) => (Some((&mut link.framer, &mut link.read)), Some(&mut link.write)),
+                    None => (None, None),
+                };
+                tokio::select! {
+                    () = &mut stop, if stopping.is_none() => Woken::Stop,
+                    kept = self.journal.outcome(), if self.writing => Woken::Committed(kept),
+                    news = news.recv() => Woken::News(news),
+                    Some(rows) = loaded.recv() => Woken::Loaded(rows),
+                    wrote = write_some(write, out), if linked && wants_write => Woken::Wrote(wrote),
+                    count = read_some(read), if linked && may_read => Woken::Read(count),
+                    link = &mut linking, if !linked => Woken::Linked(Box::new(link)),
+                    _ = tick.tick() => Woken::Tick,
+                }
+            };
+            match woken {
+                Woken::Stop => {
+                    tracing::info!("stopping: finishing what is under way");
+                    stopping = Some(self.clock.now().mono + DRAIN);
+                }
+                Woken::Committed(kept) => {
+                    self.writing = false;
+                    self.relay.committed(kept);
+                }
+                Woken::News(Some(news)) => self.take_news(news),
+                Woken::News(None) => return Err(anyhow::anyhow!("the store is not followed any more").into()),
+                Woken::Loaded((load, rows)) => self.take_rows(&load, rows),
+                Woken::Wrote(Ok(count)) if count > 0 => self.wrote(count),
+                Woken::Wrote(Ok(_)) => self.unlink("the server closed the connection"),
+                Woken::Wrote(Err(error)) => self.write_failed(&error),
+                Woken::Read(Ok(count)) if count > 0 => self.read(),
+                Woken::Read(Ok(_)) => self.unlink("the server closed the connection"),
+                Woken::Read(Err(error)) => self.unlink(&error.to_string()),
+                Woken::Linked(link) => match *link {
+                    Ok(link) => self.linked(link),
+                    Err(error) if !self.was_connected && error.is_final_at_start() => {
+                        return Err(error.into());
+                    }
+                    Err(error) => self.try_again(&error.to_string()),
+                },
+                Woken::Tick => self.tick(),
+            }
+            self.settle().await;
+            if let Some(wait) = self.relink.take() {
+                linking = Box::pin(connect_after(wait, self.connection.clone()));
+            }
+            if let Some(until) = stopping
+                && (self.is_quiet() || self.clock.now().mono >= until)
+            {
+                self.close().await;
+                return Ok(());
+            }
+        }
+    }
+
+    fn linked(&mut self, link: Link) {
+        let now = self.clock.now();
+        tracing::info!(server = %self.connection.server, "connected");
+        self.was_connected = true;
+        self.linked_since = now.mono;
+        let mut framer = Framer::new(self.framer_limits.clone());
+        framer.feed(&link.buffered);
+        let (read, write) = link.stream.into_split();
+        let liveness = Liveness::new(tokio::time::Instant::now(), self.ping_timeout);
+        self.link = Some(Connected { read, write, framer, lang: link.lang, liveness });
+        self.relay.link_up();
+        self.read();
+    }
+
+    /// The link is over, and with it all that was rendered but not written.
+    fn unlink(&mut self, why: &str) {
+        if self.link.take().is_none() {
+            return;
+        }
+        let lived = self.clock.now().mono.saturating_sub(self.linked_since);
+        self.reconnect.link_ended(lived);
+        self.gone = self.rendered;
+        self.out.clear();
+        self.relay.link_down();
+        self.try_again(why);
+    }
+
+    fn try_again(&mut self, why: &str) {
+        let wait = self.reconnect.next_wait();
+        tracing::warn!("not connected: {why}; trying again in {:.1} s", wait.as_secs_f64());
+        self.relink = Some(wait);
+    }
+
+    /// The server may have said why before it hung up: read that first.
+    fn write_failed(&mut self, error: &std::io::Error) {
+        self.read();
+        self.unlink(&error.to_string());
+    }
+
+    /// Everything that was read, stanza by stanza.
+    fn read(&mut self) {
+        let now = self.clock.now();
+        let Some(link) = &mut self.link else { return };
+        link.liveness.on_bytes(tokio::time::Instant::now());
+        let ended = loop {
+            match link.framer.next() {
+                Ok(None) => break None,
+                Ok(Some(Frame::Stanza(stanza))) => {
+                    let Some(outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
+                        tracing::debug!("an element that is no stanza was passed over");
+                        continue;
+                    };
+                    match parse_element(&stanza, link.lang.as_deref()) {
+                        Ok(element) => {
+                            self.router.handle(&outside, &element, &mut self.relay, now, &mut self.out);
+                        }
+                        Err(error) => {
+                            let error = StanzaError::new(Condition::BadRequest, error.to_string());
+                            self.router.refuse(&outside, &error, &mut self.out);
+                        }
+                    }
+                }
+                Ok(Some(Frame::Refused { head, why })) => {
+                    if let Some(outside) = Envelope::read(&head).as_ref().and_then(outside) {
+                        let error = refusal(why, &self.framer_limits);
+                        self.router.refuse(&outside, &error, &mut self.out);
+                    }
+                }
+                Ok(Some(Frame::StreamError(error))) => {
+                    break Some(stream_error(&error));
+                }
+                Ok(Some(Frame::StreamEnd)) => break Some("the server closed the stream".to_owned()),
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        if let Some(why) = ended {
+            self.unlink(&why);
+        }
+    }
+
+    fn take_news(&mut self, news: News) {
+        for update in news.updates {
+            self.relay.apply(update);
+        }
+        if let Some(taken) = news.taken {
+            let until = self.clock.now().mono + FENCE;
+            self.fences.push_back(Fence { at: self.rendered_so_far(), until, taken });
+        }
+    }
+
+    fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {
+        match rows {
+            Ok(rows) => self.relay.loaded(load, rows),
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read");
+                self.relay.load_failed(load, self.clock.now());
+            }
+        }
+    }
+
+    fn wrote(&mut self, count: usize) {
+        self.out.drain(..count);
+        self.gone += count as u64;
+    }
+
+    fn rendered_so_far(&self) -> u64 {
+        self.gone + self.out.len() as u64
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        self.relay.tick(now);
+        let action = match &mut self.link {
+            Some(link) => link.liveness.on_tick(tokio::time::Instant::now()),
+            None => Action::Nothing,
+        };
+        match action {
+            Action::Nothing => {}
+            Action::Ping => {
+                self.keepalives += 1;
+                let id = format!("k-{}", self.keepalives);
+                ping::write(&mut self.out, self.router.domain(), &self.server_domain, &id);
+            }
+            Action::Dead => self.unlink("the server says nothing any more"),
+        }
+        if self.fences.front().is_some_and(|fence| fence.until <= now.mono) {
+            // What was rendered before the change cannot be written: it must not be written later either.
+            self.unlink("the server takes nothing any more, and what was rendered is not right any more");
+        }
+    }
+
+    /// After whatever happened: answers, the next batch, the next deliveries, fences.
+    async fn settle(&mut self) {
+        let now = self.clock.now();
+        for settled in self.relay.take_settled() {
+            router::settle(&settled, &mut self.out);
+        }
+        if !self.writing
+            && let Some(batch) = self.relay.take_batch(now)
+        {
+            self.writing = true;
+            self.journal.write(batch).await;
+        }
+        if self.link.is_some() {
+            for load in self.relay.pump(now, &mut self.out, OUT_ENOUGH) {
+                self.load(load);
+            }
+        } else {
+            // Whoever waits for an answer has given up on this link.
+            self.gone += self.out.len() as u64;
+            self.out.clear();
+        }
+        self.rendered = self.rendered_so_far();
+        while self.fences.front().is_some_and(|fence| fence.at <= self.gone) {
+            if let Some(fence) = self.fences.pop_front() {
+                let _ = fence.taken.send(());
+            }
+        }
+    }
+
+    fn load(&self, load: Load) {
+        let (store, loads) = (self.store.clone(), self.loads.clone());
+        tokio::spawn(async move {
+            let rows = store.journal_rows(&load.seqs).await;
+            let _ = loads.send((load, rows)).await;
+        });
+    }
+
+    /// Whether nothing is under way any more.
+    fn is_quiet(&self) -> bool {
+        self.link.is_none() && !self.writing && self.relay.uncommitted() == 0
+            || self.out.is_empty()
+                && !self.writing
+                && self.relay.uncommitted() == 0
+                && !self.relay.is_under_way()
+    }
+
+    /// What is durable stays; what is not was not acknowledged. Says goodbye to the server.
+    async fn close(mut self) {
+        if self.writing {
+            let kept = self.journal.outcome().await;
+            self.relay.committed(kept);
+            for settled in self.relay.take_settled() {
+                router::settle(&settled, &mut self.out);
+            }
+        }
+        if let Some(mut link) = self.link.take() {
+            self.out.extend_from_slice(b"</stream:stream>");
+            let goodbye = async {
+                link.write.write_all(&self.out).await?;
+                link.write.shutdown().await
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+        }
+        tracing::info!(counts = ?self.relay.counts(), waiting = self.relay.waiting(), "stopped");
+    }
+}
+
+async fn connect_after(wait: Duration, connection: ConnectConfig) -> Result<Link, ConnectError> {
+    tokio::time::sleep(wait).await;
+    connect(&connection).await
+}
+
+async fn read_some(link: Option<(&mut Framer, &mut OwnedReadHalf)>) -> std::io::Result<usize> {
+    match link {
+        Some((framer, read)) => framer.read_from(read).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn write_some(write: Option<&mut OwnedWriteHalf>, out: &[u8]) -> std::io::Result<usize> {
+    match write {
+        Some(write) => write.write(out).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the router needs to know of a stanza's outside; nothing if it is no stanza.
+fn outside(envelope: &Envelope<'_>) -> Option<Outside> {
+    let kind = match envelope.kind {
+        StanzaKind::Iq => Kind::Iq,
+        StanzaKind::Message => Kind::Message,
+        StanzaKind::Presence => Kind::Presence,
+        StanzaKind::Other => return None,
+    };
+    let text = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
+    Some(Outside {
+        kind,
+        type_: text(&envelope.type_),
+        id: envelope.id.as_deref().map(str::to_owned),
+        from: text(&envelope.from),
+        to: text(&envelope.to),
+    })
+}
+
+/// What the server says is wrong with the stream (RFC 6120 §4.9).
+fn stream_error(bytes: &[u8]) -> String {
+    let words = parse_element(bytes, None).ok().map(|error| {
+        let parts: Vec<String> = error
+            .children()
+            .map(|part| if part.name() == "text" { part.text() } else { part.name().to_owned() })
+            .collect();
+        parts.join(": ")
+    });
+    format!("the server ended the stream ({})", words.unwrap_or_default())
+}
+
+fn refusal(why: crate::transport::framer::Refusal, limits: &FramerLimits) -> StanzaError {
+    let condition = if why.is_policy() { Condition::PolicyViolation } else { Condition::BadRequest };
+    let text = format!(
+        "{why} (limits: {} bytes, {} levels, {} attributes of {} bytes); send less at once",
+        limits.stanza_bytes, limits.depth, limits.attributes, limits.token_bytes
+    );
+    StanzaError::new(condition, if why.is_policy() { text } else { why.to_string() })
+}

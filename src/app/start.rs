@@ -1,0 +1,38 @@
+//! What is read from the store before anything is taken in.
+
+use crate::relay::rights::Update;
+use crate::relay::{Relay, Settings};
+use crate::store::{Store, StoreError};
+
+/// Rows of the journal per query.
+const PAGE: u32 = 5000;
+
+/// A relay that knows what the store knows, and the number of the last change it knows of.
+pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), StoreError> {
+    // Read first: what changes while the tables are read is read again by the follower.
+    let known = store.last_change().await?;
+    let mut relay = Relay::new(settings, store.journal_end().await?);
+    for (key, series) in store.all_series().await? {
+        relay.apply(Update::Series(key, Some(Box::new(series))));
+    }
+    for (key, consent) in store.standing_consents().await? {
+        relay.apply(Update::Consent(key, Some(Box::new(consent))));
+    }
+    for (key, subscription) in store.all_subscriptions().await? {
+        relay.apply(Update::Subscription(key, Some(subscription)));
+    }
+    for destination in store.destinations().await? {
+        relay.know_destination(&destination);
+    }
+    for (seq, subscription) in store.dead_deliveries().await? {
+        relay.know_dead(seq, subscription);
+    }
+    let mut last = 0;
+    loop {
+        let page = store.journal_outlines(last, PAGE).await?;
+        let Some(outline) = page.last() else { break };
+        last = outline.seq;
+        page.iter().for_each(|outline| relay.recover(outline));
+    }
+    Ok((relay, known))
+}

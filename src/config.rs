@@ -1,0 +1,433 @@
+//! One TOML file (DESIGN §8), every key of which can be overridden by `COURANT_SECTION__KEY`.
+//!
+//! Defaults live here; `config/courant.example.toml` explains every key, and a test keeps the two in step.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use jid::{BareJid, Jid};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::domain::period::Period;
+use crate::store::Durability;
+use crate::transport::secret::Secret;
+
+/// Where the configuration is looked for when no file is named.
+pub const DEFAULT_FILE: &str = "courant.toml";
+
+/// And then there.
+pub const SYSTEM_FILE: &str = "/etc/courant/courant.toml";
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// No file.
+    #[error(
+        "there is no configuration: neither {DEFAULT_FILE} here nor {SYSTEM_FILE}; write one with 'courant init', or name yours with --config"
+    )]
+    NoFile,
+    /// The named file is not there.
+    #[error("the configuration {0} cannot be read: {1}")]
+    Unreadable(PathBuf, String),
+    /// A value is wrong.
+    #[error("the configuration is not right: {0}")]
+    Wrong(String),
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who we are, and which server we attach to.
+    pub component: Component,
+    /// Who may do what.
+    #[serde(default)]
+    pub access: Access,
+    /// Where data is kept.
+    pub store: StoreConfig,
+    /// Defaults of nodes.
+    #[serde(default)]
+    pub pubsub: Pubsub,
+    /// Defaults and bounds of consents.
+    #[serde(default)]
+    pub consent: ConsentConfig,
+    /// The service itself.
+    #[serde(default)]
+    pub service: Service,
+    /// How hard to try.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// How much is too much.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// `[component]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// The component's domain.
+    pub jid: String,
+    /// Host and port of the server's component listener (XEP-0114).
+    pub server: String,
+    /// The shared secret.
+    #[serde(default, deserialize_with = "secret")]
+    pub secret: Option<Secret>,
+    /// Or a file that holds it.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// The server's own domain; the parent of `jid` unless said.
+    #[serde(default)]
+    pub server_domain: Option<String>,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// Bare addresses of the operators.
+    pub admins: Vec<BareJid>,
+    /// Who may create nodes.
+    pub create_nodes: CreateNodes,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access { admins: Vec::new(), create_nodes: CreateNodes::Producers }
+    }
+}
+
+/// Who may create nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CreateNodes {
+    /// Producers, under what is registered for them, and admins.
+    Producers,
+    /// Anyone.
+    Anyone,
+    /// Admins alone.
+    Admins,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// `sqlite:` and a path.
+    pub url: String,
+}
+
+/// `[pubsub]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pubsub {
+    /// Access model of new nodes.
+    pub access_model: AccessModel,
+    /// How long items of new nodes are kept.
+    pub retention: Period,
+    /// Type of the messages that leave.
+    pub notification_type: NotificationType,
+    /// Which payloads are taken.
+    pub payloads: Payloads,
+}
+
+impl Default for Pubsub {
+    fn default() -> Self {
+        Pubsub {
+            access_model: AccessModel::Authorize,
+            retention: period("P0D"),
+            notification_type: NotificationType::Normal,
+            payloads: Payloads::Senml,
+        }
+    }
+}
+
+/// Access models (XEP-0060 §4.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessModel {
+    /// By consent.
+    Authorize,
+    /// Open data.
+    Open,
+    /// A list.
+    Whitelist,
+}
+
+/// Message types of deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotificationType {
+    /// Kept by servers for accounts that are offline.
+    Normal,
+    /// Dropped by servers for accounts that are offline.
+    Headline,
+}
+
+/// Which payloads are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Payloads {
+    /// SenML.
+    Senml,
+    /// Any, on open and whitelist nodes.
+    Any,
+}
+
+/// `[consent]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsentConfig {
+    /// How long a recipient may keep what it got, unless the consent says otherwise.
+    pub retention: Period,
+    /// How long a consent runs, unless it says otherwise.
+    pub duration: Period,
+    /// How long a consent may run at most.
+    pub maximum: Period,
+}
+
+impl Default for ConsentConfig {
+    fn default() -> Self {
+        ConsentConfig { retention: period("P1Y"), duration: period("P1Y"), maximum: period("P3Y") }
+    }
+}
+
+/// `[service]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// Language of those who did not choose: `en` or `fr`.
+    pub language: String,
+    /// `text` or `json`.
+    pub log: LogFormat,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Service { language: "en".into(), log: LogFormat::Text }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `[delivery]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// What a commit survives.
+    pub durability: Durability,
+    /// How long to wait for the answer to a ping.
+    pub ping_timeout: Period,
+    /// Longest wait between tries for a domain that is down.
+    pub retry_max: Period,
+    /// How long an item is worth delivering.
+    pub time_to_live: Period,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Delivery {
+            durability: Durability::Full,
+            ping_timeout: period("PT30S"),
+            retry_max: period("PT5M"),
+            time_to_live: period("P7D"),
+        }
+    }
+}
+
+/// `[limits]`; 0 switches one off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Per sender, with a burst of ten times that.
+    pub publishes_per_second: u32,
+    /// Records in one pack.
+    pub pack_records: usize,
+    /// Bytes of one stanza.
+    pub stanza_bytes: usize,
+    /// Packs that may wait to be delivered, counted once per destination.
+    pub queue_packs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            publishes_per_second: 200,
+            pack_records: 10_000,
+            stanza_bytes: 1_048_576,
+            queue_packs: 10_000_000,
+        }
+    }
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Option::<String>::deserialize(d)?.map(Secret::new))
+}
+
+/// A default, which is right by the test below.
+fn period(text: &str) -> Period {
+    text.parse().unwrap_or_else(|e| unreachable!("{e}"))
+}
+
+impl Config {
+    /// Reads the file named, or the first of the usual ones; then the environment on top.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = match file {
+            Some(path) => path.to_owned(),
+            None => [DEFAULT_FILE, SYSTEM_FILE]
+                .iter()
+                .map(PathBuf::from)
+                .find(|path| path.exists())
+                .ok_or(ConfigError::NoFile)?,
+        };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| ConfigError::Unreadable(path.clone(), e.to_string()))?;
+        Self::read(&text, &path.display().to_string())
+    }
+
+    /// Reads a text as a configuration file, then the environment on top.
+    pub fn read(text: &str, source: &str) -> Result<Self, ConfigError> {
+        let environment = Env::prefixed("COURANT_").filter(|key| key.as_str().contains("__")).split("__");
+        let config: Config = Figment::from(Toml::string(text))
+            .merge(environment)
+            .extract()
+            .map_err(|e| ConfigError::Wrong(format!("{source}: {e}")))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |text: String| Err(ConfigError::Wrong(text));
+        match Jid::new(&self.component.jid) {
+            Ok(jid) if jid.node().is_none() && jid.resource().is_none() => {}
+            _ => {
+                let jid = &self.component.jid;
+                return wrong(format!("[component] jid '{jid}' is not a domain such as energy.example.org"));
+            }
+        }
+        if !self.component.server.contains(':') {
+            let server = &self.component.server;
+            return wrong(format!(
+                "[component] server '{server}' has no port; write for example 127.0.0.1:5347"
+            ));
+        }
+        if self.component.secret.is_none() && self.component.secret_file.is_none() {
+            return wrong(
+                "[component] needs secret_file (or secret): the secret that the server knows".into(),
+            );
+        }
+        if !matches!(&*self.service.language, "en" | "fr") {
+            return wrong(format!(
+                "[service] language '{}' is not spoken; write en or fr",
+                self.service.language
+            ));
+        }
+        if self.delivery.ping_timeout.nominal() < Duration::from_secs(1) {
+            return wrong("[delivery] ping_timeout is shorter than a second (PT1S)".into());
+        }
+        Ok(())
+    }
+
+    /// The component's domain in its prepared form, which is what servers write into `to`.
+    pub fn jid(&self) -> String {
+        Jid::new(&self.component.jid).map_or_else(|_| self.component.jid.clone(), |jid| jid.to_string())
+    }
+
+    /// The secret, from the configuration or from its file; white space around it does not count.
+    pub fn secret(&self) -> Result<Secret, ConfigError> {
+        if let Some(secret) = &self.component.secret {
+            return Ok(secret.clone());
+        }
+        let Some(path) = &self.component.secret_file else {
+            return Err(ConfigError::Wrong("[component] secret_file is missing".into()));
+        };
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            ConfigError::Wrong(format!("[component] secret_file {} cannot be read: {e}", path.display()))
+        })?;
+        match text.trim() {
+            "" => Err(ConfigError::Wrong(format!("[component] secret_file {} is empty", path.display()))),
+            secret => Ok(Secret::new(secret)),
+        }
+    }
+
+    /// The domain of one's own server: as said, or the parent of the component's.
+    pub fn server_domain(&self) -> String {
+        let own = self.jid();
+        match &self.component.server_domain {
+            Some(domain) => domain.clone(),
+            None => own.split_once('.').map_or(own.clone(), |(_, parent)| parent.to_owned()),
+        }
+    }
+}
+
+/// A limit as the program uses it: none where it is 0.
+pub fn limit(value: usize) -> usize {
+    if value == 0 { usize::MAX } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "[component]\njid='energy.example.org'\nserver='127.0.0.1:5347'\nsecret='s3'\n\
+                         [store]\nurl='sqlite:x.db'\n";
+
+    #[test]
+    fn the_least_configuration_has_all_defaults() {
+        let config = Config::read(LEAST, "test").unwrap();
+        assert_eq!(config.server_domain(), "example.org");
+        assert_eq!(config.delivery.time_to_live.nominal(), Duration::from_secs(7 * 86_400));
+        assert_eq!(config.limits.stanza_bytes, 1_048_576);
+        assert!(!format!("{config:?}").contains("s3"), "the secret never prints");
+        assert_eq!(config.secret().unwrap().expose(), "s3");
+    }
+
+    #[test]
+    fn the_example_says_what_the_defaults_are() {
+        let text = include_str!("../config/courant.example.toml");
+        let example = Config::read(text, "example").unwrap();
+        // Commented-out keys show the defaults: with all of them in force nothing changes but the names.
+        let all: String =
+            text.lines().map(|line| line.strip_prefix("#= ").unwrap_or(line).to_owned() + "\n").collect();
+        let spelled_out = Config::read(&all, "example").unwrap();
+        let shown = |config: &Config| {
+            format!(
+                "{:?}{:?}{:?}{:?}{:?}{:?}",
+                config.access.create_nodes,
+                config.pubsub,
+                config.consent,
+                config.service,
+                config.delivery,
+                config.limits
+            )
+        };
+        assert_eq!(shown(&example), shown(&spelled_out));
+        assert_eq!(shown(&example), shown(&Config::read(LEAST, "test").unwrap()));
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        for (text, word) in [
+            (LEAST.replace("energy.example.org", "a@b"), "jid"),
+            (LEAST.replace(":5347", ""), "port"),
+            (LEAST.replace("secret='s3'\n", ""), "secret_file"),
+            (format!("{LEAST}[delivery]\nping_timeout='30'\n"), "ISO 8601"),
+            (format!("{LEAST}[limit]\n"), "limit"),
+            (format!("{LEAST}[service]\nlanguage='de'\n"), "language"),
+        ] {
+            let error = Config::read(&text, "test").unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

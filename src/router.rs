@@ -1,0 +1,364 @@
+//! Which stanza goes to which room, and the polite answer to all others.
+//!
+//! The sender is who the server says; everything else in a stanza is hostile. No IQ of type get or set
+//! stays without an answer, and no stanza ends the connection.
+
+use std::time::Duration;
+
+use jid::{BareJid, Jid};
+use minidom::Element;
+
+use crate::domain::clock::Now;
+use crate::domain::name::Scope;
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::publish::{self, Payload};
+use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::{disco, ns};
+use crate::relay::Relay;
+use crate::relay::delivery::Answer;
+use crate::relay::intake::Refusal;
+use crate::relay::machine::{Bounce, Publish, ReplyTo, Settled};
+
+/// The most nodes in one answer to `disco#items`.
+const ITEMS_MAX: usize = 1000;
+
+/// The outside of a stanza: all that is needed to answer it.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// What it is.
+    pub kind: Kind,
+    /// Its `type`, empty if it has none.
+    pub type_: String,
+    /// Its `id`.
+    pub id: Option<String>,
+    /// Its `from`, as the server wrote it.
+    pub from: String,
+    /// Its `to`.
+    pub to: String,
+}
+
+impl Outside {
+    /// Whether it may be answered at all: errors and results never are.
+    fn wants_answer(&self) -> bool {
+        match self.kind {
+            Kind::Iq => matches!(&*self.type_, "get" | "set"),
+            Kind::Message => !matches!(&*self.type_, "error" | "groupchat" | "headline"),
+            Kind::Presence => false,
+        }
+    }
+
+    fn reply(&self) -> Reply<'_> {
+        Reply { kind: self.kind, to: &self.from, from: &self.to, id: self.id.as_deref() }
+    }
+
+    fn reply_to(&self) -> ReplyTo {
+        ReplyTo {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            id: self.id.clone(),
+            is_iq: self.kind == Kind::Iq,
+        }
+    }
+}
+
+/// Knows who we are.
+#[derive(Debug, Clone)]
+pub struct Router {
+    /// The component's domain.
+    domain: String,
+}
+
+impl Router {
+    /// For the component of this domain.
+    pub fn new(domain: &str) -> Self {
+        Router { domain: domain.to_owned() }
+    }
+
+    /// The component's domain.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// A stanza that could not be read at all is answered, if it wants an answer.
+    pub fn refuse(&self, outside: &Outside, error: &StanzaError, out: &mut Vec<u8>) {
+        if outside.wants_answer() && !outside.from.is_empty() {
+            outside.reply().error(out, error);
+        }
+    }
+
+    /// Takes one stanza where it belongs; answers go to `out`.
+    pub fn handle(
+        &self,
+        outside: &Outside,
+        stanza: &Element,
+        relay: &mut Relay,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) {
+        match self.route(outside, stanza, relay, now) {
+            Ok(Some(content)) => outside.reply().result(out, &content),
+            Ok(None) => {}
+            Err(error) => self.refuse(outside, &error, out),
+        }
+    }
+
+    /// The content of the result, nothing if it comes later or not at all, or the error.
+    fn route(
+        &self,
+        outside: &Outside,
+        stanza: &Element,
+        relay: &mut Relay,
+        now: Now,
+    ) -> Result<Option<Vec<u8>>, StanzaError> {
+        let Ok(sender) = Jid::new(&outside.from) else {
+            let text = "the sender's address is not one";
+            return Err(StanzaError::new(Condition::BadRequest, text));
+        };
+        match (outside.kind, &*outside.type_) {
+            (Kind::Iq, "result" | "error") => {
+                if let Some(id) = &outside.id {
+                    relay.iq_answer(id, &sender.to_string(), answer(stanza, &outside.type_), now);
+                }
+                Ok(None)
+            }
+            (Kind::Message, "error") => {
+                if let Some(id) = outside.id.clone() {
+                    let condition = condition(stanza).unwrap_or_else(|| "undefined-condition".into());
+                    relay.bounced(&Bounce { id, from: sender.to_bare(), condition }, now);
+                }
+                Ok(None)
+            }
+            (Kind::Iq, type_ @ ("get" | "set")) => {
+                self.check_address(outside)?;
+                self.iq(outside, type_ == "set", stanza, &sender.to_bare(), relay, now)
+            }
+            (Kind::Iq, _) => Err(StanzaError::new(
+                Condition::BadRequest,
+                "an iq is of type get, set, result or error (RFC 6120 §8.2.3)",
+            )),
+            (Kind::Message, _) => {
+                self.message(outside, stanza, &sender.to_bare(), relay, now)?;
+                Ok(None)
+            }
+            (Kind::Presence, _) => Ok(None),
+        }
+    }
+
+    /// Only the domain itself, with or without a resource, is somebody here.
+    fn check_address(&self, outside: &Outside) -> Result<(), StanzaError> {
+        match Jid::new(&outside.to) {
+            Ok(to) if to.node().is_none() && to.domain().as_str() == self.domain => Ok(()),
+            _ => Err(StanzaError::new(
+                Condition::ItemNotFound,
+                format!("there is nobody of that name here; write to {}", self.domain),
+            )),
+        }
+    }
+
+    fn iq(
+        &self,
+        outside: &Outside,
+        set: bool,
+        stanza: &Element,
+        sender: &BareJid,
+        relay: &mut Relay,
+        now: Now,
+    ) -> Result<Option<Vec<u8>>, StanzaError> {
+        let mut children = stanza.children();
+        let (Some(child), None) = (children.next(), children.next()) else {
+            let text = "an iq of type get or set holds exactly one child (RFC 6120 §8.2.3)";
+            return Err(StanzaError::new(Condition::BadRequest, text));
+        };
+        if set && let Some(payload) = publish::payload(child) {
+            return self.publish(outside, sender, None, vec![(None, payload)], relay, now);
+        }
+        match (&*child.ns(), child.name(), set) {
+            (ns::PUBSUB, "pubsub", true) => self.pubsub(outside, child, sender, relay, now),
+            (ns::PUBSUB | ns::PUBSUB_OWNER, "pubsub", _) => Err(unsupported(child)),
+            (ns::PING, "ping", false) => Ok(Some(Vec::new())),
+            (ns::VERSION, "query", false) => Ok(Some(disco::version())),
+            (ns::LAST, "query", false) => Ok(Some(disco::uptime(uptime(now)))),
+            (ns::DISCO_INFO, "query", false) => info(child.attr("node"), sender, relay, now).map(Some),
+            (ns::DISCO_ITEMS, "query", false) => Ok(Some(self.items(child.attr("node"), sender, relay, now))),
+            _ => Err(StanzaError::new(
+                Condition::ServiceUnavailable,
+                "this service does not know that request; disco#info lists what it does know",
+            )),
+        }
+    }
+
+    fn pubsub(
+        &self,
+        outside: &Outside,
+        pubsub: &Element,
+        sender: &BareJid,
+        relay: &mut Relay,
+        now: Now,
+    ) -> Result<Option<Vec<u8>>, StanzaError> {
+        let Some(publish) = pubsub.get_child("publish", ns::PUBSUB) else {
+            return Err(unsupported(pubsub));
+        };
+        if pubsub.has_child("publish-options", ns::PUBSUB) {
+            // Publishing without looking at the precondition would be worse than not publishing.
+            let text = "publish-options are not served here; publish without them";
+            let detail = Detail::Unsupported { feature: "publish-options" };
+            return Err(StanzaError::with(Condition::FeatureNotImplemented, text, detail));
+        }
+        // Who may not publish learns so before anything is said about what they sent.
+        if let Some(node) = publish.attr("node").filter(|node| !node.is_empty()) {
+            crate::relay::intake::may_publish(relay.rights(), sender, node).map_err(|r| refused(&r))?;
+        }
+        let request = publish::read(publish)?;
+        self.publish(outside, sender, request.node, request.items, relay, now)
+    }
+
+    fn publish(
+        &self,
+        outside: &Outside,
+        sender: &BareJid,
+        node: Option<String>,
+        items: Vec<(Option<String>, Payload)>,
+        relay: &mut Relay,
+        now: Now,
+    ) -> Result<Option<Vec<u8>>, StanzaError> {
+        let publish = Publish { reply_to: outside.reply_to(), sender: sender.clone(), node, items };
+        relay.publish(publish, now).map(|()| None).map_err(|refusal| refused(&refusal))
+    }
+
+    fn message(
+        &self,
+        outside: &Outside,
+        stanza: &Element,
+        sender: &BareJid,
+        relay: &mut Relay,
+        now: Now,
+    ) -> Result<(), StanzaError> {
+        let payload = stanza.children().find_map(publish::payload);
+        let has_body = stanza.children().any(|child| child.name() == "body");
+        if payload.is_none() && !has_body {
+            // Receipts, chat states, events of other services: nothing to say to them.
+            return Ok(());
+        }
+        self.check_address(outside)?;
+        let Some(payload) = payload else {
+            return Err(StanzaError::new(
+                Condition::FeatureNotImplemented,
+                "this service does not read text messages; it takes measurements as SenML",
+            ));
+        };
+        let id =
+            stanza.get_child("origin-id", ns::SID).and_then(|origin| origin.attr("id")).map(str::to_owned);
+        self.publish(outside, sender, None, vec![(id, payload)], relay, now).map(|_| ())
+    }
+
+    fn items(&self, node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Vec<u8> {
+        let rights = relay.rights();
+        let mut nodes: Vec<(String, Option<&str>)> = match node {
+            Some(_) => Vec::new(),
+            None => rights
+                .registrations()
+                .filter(|series| matches!(series.name, Scope::Exact(_)))
+                .filter(|series| rights.may_see(sender, series, now.wall))
+                .map(|series| (series.name.to_string(), series.title.as_deref()))
+                .collect(),
+        };
+        nodes.sort_unstable();
+        disco::items(&self.domain, node, nodes.into_iter().take(ITEMS_MAX))
+    }
+}
+
+/// What the relay settled, as the answer to who published.
+pub fn settle(settled: &Settled, out: &mut Vec<u8>) {
+    let to = &settled.reply_to;
+    let kind = if to.is_iq { Kind::Iq } else { Kind::Message };
+    let reply = Reply { kind, to: &to.from, from: &to.to, id: to.id.as_deref() };
+    match &settled.outcome {
+        Ok(items) if to.is_iq => {
+            reply.result(out, &publish::result(items.iter().map(|(node, id)| (&**node, &**id))));
+        }
+        Ok(_) => {}
+        Err(refusal) => reply.error(out, &refused(refusal)),
+    }
+}
+
+fn info(node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Result<Vec<u8>, StanzaError> {
+    let Some(node) = node else { return Ok(disco::info()) };
+    let rights = relay.rights();
+    match rights.registration(node) {
+        Some(series) if rights.may_see(sender, series, now.wall) => {
+            Ok(disco::node_info(node, series.title.as_deref()))
+        }
+        // What someone may not see does not exist for them.
+        _ => Err(StanzaError::new(Condition::ItemNotFound, "there is no such node")),
+    }
+}
+
+/// How long the service has been up; its own clock starts with it.
+fn uptime(now: Now) -> Duration {
+    now.mono
+}
+
+/// A refusal of the relay as a stanza error (DESIGN §2).
+fn refused(refusal: &Refusal) -> StanzaError {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Forbidden { .. } => StanzaError::new(Condition::Forbidden, text),
+        Refusal::Invalid(invalid) => {
+            let detail = Detail::InvalidPack { reason: invalid.reason.to_string(), record: invalid.record };
+            StanzaError::with(Condition::BadRequest, invalid.to_string(), detail)
+        }
+        Refusal::OutsideNode { record, .. } => {
+            let detail = Detail::InvalidPack { reason: "name-outside-node".into(), record: Some(*record) };
+            StanzaError::with(Condition::BadRequest, text, detail)
+        }
+        Refusal::Incomplete(_) => StanzaError::new(Condition::BadRequest, text),
+        Refusal::TooManyRecords { .. } => StanzaError::new(Condition::PolicyViolation, text),
+        Refusal::QueueFull => StanzaError::new(Condition::ResourceConstraint, text),
+        Refusal::Storage => StanzaError::new(Condition::InternalServerError, text),
+    }
+}
+
+/// The pubsub feature behind a request that is not served (XEP-0060 §10).
+fn unsupported(pubsub: &Element) -> StanzaError {
+    let owner = pubsub.ns() == ns::PUBSUB_OWNER;
+    let feature = pubsub.children().find_map(|child| match (child.name(), owner) {
+        ("create", false) => Some("create-nodes"),
+        ("subscribe" | "unsubscribe", false) => Some("subscribe"),
+        ("items", false) => Some("retrieve-items"),
+        ("retract", false) => Some("retract-items"),
+        ("subscriptions", false) => Some("retrieve-subscriptions"),
+        ("affiliations", false) => Some("retrieve-affiliations"),
+        ("options", false) => Some("subscription-options"),
+        ("default", false) => Some("retrieve-default-sub"),
+        ("configure", true) => Some("config-node"),
+        ("default", true) => Some("retrieve-default"),
+        ("delete", true) => Some("delete-nodes"),
+        ("purge", true) => Some("purge-nodes"),
+        ("affiliations", true) => Some("modify-affiliations"),
+        ("subscriptions", true) => Some("manage-subscriptions"),
+        _ => None,
+    });
+    match feature {
+        Some(feature) => StanzaError::with(
+            Condition::FeatureNotImplemented,
+            format!("{feature} is not served here"),
+            Detail::Unsupported { feature },
+        ),
+        None => StanzaError::new(Condition::BadRequest, "the pubsub request is empty or not known"),
+    }
+}
+
+/// Whether an IQ answer proves that its sender was reached.
+fn answer(stanza: &Element, type_: &str) -> Answer {
+    match condition(stanza).as_deref() {
+        Some("remote-server-not-found" | "remote-server-timeout") if type_ == "error" => Answer::NotReached,
+        _ => Answer::Taken,
+    }
+}
+
+/// The condition of a stanza error.
+fn condition(stanza: &Element) -> Option<String> {
+    let error = stanza.children().find(|child| child.name() == "error")?;
+    let condition = error.children().find(|c| c.ns() == ns::STANZA_ERRORS && c.name() != "text")?;
+    Some(condition.name().to_owned())
+}
