@@ -180,7 +180,9 @@ pub enum ConsentError {
     #[error("more than {SCOPES_MAX} scopes; use a prefix ending in '*', or several consents")]
     TooManyScopes,
     /// No purpose, or too long a one.
-    #[error("the purpose is empty or longer than {PURPOSE_MAX} characters; say in a sentence what the data is for")]
+    #[error(
+        "the purpose is empty or longer than {PURPOSE_MAX} characters; say in a sentence what the data is for"
+    )]
     Purpose,
     /// The end is not after the beginning.
     #[error("valid_until ({until}) is not after valid_from ({from})")]
@@ -401,7 +403,10 @@ pub(crate) mod tests {
         let consent = sample();
         consent.validate(&three_years()).unwrap();
         let json = serde_json::to_string(&consent).unwrap();
-        assert!(json.contains(r#""state":"active""#) && json.contains(r#""modes":["notify","history"]"#), "{json}");
+        assert!(
+            json.contains(r#""state":"active""#) && json.contains(r#""modes":["notify","history"]"#),
+            "{json}"
+        );
         assert_eq!(serde_json::from_str::<Consent>(&json).unwrap(), consent);
     }
 

@@ -72,9 +72,8 @@ pub fn decide<'a>(consents: impl IntoIterator<Item = &'a Consent>, question: Que
     for consent in consents {
         match judge(consent, question) {
             Ok(()) => {
-                let better = |held: &&Consent| {
-                    (consent.valid_until, held.id) > (held.valid_until, consent.id)
-                };
+                let better =
+                    |held: &&Consent| (consent.valid_until, held.id) > (held.valid_until, consent.id);
                 if best.as_ref().is_none_or(better) {
                     best = Some(consent);
                 }
@@ -216,7 +215,8 @@ mod tests {
         for rotation in 0..all.len() {
             let mut list = all.clone();
             list.rotate_left(rotation);
-            let Decision::Permit(consent) = ask(&list, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z")
+            let Decision::Permit(consent) =
+                ask(&list, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z")
             else {
                 panic!("denied")
             };

@@ -69,7 +69,8 @@ pub(super) async fn note(
 impl Store {
     /// The number of the last change.
     pub async fn last_change(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT value FROM counter WHERE name = 'change'").fetch_one(self.pool()).await?;
+        let row =
+            sqlx::query("SELECT value FROM counter WHERE name = 'change'").fetch_one(self.pool()).await?;
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 

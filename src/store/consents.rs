@@ -51,7 +51,12 @@ impl Store {
     ) -> Result<ConsentKey, StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
         let id = consent.id.to_string();
-        if sqlx::query("SELECT 1 FROM consent WHERE id = ?").bind(&id).fetch_optional(&mut *tx).await?.is_some() {
+        if sqlx::query("SELECT 1 FROM consent WHERE id = ?")
+            .bind(&id)
+            .fetch_optional(&mut *tx)
+            .await?
+            .is_some()
+        {
             return Err(StoreError::Exists { what: format!("the consent {id}") });
         }
         let key = next_key(&mut tx, "consent").await?;
@@ -222,7 +227,8 @@ async fn end_subscriptions(
     let jid = Jid::from(ended.recipient.clone());
     let mut gone = Vec::new();
     for scope in &ended.scope {
-        let still = others.iter().any(|(_, c)| c.modes.notify && c.scope.iter().any(|s| s.covers_scope(scope)));
+        let still =
+            others.iter().any(|(_, c)| c.modes.notify && c.scope.iter().any(|s| s.covers_scope(scope)));
         if !still && subscriptions::remove(conn, &jid, scope, at).await? {
             gone.push(scope.clone());
         }
@@ -238,7 +244,8 @@ fn read(row: &SqliteRow) -> Result<(ConsentKey, Consent), StoreError> {
         arrangement: uuid(row.try_get(2)?)?,
         revision: u32::try_from(row.try_get::<i64, _>(3)?).map_err(|_| StoreError::row("a revision"))?,
         subject: row.try_get::<&str, _>(4)?.parse().map_err(StoreError::row)?,
-        recipient: jid::BareJid::new(row.try_get(5)?).map_err(|e| StoreError::row(format!("recipient: {e}")))?,
+        recipient: jid::BareJid::new(row.try_get(5)?)
+            .map_err(|e| StoreError::row(format!("recipient: {e}")))?,
         recipient_name: row.try_get(6)?,
         scope: serde_json::from_str(row.try_get(7)?).map_err(json)?,
         purpose: row.try_get(8)?,

@@ -6,13 +6,17 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Not a URL that is understood.
-    #[error("[store] url '{url}' is not understood; write sqlite: and a path, as in sqlite:/var/lib/courant/courant.db")]
+    #[error(
+        "[store] url '{url}' is not understood; write sqlite: and a path, as in sqlite:/var/lib/courant/courant.db"
+    )]
     Url {
         /// What was given.
         url: String,
     },
     /// The file cannot be opened or created.
-    #[error("cannot open the database {url}: {cause}; check that the folder exists and that this user may write there ([store] url)")]
+    #[error(
+        "cannot open the database {url}: {cause}; check that the folder exists and that this user may write there ([store] url)"
+    )]
     Open {
         /// What was given.
         url: String,
@@ -20,7 +24,9 @@ pub enum StoreError {
         cause: String,
     },
     /// It is not a database, or damaged.
-    #[error("{url} is damaged or not a database: {cause}; nothing was changed. Put a backup in its place, or move it away to start anew")]
+    #[error(
+        "{url} is damaged or not a database: {cause}; nothing was changed. Put a backup in its place, or move it away to start anew"
+    )]
     Damaged {
         /// What was given.
         url: String,
@@ -28,7 +34,9 @@ pub enum StoreError {
         cause: String,
     },
     /// It was written by a newer program.
-    #[error("{url} was written by a newer version of courant (schema {version}); nothing was changed. Install that version or a later one")]
+    #[error(
+        "{url} was written by a newer version of courant (schema {version}); nothing was changed. Install that version or a later one"
+    )]
     Newer {
         /// What was given.
         url: String,

@@ -186,7 +186,8 @@ pub async fn commit(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
 impl Store {
     /// The last seq handed out.
     pub async fn journal_end(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT value FROM counter WHERE name = 'journal'").fetch_one(self.pool()).await?;
+        let row =
+            sqlx::query("SELECT value FROM counter WHERE name = 'journal'").fetch_one(self.pool()).await?;
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 
@@ -288,7 +289,8 @@ mod tests {
     #[tokio::test]
     async fn a_group_is_written_read_and_pruned() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
+        let store =
+            Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
         let mut conn = store.connection().await.unwrap();
         let batch = Batch {
             rows: (1..=77).map(row).collect(),

@@ -16,12 +16,17 @@ impl Store {
     pub async fn add_series(&self, series: &Series, at: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
         let name = series.name.to_string();
-        if sqlx::query("SELECT 1 FROM series WHERE name = ?").bind(&name).fetch_optional(&mut *tx).await?.is_some()
+        if sqlx::query("SELECT 1 FROM series WHERE name = ?")
+            .bind(&name)
+            .fetch_optional(&mut *tx)
+            .await?
+            .is_some()
         {
             return Err(StoreError::Exists { what: format!("the series {name}") });
         }
         let key = next_key(&mut tx, "series").await?;
-        let producers = serde_json::to_string(&series.producers).map_err(|e| StoreError::row(e.to_string()))?;
+        let producers =
+            serde_json::to_string(&series.producers).map_err(|e| StoreError::row(e.to_string()))?;
         sqlx::query(
             "INSERT INTO series (key, name, owner, producers, open, retention, title, created_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

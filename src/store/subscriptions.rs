@@ -61,7 +61,8 @@ pub(super) async fn remove(
 impl Store {
     /// All subscriptions.
     pub async fn all_subscriptions(&self) -> Result<Vec<(SubscriptionKey, Subscription)>, StoreError> {
-        let rows = sqlx::query("SELECT key, jid, node, format FROM subscription").fetch_all(self.pool()).await?;
+        let rows =
+            sqlx::query("SELECT key, jid, node, format FROM subscription").fetch_all(self.pool()).await?;
         rows.iter().map(read).collect()
     }
 

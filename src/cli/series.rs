@@ -1,0 +1,116 @@
+//! `courant series`: what may be published, by whom, and whose it is.
+
+use clap::{Args, Subcommand};
+use jid::BareJid;
+
+use super::{Failure, open, show, tell_service};
+use crate::config::Config;
+use crate::domain::clock;
+use crate::domain::name::Scope;
+use crate::domain::party::{Subject, parse_bare};
+use crate::domain::period::Period;
+use crate::domain::series::Series;
+
+/// See and register series.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Register a series, or a prefix of series, and who may publish it
+    Add(Add),
+    /// List what is registered
+    List(List),
+}
+
+/// Registers a series: until then, nobody may publish it.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Its name, or a prefix ending in '*' for all series that begin so
+    #[arg(value_parser = scope)]
+    name: Scope,
+
+    /// The person concerned: a bare address, or ref: and a reference of your own
+    #[arg(long, value_name = "JID")]
+    owner: Subject,
+
+    /// Bare address that may publish; may be repeated
+    #[arg(long = "producer", value_name = "JID", required = true, value_parser = parse_bare)]
+    producers: Vec<BareJid>,
+
+    /// How long items are kept for history, as P30D; none unless said
+    #[arg(long, value_name = "DURATION")]
+    retention: Option<Period>,
+
+    /// Open data: no consent is needed, and recipients are told so
+    #[arg(long)]
+    open: bool,
+
+    /// A name for people
+    #[arg(long)]
+    title: Option<String>,
+
+    /// Print the record as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists what is registered.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).map_err(|e| e.to_string())
+}
+
+impl Verb {
+    pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
+        match self {
+            Verb::Add(add) => add.run(config).await,
+            Verb::List(list) => list.run(config).await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, config: &Config) -> Result<(), Failure> {
+        let series = Series {
+            name: self.name,
+            owner: self.owner,
+            producers: self.producers,
+            open: self.open,
+            retention: self.retention,
+            title: self.title,
+        };
+        open(config).await?.add_series(&series, clock::wall()).await?;
+        if self.json {
+            show::json(&series)?;
+        } else {
+            println!("Registered {}: {} may publish it.", series.name, names(&series.producers));
+        }
+        tell_service(config).await
+    }
+}
+
+impl List {
+    async fn run(self, config: &Config) -> Result<(), Failure> {
+        let all: Vec<Series> =
+            open(config).await?.all_series().await?.into_iter().map(|(_, series)| series).collect();
+        if self.json {
+            return show::json(&all);
+        }
+        let rows = all.iter().map(|series| {
+            let kept = series.retention.as_ref().map_or_else(|| "-".into(), ToString::to_string);
+            let open = if series.open { "yes" } else { "no" };
+            [series.name.to_string(), series.owner.to_string(), names(&series.producers), open.into(), kept]
+        });
+        let none = "No series is registered. Register one with `courant series add NAME --owner JID --producer JID`.";
+        show::table(["SERIES", "OWNER", "PRODUCERS", "OPEN", "KEPT"], rows.collect(), none);
+        Ok(())
+    }
+}
+
+fn names(producers: &[BareJid]) -> String {
+    producers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
