@@ -1,4 +1,4 @@
-"""Both servers by hand: `python3 -m testbed up DIR`, `python3 -m testbed down DIR` (in scripts/)."""
+"""Both servers by hand, from scripts/: `/usr/bin/python3 -m testbed up DIR`, then `down DIR`."""
 
 import asyncio
 import sys

@@ -69,8 +69,10 @@ class Testbed:
     def kill_all(self) -> None:
         """Ends whatever still runs, at once. Does nothing for a bed that was let go."""
         if not self.outlive:
-            for party in [*self.components, *self.servers]:
-                party.kill()
+            for component in self.components:
+                component.kill()
+            for server in self.servers:
+                server.kill()
             if not self.keep_files:
                 shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -40,6 +40,11 @@ def binary() -> Path:
     return path
 
 
+def half_a_year_on() -> str:
+    """A date for a consent's end, well within any operator's maximum."""
+    return (date.today() + timedelta(days=180)).isoformat()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What one verb of the command line did."""
@@ -133,7 +138,12 @@ class Courant:
 
     @staticmethod
     def consent_arguments(
-        subject: str, recipient: str, scope: str, purpose: str, valid_until: str, retention: str = "P1Y"
+        subject: str,
+        recipient: str,
+        scope: str,
+        purpose: str,
+        valid_until: str,
+        retention: str = "P1Y",
     ) -> list[str]:
         """The command line that records a consent, as one would type it."""
         return [
@@ -146,8 +156,7 @@ class Courant:
         purpose: str = "energy advice",
     ) -> str:  # fmt: skip
         """Records a consent for half a year from now; its id."""
-        valid_until = (date.today() + timedelta(days=180)).isoformat()
-        arguments = self.consent_arguments(subject, recipient, scope, purpose, valid_until)
+        arguments = self.consent_arguments(subject, recipient, scope, purpose, half_a_year_on())
         record = json.loads(await self.must(*arguments, "--json"))
         return str(record["id"])
 

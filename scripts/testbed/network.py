@@ -1,4 +1,4 @@
-"""Loopback addresses of our own, so that two runs, or a server that was here before, never clash."""
+"""Loopback addresses of our own, so that runs, and servers that were here before, never clash."""
 
 import random
 import socket
@@ -21,7 +21,9 @@ def free_pair() -> tuple[str, str]:
         pair = (f"{net}.2", f"{net}.3")
         if all(_binds(address, port) for address in pair for port in PORTS):
             return pair
-    raise RuntimeError("no free loopback addresses found in 100 tries (is 127.0.0.0/8 usable here?)")
+    raise RuntimeError(
+        "no free loopback addresses found in 100 tries (is 127.0.0.0/8 usable here?)"
+    )
 
 
 def _binds(address: str, port: int) -> bool:

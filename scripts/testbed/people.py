@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-# Before the import, which has a word to say already. What slixmpp logs is judged by whoever uses it.
+# Before the import, which has a word to say already.
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 
-import slixmpp  # noqa: E402
+from slixmpp.clientxmpp import ClientXMPP  # noqa: E402
 from slixmpp.xmlstream.handler import Callback  # noqa: E402
 from slixmpp.xmlstream.matcher.base import MatcherBase  # noqa: E402
 
@@ -129,7 +129,7 @@ class Person:
         return self._session is not None and self._session.alive
 
     @property
-    def client(self) -> slixmpp.ClientXMPP:
+    def client(self) -> ClientXMPP:
         """The slixmpp client of this session, for its plugins."""
         if self._session is None or not self._session.alive:
             raise Offline(f"{self.jid} is not logged in")
@@ -151,7 +151,7 @@ class Person:
         session.send_raw(xml)
         try:
             answer = await asyncio.wait_for(future, timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise TimeoutError(f"no answer to IQ {id!r} within {timeout:.0f} s") from None
         finally:
             session.waiting.pop(id, None)
@@ -160,7 +160,9 @@ class Person:
     async def iq(self, type: str, to: str, payload: str, timeout: float = 30) -> Answer:
         """An IQ around a payload."""
         id = new_id("iq")
-        return await self.ask(f"<iq type='{type}' to={quoteattr(to)} id='{id}'>{payload}</iq>", id, timeout)
+        return await self.ask(
+            f"<iq type='{type}' to={quoteattr(to)} id='{id}'>{payload}</iq>", id, timeout
+        )
 
     async def publish(
         self, to: str, node: str, payload: str, item: str = "", timeout: float = 30
@@ -246,7 +248,7 @@ class Person:
     def heard(self, last: int = 3) -> str:
         """The last messages as XML, cut short, for a failure's text."""
         texts = (ET.tostring(xml, encoding="unicode") for _, xml in self.messages[-last:])
-        return " | ".join(text[:600] for text in texts)
+        return " | ".join(text[:300] for text in texts)
 
 
 class _Inbox(MatcherBase):
@@ -256,7 +258,7 @@ class _Inbox(MatcherBase):
         return xml.name == "message" or (xml.name == "iq" and xml["type"] in ("result", "error"))
 
 
-class _Session(slixmpp.ClientXMPP):  # type: ignore[misc]
+class _Session(ClientXMPP):
     """One login, at an explicit address: no name is ever looked up."""
 
     def __init__(self, person: Person) -> None:
@@ -308,7 +310,7 @@ class _Session(slixmpp.ClientXMPP):  # type: ignore[misc]
         if "address" in inspect.signature(self.connect).parameters:
             self.connect(address, force_starttls=False, disable_starttls=True)
         else:  # slixmpp 1.9 and later
-            self.connect(*address)
+            self.connect(*address)  # type: ignore[arg-type]
         await asyncio.wait_for(began, timeout)
         self.alive = True
         self.send_presence()
@@ -320,7 +322,7 @@ class _Session(slixmpp.ClientXMPP):  # type: ignore[misc]
         try:
             if self.alive:
                 await asyncio.wait_for(self.disconnect(wait=2.0), 5)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             pass
         finally:
             self.abort()
@@ -331,11 +333,9 @@ class _Session(slixmpp.ClientXMPP):  # type: ignore[misc]
 
     async def round_trip(self) -> None:
         """A round trip to the own server."""
-        id = new_id("here")
+        id, domain = new_id("here"), self.person.server.domain
         self.waiting[id] = asyncio.get_running_loop().create_future()
-        self.send_raw(
-            f"<iq type='get' to='{self.person.server.domain}' id='{id}'><ping xmlns='urn:xmpp:ping'/></iq>"
-        )
+        self.send_raw(f"<iq type='get' to='{domain}' id='{id}'><ping xmlns='urn:xmpp:ping'/></iq>")
         await asyncio.wait_for(self.waiting[id], 10)
 
     def _received(self, stanza: Any) -> None:

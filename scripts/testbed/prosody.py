@@ -19,7 +19,7 @@ component_interfaces = {{ "{address}" }}
 component_ports = {{ 5347 }}
 use_ipv6 = false
 
--- Names without DNS: libunbound reads this file, and knows by itself that nothing else ends in .test.
+-- Names without DNS: libunbound reads this file, and knows that nothing else ends in .test.
 unbound = {{ resolvconf = false, hoststxt = "{bed}/hosts" }}
 
 modules_enabled = {{ "roster", "saslauth", "tls", "dialback", "disco", "ping", "s2s",
@@ -49,7 +49,9 @@ class Prosody(Server):
     def __init__(self, directory: Path, address: str, outlive: bool = False) -> None:
         """See `Server`; `outlive` as in `Program`."""
         super().__init__("prosody", directory, address)
-        program = shutil.which("prosody", path="/usr/bin:/usr/local/bin:" + os.environ.get("PATH", ""))
+        program = shutil.which(
+            "prosody", path="/usr/bin:/usr/local/bin:" + os.environ.get("PATH", "")
+        )
         if program is None:
             raise RuntimeError("prosody is not installed (scripts/install-deps.sh installs it)")
         self._config = self.directory / "prosody.cfg.lua"
@@ -59,7 +61,7 @@ class Prosody(Server):
 
     def write(self) -> None:
         """Writes its configuration."""
-        # Prosody looks for a folder of certificates beside its configuration, and complains if none.
+        # Prosody looks for a folder of certificates beside its configuration.
         (self.directory / "certs").mkdir(parents=True, exist_ok=True)
         (self.directory / "data").mkdir(exist_ok=True)
         self._config.write_text(

@@ -5,6 +5,7 @@ import socket
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from . import network
@@ -98,7 +99,7 @@ class Server:
 
 
 def _first_iq(stream: socket.socket) -> ET.Element:
-    parser = ET.XMLPullParser(["end"])
+    parser: Any = ET.XMLPullParser(["end"])
     while True:
         data = stream.recv(65536)
         if not data:

@@ -1,12 +1,13 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A foreign client in a process of its own: publishes a pack, or prints what it receives.
 
     client.py publish --jid gateway@prosody.test --password PASSWORD --host 127.1.2.2 \\
-        --to energy.prosody.test --node NODE --item ID FILE      (FILE: <sensml/>, `-`: standard input)
+        --to energy.prosody.test --node NODE --item ID FILE
     client.py listen --jid adviser@ejabberd.test --password PASSWORD --host 127.1.2.3 [--count N]
 
-One JSON object a line: `listen` says {"ready": true} once it is logged in, then one line for each
-message with measurements. Run it with Debian's /usr/bin/python3, which has slixmpp.
+FILE holds a <sensml/>; `-` is standard input. One JSON object a line: `listen` says
+{"ready": true} once it is logged in, then one line for each message with measurements. Run it
+with Debian's /usr/bin/python3, which has slixmpp.
 """
 
 import argparse
@@ -15,11 +16,12 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from testbed.people import Person  # noqa: E402
+from testbed.people import Offline, Person  # noqa: E402
 from testbed.servers import Server  # noqa: E402
 
 
@@ -38,13 +40,17 @@ async def publish(person: Person, to: str, node: str, item: str, payload: str) -
     return 0 if answer.ok else 1
 
 
+def _news(shown: int, person: Person) -> bool:
+    return len(person.deliveries) > shown or not person.online
+
+
 async def listen(person: Person, count: int) -> int:
     """Prints deliveries as they come; ends after `count` of them, with 0 for ever."""
     await person.log_in()
     say(ready=True)
     shown = 0
     while count == 0 or shown < count:
-        await person.until(lambda p: len(p.deliveries) > shown or not p.online, timeout=86400)
+        await person.until(partial(_news, shown), timeout=86400)
         for delivery in person.deliveries[shown:]:
             # The clock on the wall, since it is another process that will compare.
             arrived = time.time() - (time.monotonic() - delivery.at)
@@ -85,6 +91,9 @@ def main() -> int:
         return asyncio.run(publish(person, options.to, options.node, options.item, payload))
     except KeyboardInterrupt:
         return 130
+    except (Offline, TimeoutError) as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

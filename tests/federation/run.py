@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Federation tests: the stories, between a real Prosody and a real ejabberd, in both directions.
 
     run.py                          all stories, component on Prosody first, then on ejabberd

@@ -26,7 +26,9 @@ async def story(ring: Ring) -> None:
     refused(outside, "bad-request")
     reason = outside.invalid_pack
     check(
-        reason is not None and reason.get("reason") == "name-outside-node" and reason.get("record") == "1",
+        reason is not None
+        and reason.get("reason") == "name-outside-node"
+        and reason.get("record") == "1",
         f"invalid-pack says {reason}",
     )
     # A name that merely begins like the node's is outside of it.

@@ -5,7 +5,7 @@ from testbed import senml
 
 
 async def story(ring: Ring) -> None:
-    """The same item is acknowledged and not forwarded twice; with other content it is a correction."""
+    """The same item is acknowledged and not sent twice; with other content it is a correction."""
     home = await ring.household()
     adviser = await ring.person("adviser", ring.away)
     await home.consents(adviser)

@@ -4,7 +4,7 @@ from ring import Ring, accepted, in_order
 
 
 async def story(ring: Ring) -> None:
-    """What was acknowledged before the crash arrives after the next start; the consent still holds."""
+    """What was acknowledged before the crash arrives after the next start."""
     home = await ring.household()
     adviser = await ring.person("adviser", ring.away)
     await home.consents(adviser)
