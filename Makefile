@@ -1,0 +1,39 @@
+# What a newcomer and the CI run. Everything stays on this machine's loopback; see docs/TESTING.md.
+# Root or sudo is asked for only where a Debian package is missing.
+
+# Debian's own Python, which has slixmpp; another one that comes first in PATH has not.
+PYTHON ?= /usr/bin/python3
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Right after an installation by rustup, cargo may not be in the PATH yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test unit federation deps rust
+
+help: ## print this
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo "Variables: KEEP=1 (make demo: leave everything running), STORIES='...' (make federation: only these)"
+
+demo: deps rust ## show the whole way of a measurement, between two real servers
+	cargo build --release --locked
+	@COURANT_BIN='$(TARGET)/release/courant' $(PYTHON) demo/demo.py $(if $(filter-out 0,$(KEEP)),--keep)
+
+demo-stop: ## stop what `make demo KEEP=1` left running
+	@$(PYTHON) demo/demo.py --stop
+
+test: deps rust unit federation ## all tests: unit, conversations, federation
+
+unit: rust ## unit tests and conversations with a scripted server
+	cargo test --locked
+
+federation: deps rust ## the stories between a real Prosody and a real ejabberd, in both directions
+	cargo build --locked
+	@COURANT_BIN='$(TARGET)/debug/courant' $(PYTHON) tests/federation/run.py $(STORIES)
+
+deps: ## install the Debian packages that are missing (needs root or sudo, once)
+	@scripts/install-deps.sh
+
+rust:
+	@command -v cargo >/dev/null || { echo "Rust is missing: see https://rustup.rs"; exit 1; }

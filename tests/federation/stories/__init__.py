@@ -1,0 +1,19 @@
+"""One story per file, each a coroutine `story(ring)`; told in this order, the rough ones last."""
+
+ORDER = (
+    "disco_and_ping",
+    "grant_then_relay",
+    "no_consent_gets_nothing",
+    "record_outside_series_refused_whole",
+    "only_consented_records",
+    "revoked_midway",
+    "repeated_item",
+    "large_pack_is_split",
+    "subscriber_offline_gets_it_at_login",
+    "bad_input",
+    "wrong_secret",
+    "server_restart",
+    "service_killed",
+    "remote_down_and_back",
+    "remote_hangs_then_dies",
+)
