@@ -38,10 +38,11 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Whether it may be answered at all: errors and results never are.
+    /// Whether it may be answered at all: errors and results never are, an IQ of an unknown type is
+    /// (RFC 6120 §8.3.3.1).
     fn wants_answer(&self) -> bool {
         match self.kind {
-            Kind::Iq => matches!(&*self.type_, "get" | "set"),
+            Kind::Iq => !matches!(&*self.type_, "result" | "error"),
             Kind::Message => !matches!(&*self.type_, "error" | "groupchat" | "headline"),
             Kind::Presence => false,
         }
