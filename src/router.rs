@@ -258,9 +258,12 @@ impl Router {
             Some(_) => Vec::new(),
             None => rights
                 .registrations()
-                .filter(|series| matches!(series.name, Scope::Exact(_)))
-                .filter(|series| rights.may_see(sender, series, now.wall))
-                .map(|series| (series.name.to_string(), series.title.as_deref()))
+                .filter_map(|series| match &series.name {
+                    Scope::Exact(name) => Some((name, series)),
+                    Scope::Prefix(_) => None,
+                })
+                .filter(|(name, series)| rights.may_see(sender, name, series, now.wall))
+                .map(|(name, series)| (name.to_string(), series.title.as_deref()))
                 .collect(),
         };
         nodes.sort_unstable();
@@ -286,7 +289,7 @@ fn info(node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Result
     let Some(node) = node else { return Ok(disco::info()) };
     let rights = relay.rights();
     match rights.registration(node) {
-        Some(series) if rights.may_see(sender, series, now.wall) => {
+        Some(series) if rights.may_see(sender, node, series, now.wall) => {
             Ok(disco::node_info(node, series.title.as_deref()))
         }
         // What someone may not see does not exist for them.

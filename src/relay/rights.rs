@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jid::BareJid;
 
 use crate::domain::consent::{Consent, ConsentKey};
-use crate::domain::name::{Scope, ScopeMap};
+use crate::domain::name::ScopeMap;
 use crate::domain::series::Series;
 use crate::domain::subscription::{Subscription, SubscriptionKey};
 
@@ -155,20 +155,13 @@ impl Rights {
         self.subscribers.get(&key)
     }
 
-    /// Whether this address may know that the series exists: its owner, its producers, those who have a
-    /// consent that reaches it, anyone if it is open.
-    pub fn may_see(&self, who: &BareJid, series: &Series, now: jiff::Timestamp) -> bool {
+    /// Whether this address may know that the series of this name exists, which falls under this
+    /// registration: its owner, its producers, those who have a consent that covers it, anyone if it is open.
+    pub fn may_see(&self, who: &BareJid, name: &str, series: &Series, now: jiff::Timestamp) -> bool {
         series.open
             || series.is_owned_by(who)
             || series.may_publish(who)
-            || self.consents_reaching(&series.name).any(|c| c.recipient == *who && c.is_live(now))
-    }
-
-    fn consents_reaching<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Consent> {
-        let name: &str = match scope {
-            Scope::Exact(name) | Scope::Prefix(name) => name,
-        };
-        self.consents(name).map(|(_, consent)| consent)
+            || self.consents(name).any(|(_, c)| c.recipient == *who && c.is_live(now))
     }
 }
 
@@ -177,6 +170,7 @@ mod tests {
     use super::*;
     use crate::domain::consent::State;
     use crate::domain::consent::tests::sample;
+    use crate::domain::name::Scope;
     use jid::Jid;
 
     fn series(name: &str) -> Box<Series> {
@@ -221,7 +215,7 @@ mod tests {
         let now = "2026-06-01T00:00:00Z".parse().unwrap();
         let sees = |rights: &Rights, who: &str| {
             let listed = rights.registration("urn:dev:prm:1").unwrap();
-            rights.may_see(&BareJid::new(who).unwrap(), listed, now)
+            rights.may_see(&BareJid::new(who).unwrap(), "urn:dev:prm:1", listed, now)
         };
         assert!(sees(&rights, "ann@home.example") && sees(&rights, "gw@prod.example"));
         assert!(!sees(&rights, "app@coop.example"));
