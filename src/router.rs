@@ -124,7 +124,7 @@ impl Router {
             (Kind::Message, "error") => {
                 if let Some(id) = outside.id.clone() {
                     let condition = condition(stanza).unwrap_or_else(|| "undefined-condition".into());
-                    relay.bounced(&Bounce { id, from: sender.to_bare(), condition }, now);
+                    relay.bounced(&Bounce { id, from: sender.to_bare(), condition });
                 }
                 Ok(None)
             }
@@ -349,10 +349,15 @@ fn unsupported(pubsub: &Element) -> StanzaError {
 }
 
 /// Whether an IQ answer proves that its sender was reached.
+///
+/// Of errors, only the words of a server that does not know pings prove it: whoever could not pass a ping
+/// on answers in the destination's name, and not with `remote-server-not-found` alone (a Prosody that is
+/// stopping says `not-allowed`).
 fn answer(stanza: &Element, type_: &str) -> Answer {
     match condition(stanza).as_deref() {
-        Some("remote-server-not-found" | "remote-server-timeout") if type_ == "error" => Answer::NotReached,
-        _ => Answer::Taken,
+        _ if type_ == "result" => Answer::Taken,
+        Some("service-unavailable" | "feature-not-implemented") => Answer::Taken,
+        _ => Answer::NotReached,
     }
 }
 

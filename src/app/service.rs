@@ -21,7 +21,10 @@ use super::journal_writer::JournalWriter;
 use super::start;
 use crate::config::{Config, limit};
 use crate::domain::clock::Clock;
+use crate::domain::consent::Consent;
+use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::notice::{self, Language};
 use crate::protocol::ping;
 use crate::protocol::reply::Kind;
 use crate::relay::Relay;
@@ -94,7 +97,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let (news_out, news) = mpsc::channel(1);
     let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
     let secret = config.secret().map_err(anyhow::Error::from)?;
-    let connection = ConnectConfig::new(&config.jid(), &config.component.server, secret);
+    let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
     let service = Service::new(config, store.clone(), clock, relay, journal, connection);
     let outcome = service.run(news, stop).await;
     follower.abort();
@@ -149,6 +152,7 @@ struct Service {
     connection: ConnectConfig,
     framer_limits: FramerLimits,
     server_domain: String,
+    language: Language,
     ping_timeout: Duration,
     link: Option<Connected>,
     was_connected: bool,
@@ -200,6 +204,7 @@ impl Service {
                 ..FramerLimits::default()
             },
             server_domain: config.server_domain(),
+            language: Language::of(&config.service.language),
             ping_timeout: config.delivery.ping_timeout.nominal(),
             link: None,
             was_connected: false,
@@ -368,13 +373,34 @@ impl Service {
     }
 
     fn take_news(&mut self, news: News) {
+        let ends = self.relay.rights().ends_in(&news.updates);
         for update in news.updates {
             self.relay.apply(update);
+        }
+        for (consent, nodes) in ends {
+            self.tell_end(&consent, &nodes);
         }
         if let Some(taken) = news.taken {
             let until = self.clock.now().mono + FENCE;
             self.fences.push_back(Fence { at: self.rendered_so_far(), until, taken });
         }
+    }
+
+    /// Tells those concerned that a consent ended. Who cannot be reached now sees it in the consent itself.
+    fn tell_end(&mut self, consent: &Consent, nodes: &[Scope]) {
+        let from = self.router.domain().to_owned();
+        let mut number = 0;
+        let mut id = || {
+            number += 1;
+            format!("e-{}-{number}", consent.id)
+        };
+        if nodes.is_empty() {
+            notice::to_recipient(&mut self.out, &from, &id(), consent, None);
+        }
+        for node in nodes {
+            notice::to_recipient(&mut self.out, &from, &id(), consent, Some(&node.to_string()));
+        }
+        notice::to_subject(&mut self.out, &from, &id(), consent, self.language);
     }
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {

@@ -17,7 +17,7 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     }
     match config.secret() {
         Ok(secret) => {
-            let connection = ConnectConfig::new(&config.jid(), &config.component.server, secret);
+            let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
             if let Err(error) = connect(&connection).await {
                 problems.push(Failure::Server(error.to_string()));
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jid::BareJid;
 
-use super::delivery::{Answer, Deliveries, Patience, PingTo, Step};
+use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
 use super::intake::{self, Recent, Refusal};
 use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
@@ -81,13 +81,16 @@ pub struct Publish {
     pub items: Vec<(Option<String>, Payload)>,
 }
 
+/// A node and an item on it.
+pub type ItemId = (Arc<str>, Arc<str>);
+
 /// A publish whose fate is known.
 #[derive(Debug, PartialEq)]
 pub struct Settled {
     /// Where the answer goes.
     pub reply_to: ReplyTo,
     /// The items kept, as (node, item id), or why not.
-    pub outcome: Result<Vec<(Arc<str>, Arc<str>)>, Refusal>,
+    pub outcome: Result<Vec<ItemId>, Refusal>,
 }
 
 /// What came back for a message that was sent.
@@ -656,33 +659,41 @@ impl Relay {
         };
         if *expected == *from {
             self.deliveries.answered(number, answer, now.mono);
+            self.bury(now);
             self.release();
         }
     }
 
     /// A message came back. Only the address it was sent to can say so.
-    pub fn bounced(&mut self, bounce: &Bounce, now: Now) {
+    pub fn bounced(&mut self, bounce: &Bounce) {
         let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
         let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
         if subscriber.recipient != bounce.from {
             return;
         }
         let domain = Arc::clone(&subscriber.domain);
-        let jid = subscriber.wish.jid.to_string();
-        if matches!(&*bounce.condition, "remote-server-not-found" | "remote-server-timeout") {
-            self.deliveries.not_reached(&domain, now.mono);
-            return;
+        let suspect = Suspect { seq, subscription, condition: bounce.condition.clone() };
+        match &*bounce.condition {
+            "remote-server-not-found" | "remote-server-timeout" => {
+                self.deliveries.not_reached(&domain, suspect);
+            }
+            _ => self.deliveries.came_back(&domain, suspect),
         }
-        if self.deliveries.give_up(&domain, seq, subscription) {
+    }
+
+    /// What came back for good is kept where the operator can see it.
+    fn bury(&mut self, now: Now) {
+        for Suspect { seq, subscription, condition } in self.deliveries.take_given_up() {
+            let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { continue };
             self.counts.dead += 1;
             let entry = self.window.get(&seq);
             self.next.batch.dead_letters.push(DeadLetter {
                 seq,
                 subscription,
-                jid,
+                jid: subscriber.wish.jid.to_string(),
                 node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
                 item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
-                condition: bounce.condition.clone(),
+                condition,
                 at: now.wall.as_millisecond(),
             });
         }
