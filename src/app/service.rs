@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::control::{self, Socket};
@@ -78,9 +78,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let store = Store::open(&config.store.url, config.delivery.durability).await?;
     let clock = Clock::start();
     let (wishes, wished) = mpsc::channel(16);
+    let (link, link_state) = watch::channel("not connected yet".to_owned());
     let _socket: Option<Socket> = match control::path_of(&config.store.url) {
         Some(path) => {
-            let socket = control::listen(&path, wishes.clone()).await;
+            let socket = control::listen(&path, wishes.clone(), link_state).await;
             Some(socket.with_context(|| format!("the control socket {}", path.display()))?)
         }
         None => None,
@@ -98,7 +99,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
     let secret = config.secret().map_err(anyhow::Error::from)?;
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
-    let service = Service::new(config, store.clone(), clock, relay, journal, connection);
+    let service = Service::new(config, store.clone(), clock, relay, journal, connection, link);
     let outcome = service.run(news, stop).await;
     follower.abort();
     drop(wishes);
@@ -155,6 +156,8 @@ struct Service {
     language: Language,
     ping_timeout: Duration,
     link: Option<Connected>,
+    /// What a command line is told of it.
+    link_state: watch::Sender<String>,
     was_connected: bool,
     reconnect: Reconnect,
     /// Connect again after so long.
@@ -190,6 +193,7 @@ impl Service {
         relay: Relay,
         journal: JournalWriter,
         connection: ConnectConfig,
+        link_state: watch::Sender<String>,
     ) -> Self {
         Service {
             store,
@@ -207,6 +211,7 @@ impl Service {
             language: Language::of(&config.service.language),
             ping_timeout: config.delivery.ping_timeout.nominal(),
             link: None,
+            link_state,
             was_connected: false,
             reconnect: Reconnect::new(u64::from(std::process::id())),
             relink: None,
@@ -295,6 +300,7 @@ impl Service {
     fn linked(&mut self, link: Link) {
         let now = self.clock.now();
         tracing::info!(server = %self.connection.server, "connected");
+        self.link_state.send_replace("connected".into());
         self.was_connected = true;
         self.linked_since = now.mono;
         let mut framer = Framer::new(self.framer_limits.clone());
@@ -321,6 +327,7 @@ impl Service {
 
     fn try_again(&mut self, why: &str) {
         let wait = self.reconnect.next_wait();
+        self.link_state.send_replace(why.to_owned());
         tracing::warn!("not connected: {why}; trying again in {:.1} s", wait.as_secs_f64());
         self.relink = Some(wait);
     }
