@@ -25,8 +25,8 @@ use crate::domain::consent::Consent;
 use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::notice::{self, Language};
-use crate::protocol::ping;
 use crate::protocol::reply::Kind;
+use crate::protocol::{direct, ping};
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
@@ -347,10 +347,14 @@ impl Service {
             match link.framer.next() {
                 Ok(None) => break None,
                 Ok(Some(Frame::Stanza(stanza))) => {
-                    let Some(outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
+                    if self.router.handle_direct(&stanza, &mut self.relay, now) {
+                        continue;
+                    }
+                    let Some(mut outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
                         tracing::debug!("an element that is no stanza was passed over");
                         continue;
                     };
+                    outside.digest = router::digest(direct::content(&stanza));
                     match parse_element(&stanza, link.lang.as_deref()) {
                         Ok(element) => {
                             self.router.handle(&outside, &element, &mut self.relay, now, &mut self.out);
@@ -552,6 +556,7 @@ fn outside(envelope: &Envelope<'_>) -> Option<Outside> {
         id: envelope.id.as_deref().map(str::to_owned),
         from: text(&envelope.from),
         to: text(&envelope.to),
+        digest: 0,
     })
 }
 
