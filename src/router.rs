@@ -3,6 +3,7 @@
 //! The sender is who the server says; everything else in a stanza is hostile. No IQ of type get or set
 //! stays without an answer, and no stanza ends the connection.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jid::{BareJid, Jid};
@@ -13,7 +14,7 @@ use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::publish::{self, Payload};
 use crate::protocol::reply::{Kind, Reply};
-use crate::protocol::{disco, ns};
+use crate::protocol::{direct, disco, ns};
 use crate::relay::Relay;
 use crate::relay::delivery::Answer;
 use crate::relay::intake::Refusal;
@@ -35,6 +36,8 @@ pub struct Outside {
     pub from: String,
     /// Its `to`.
     pub to: String,
+    /// Of its content as it came.
+    pub digest: u64,
 }
 
 impl Outside {
@@ -62,17 +65,47 @@ impl Outside {
     }
 }
 
+/// Of the content of a stanza, as it came.
+pub fn digest(content: &[u8]) -> u64 {
+    crate::relay::intake::hash(content)
+}
+
 /// Knows who we are.
 #[derive(Debug, Clone)]
 pub struct Router {
     /// The component's domain.
     domain: String,
+    senders: Senders,
+}
+
+/// The last senders in their prepared form: preparing an address anew for every stanza costs more than
+/// looking it up.
+#[derive(Debug, Clone, Default)]
+struct Senders {
+    known: HashMap<Box<str>, BareJid>,
+}
+
+impl Senders {
+    /// How many are remembered; then all are forgotten.
+    const MAX: usize = 16_384;
+
+    fn bare(&mut self, full: &str) -> Option<BareJid> {
+        if let Some(bare) = self.known.get(full) {
+            return Some(bare.clone());
+        }
+        let bare = Jid::new(full).ok()?.to_bare();
+        if self.known.len() >= Self::MAX {
+            self.known.clear();
+        }
+        self.known.insert(full.into(), bare.clone());
+        Some(bare)
+    }
 }
 
 impl Router {
     /// For the component of this domain.
     pub fn new(domain: &str) -> Self {
-        Router { domain: domain.to_owned() }
+        Router { domain: domain.to_owned(), senders: Senders::default() }
     }
 
     /// The component's domain.
@@ -85,6 +118,29 @@ impl Router {
         if outside.wants_answer() && !outside.from.is_empty() {
             outside.reply().error(out, error);
         }
+    }
+
+    /// Takes the publish that gateways send all day, if that is what the stanza is and nothing is to be
+    /// said against it. Otherwise nothing happened, and [`Self::handle`] is to be asked.
+    pub fn handle_direct(&mut self, stanza: &[u8], relay: &mut Relay, now: Now) -> bool {
+        let Some(direct) = direct::read(stanza) else { return false };
+        if direct.to != self.domain {
+            return false;
+        }
+        let Some(sender) = self.senders.bare(direct.from) else { return false };
+        let publish = Publish {
+            reply_to: ReplyTo {
+                from: direct.from.to_owned(),
+                to: direct.to.to_owned(),
+                id: Some(direct.id.to_owned()),
+                is_iq: true,
+            },
+            sender,
+            node: Some(direct.node.to_owned()),
+            items: vec![(direct.item.map(str::to_owned), Payload::Sensml(direct.payload.into()))],
+            digest: digest(direct.content),
+        };
+        relay.try_publish(publish, now).is_ok()
     }
 
     /// Takes one stanza where it belongs; answers go to `out`.
@@ -125,7 +181,7 @@ impl Router {
             (Kind::Message, "error") => {
                 if let Some(id) = outside.id.clone() {
                     let condition = condition(stanza).unwrap_or_else(|| "undefined-condition".into());
-                    relay.bounced(&Bounce { id, from: sender.to_bare(), condition }, now);
+                    relay.bounced(&Bounce { id, from: sender.to_bare(), condition });
                 }
                 Ok(None)
             }
@@ -218,11 +274,17 @@ impl Router {
         outside: &Outside,
         sender: &BareJid,
         node: Option<String>,
-        items: Vec<(Option<String>, Payload)>,
+        items: Vec<(Option<String>, Payload<'_>)>,
         relay: &mut Relay,
         now: Now,
     ) -> Result<Option<Vec<u8>>, StanzaError> {
-        let publish = Publish { reply_to: outside.reply_to(), sender: sender.clone(), node, items };
+        let publish = Publish {
+            reply_to: outside.reply_to(),
+            sender: sender.clone(),
+            node,
+            items,
+            digest: outside.digest,
+        };
         relay.publish(publish, now).map(|()| None).map_err(|refusal| refused(&refusal))
     }
 
@@ -353,10 +415,15 @@ fn unsupported(pubsub: &Element) -> StanzaError {
 }
 
 /// Whether an IQ answer proves that its sender was reached.
+///
+/// Of errors, only the words of a server that does not know pings prove it: whoever could not pass a ping
+/// on answers in the destination's name, and not with `remote-server-not-found` alone (a Prosody that is
+/// stopping says `not-allowed`).
 fn answer(stanza: &Element, type_: &str) -> Answer {
     match condition(stanza).as_deref() {
-        Some("remote-server-not-found" | "remote-server-timeout") if type_ == "error" => Answer::NotReached,
-        _ => Answer::Taken,
+        _ if type_ == "result" => Answer::Taken,
+        Some("service-unavailable" | "feature-not-implemented") => Answer::Taken,
+        _ => Answer::NotReached,
     }
 }
 

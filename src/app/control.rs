@@ -2,7 +2,8 @@
 //!
 //! A Unix socket beside the database (`courant.db-control`). The one who connects writes a line `changes`;
 //! the service answers `taken` once it has read all changes made so far and nothing that is against them
-//! can be written to the server any more. The socket is also the lock: one service per database.
+//! can be written to the server any more. `status` asks for the state of the link to the server. The socket
+//! is also the lock: one service per database.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::follow::Wish;
 
@@ -41,26 +42,40 @@ pub enum Told {
 
 /// Tells the service that something changed, and waits until it has taken it.
 pub async fn tell(socket: &Path) -> Told {
-    let stream = match UnixStream::connect(socket).await {
-        Ok(stream) => stream,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            return Told::NobodyThere;
-        }
-        Err(e) => return Told::NoAnswer(e.to_string()),
-    };
-    match tokio::time::timeout(PATIENCE, ask(stream)).await {
-        Ok(Ok(answer)) if answer.trim() == "taken" => Told::Taken,
-        Ok(Ok(_)) => Told::NoAnswer("it closed the connection".into()),
-        Ok(Err(e)) => Told::NoAnswer(e.to_string()),
-        Err(_) => Told::NoAnswer(format!("it said nothing for {} seconds", PATIENCE.as_secs())),
+    match ask(socket, "changes").await {
+        Ok(Some(answer)) if answer == "taken" => Told::Taken,
+        Ok(Some(_)) => Told::NoAnswer("it closed the connection".into()),
+        Ok(None) => Told::NobodyThere,
+        Err(e) => Told::NoAnswer(e.to_string()),
     }
 }
 
-async fn ask(mut stream: UnixStream) -> io::Result<String> {
-    stream.write_all(b"changes\n").await?;
-    let mut answer = String::new();
-    BufReader::new(stream.take(64)).read_line(&mut answer).await?;
-    Ok(answer)
+/// How the running service stands with the server: `connected`, or why not; `None` where none runs.
+pub async fn status(socket: &Path) -> io::Result<Option<String>> {
+    ask(socket, "status").await
+}
+
+/// Asks the service, if one runs.
+async fn ask(socket: &Path, question: &str) -> io::Result<Option<String>> {
+    let stream = match UnixStream::connect(socket).await {
+        Ok(stream) => stream,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
+    };
+    let silence = || {
+        let text = format!("it said nothing for {} seconds", PATIENCE.as_secs());
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    };
+    let exchange = async {
+        let mut stream = stream;
+        stream.write_all(format!("{question}\n").as_bytes()).await?;
+        let mut answer = String::new();
+        BufReader::new(stream.take(1024)).read_line(&mut answer).await?;
+        Ok(Some(answer.trim().to_owned()))
+    };
+    tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(silence()))
 }
 
 /// Removes the socket when the service ends.
@@ -76,7 +91,11 @@ impl Drop for Socket {
 }
 
 /// Opens the socket, unless another service holds it, and passes wishes on.
-pub async fn listen(path: &Path, wishes: mpsc::Sender<Wish>) -> io::Result<Socket> {
+pub async fn listen(
+    path: &Path,
+    wishes: mpsc::Sender<Wish>,
+    link: watch::Receiver<String>,
+) -> io::Result<Socket> {
     if UnixStream::connect(path).await.is_ok() {
         let text = "another courant runs on this database; stop it first, or name another [store] url";
         return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
@@ -91,22 +110,31 @@ pub async fn listen(path: &Path, wishes: mpsc::Sender<Wish>) -> io::Result<Socke
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(place) = std::sync::Arc::clone(&callers).acquire_owned().await else { return };
-            let wishes = wishes.clone();
+            let (wishes, link) = (wishes.clone(), link.clone());
             tokio::spawn(async move {
                 let _place = place;
-                let _ = tokio::time::timeout(PATIENCE, answer(stream, wishes)).await;
+                let _ = tokio::time::timeout(PATIENCE, answer(stream, wishes, link)).await;
             });
         }
     });
     Ok(Socket { path: path.to_owned() })
 }
 
-async fn answer(stream: UnixStream, wishes: mpsc::Sender<Wish>) -> io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    wishes: mpsc::Sender<Wish>,
+    link: watch::Receiver<String>,
+) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(64)).read_line(&mut line).await?;
-    if line.trim() != "changes" {
-        return write.write_all(b"what?\n").await;
+    match line.trim() {
+        "changes" => {}
+        "status" => {
+            let state = link.borrow().replace('\n', " ");
+            return write.write_all(format!("{state}\n").as_bytes()).await;
+        }
+        _ => return write.write_all(b"what?\n").await,
     }
     let (wish, taken) = oneshot::channel();
     if wishes.send(wish).await.is_ok() && taken.await.is_ok() {
@@ -133,8 +161,10 @@ mod tests {
         let path = dir.path().join("c.db-control");
         assert_eq!(tell(&path).await, Told::NobodyThere);
         let (wishes, mut wished) = mpsc::channel::<Wish>(1);
-        let socket = listen(&path, wishes.clone()).await.unwrap();
-        assert!(listen(&path, wishes).await.is_err(), "one service per database");
+        let (_link, state) = watch::channel("connected".to_owned());
+        let socket = listen(&path, wishes.clone(), state.clone()).await.unwrap();
+        assert!(listen(&path, wishes, state).await.is_err(), "one service per database");
+        assert_eq!(status(&path).await.unwrap().as_deref(), Some("connected"));
         tokio::spawn(async move {
             let first = wished.recv().await.unwrap();
             first.send(()).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::control::{self, Socket};
@@ -21,9 +21,12 @@ use super::journal_writer::JournalWriter;
 use super::start;
 use crate::config::{Config, ConfigError, limit};
 use crate::domain::clock::Clock;
+use crate::domain::consent::Consent;
+use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, StanzaError};
-use crate::protocol::ping;
+use crate::protocol::notice::{self, Language};
 use crate::protocol::reply::Kind;
+use crate::protocol::{direct, ping};
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
@@ -79,9 +82,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let store = Store::open(&config.store.url, config.delivery.durability).await?;
     let clock = Clock::start();
     let (wishes, wished) = mpsc::channel(16);
+    let (link, link_state) = watch::channel("not connected yet".to_owned());
     let _socket: Option<Socket> = match control::path_of(&config.store.url) {
         Some(path) => {
-            let socket = control::listen(&path, wishes.clone()).await;
+            let socket = control::listen(&path, wishes.clone(), link_state).await;
             Some(socket.with_context(|| format!("the control socket {}", path.display()))?)
         }
         None => None,
@@ -97,8 +101,8 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let journal = JournalWriter::start(&store).await?;
     let (news_out, news) = mpsc::channel(1);
     let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
-    let connection = ConnectConfig::new(&config.jid(), &config.component.server, secret);
-    let service = Service::new(config, store.clone(), clock, relay, journal, connection);
+    let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
+    let service = Service::new(config, store.clone(), clock, relay, journal, connection, link);
     let outcome = service.run(news, stop).await;
     follower.abort();
     drop(wishes);
@@ -152,8 +156,11 @@ struct Service {
     connection: ConnectConfig,
     framer_limits: FramerLimits,
     server_domain: String,
+    language: Language,
     ping_timeout: Duration,
     link: Option<Connected>,
+    /// What a command line is told of it.
+    link_state: watch::Sender<String>,
     was_connected: bool,
     reconnect: Reconnect,
     /// Connect again after so long.
@@ -189,6 +196,7 @@ impl Service {
         relay: Relay,
         journal: JournalWriter,
         connection: ConnectConfig,
+        link_state: watch::Sender<String>,
     ) -> Self {
         Service {
             store,
@@ -203,8 +211,10 @@ impl Service {
                 ..FramerLimits::default()
             },
             server_domain: config.server_domain(),
+            language: Language::of(&config.service.language),
             ping_timeout: config.delivery.ping_timeout.nominal(),
             link: None,
+            link_state,
             was_connected: false,
             reconnect: Reconnect::new(u64::from(std::process::id())),
             relink: None,
@@ -293,6 +303,7 @@ impl Service {
     fn linked(&mut self, link: Link) {
         let now = self.clock.now();
         tracing::info!(server = %self.connection.server, "connected");
+        self.link_state.send_replace("connected".into());
         self.was_connected = true;
         self.linked_since = now.mono;
         let mut framer = Framer::new(self.framer_limits.clone());
@@ -319,6 +330,7 @@ impl Service {
 
     fn try_again(&mut self, why: &str) {
         let wait = self.reconnect.next_wait();
+        self.link_state.send_replace(why.to_owned());
         tracing::warn!("not connected: {why}; trying again in {:.1} s", wait.as_secs_f64());
         self.relink = Some(wait);
     }
@@ -338,10 +350,14 @@ impl Service {
             match link.framer.next() {
                 Ok(None) => break None,
                 Ok(Some(Frame::Stanza(stanza))) => {
-                    let Some(outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
+                    if self.router.handle_direct(&stanza, &mut self.relay, now) {
+                        continue;
+                    }
+                    let Some(mut outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
                         tracing::debug!("an element that is no stanza was passed over");
                         continue;
                     };
+                    outside.digest = router::digest(direct::content(&stanza));
                     match parse_element(&stanza, link.lang.as_deref()) {
                         Ok(element) => {
                             self.router.handle(&outside, &element, &mut self.relay, now, &mut self.out);
@@ -371,13 +387,34 @@ impl Service {
     }
 
     fn take_news(&mut self, news: News) {
+        let ends = self.relay.rights().ends_in(&news.updates);
         for update in news.updates {
             self.relay.apply(update);
+        }
+        for (consent, nodes) in ends {
+            self.tell_end(&consent, &nodes);
         }
         if let Some(taken) = news.taken {
             let until = self.clock.now().mono + FENCE;
             self.fences.push_back(Fence { at: self.rendered_so_far(), until, taken });
         }
+    }
+
+    /// Tells those concerned that a consent ended. Who cannot be reached now sees it in the consent itself.
+    fn tell_end(&mut self, consent: &Consent, nodes: &[Scope]) {
+        let from = self.router.domain().to_owned();
+        let mut number = 0;
+        let mut id = || {
+            number += 1;
+            format!("e-{}-{number}", consent.id)
+        };
+        if nodes.is_empty() {
+            notice::to_recipient(&mut self.out, &from, &id(), consent, None);
+        }
+        for node in nodes {
+            notice::to_recipient(&mut self.out, &from, &id(), consent, Some(&node.to_string()));
+        }
+        notice::to_subject(&mut self.out, &from, &id(), consent, self.language);
     }
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {
@@ -522,6 +559,7 @@ fn outside(envelope: &Envelope<'_>) -> Option<Outside> {
         id: envelope.id.as_deref().map(str::to_owned),
         from: text(&envelope.from),
         to: text(&envelope.to),
+        digest: 0,
     })
 }
 

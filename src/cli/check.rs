@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use super::Failure;
+use crate::app::control;
 use crate::config::Config;
 use crate::store::Store;
 use crate::transport::connect::{ConnectConfig, connect};
+use crate::transport::secret::Secret;
 
 /// Looks at everything, says everything, and fails with the first kind of problem found.
 pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
@@ -16,12 +18,7 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
         Err(error) => problems.push(Failure::Store(error)),
     }
     match config.secret() {
-        Ok(secret) => {
-            let connection = ConnectConfig::new(&config.jid(), &config.component.server, secret);
-            if let Err(error) = connect(&connection).await {
-                problems.push(Failure::Server(error.to_string()));
-            }
-        }
+        Ok(secret) => problems.extend(server(&config, secret).await.err()),
         Err(error) => problems.push(error.into()),
     }
     if problems.is_empty() {
@@ -33,4 +30,22 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
         eprintln!("courant: {}", problem.text());
     }
     Err(last)
+}
+
+/// Reaches the server, or asks the service that runs: a second connection of one component would be
+/// refused, or worse, be given stanzas.
+async fn server(config: &Config, secret: Secret) -> Result<(), Failure> {
+    let socket = control::path_of(&config.store.url);
+    let running = match &socket {
+        Some(socket) => control::status(socket).await.unwrap_or_default(),
+        None => None,
+    };
+    match running.as_deref() {
+        Some("connected") => Ok(()),
+        Some(why) => Err(Failure::Server(format!("the running service is not connected: {why}"))),
+        None => {
+            let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
+            connect(&connection).await.map(drop).map_err(|error| Failure::Server(error.to_string()))
+        }
+    }
 }

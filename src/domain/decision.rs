@@ -166,7 +166,8 @@ mod tests {
         let feb = "2026-02-10T00:00:00Z";
         let june = "2026-06-01T00:00:00Z";
         use Denial::*;
-        let table: Vec<(&str, Consent, &str, &str, &str, Result<(), Denial>)> = vec![
+        type Case<'a> = (&'a str, Consent, &'a str, &'a str, &'a str, Result<(), Denial>);
+        let table: Vec<Case<'_>> = vec![
             ("active", sample(), one, feb, june, Ok(())),
             ("first instant", sample(), one, feb, "2026-01-01T00:00:00Z", Ok(())),
             ("before the first", sample(), one, feb, "2025-12-31T23:59:59.999Z", Err(NotValidYet)),

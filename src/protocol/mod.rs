@@ -1,17 +1,21 @@
 //! Stanza <-> domain, one file per vocabulary. No sockets, no store, no rights here.
 //!
 //! - [`ns`]: the namespaces.
-//! - [`text`]: escaping.
+//! - [`text`](mod@text): escaping.
 //! - [`error`]: stanza errors (RFC 6120 §8.3) as values, and how they are written.
 //! - [`reply`]: results and errors as bytes.
 //! - [`publish`]: what a publish looks like (XEP-0060 §7.1), and payloads as direct children.
+//! - [`direct`]: the publish that gateways send all day, read without a tree.
 //! - [`event`]: what a delivery looks like.
+//! - [`notice`]: what those concerned are told when a consent ends.
 //! - [`ping`]: the barrier (XEP-0199).
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
 
+pub mod direct;
 pub mod disco;
 pub mod error;
 pub mod event;
+pub mod notice;
 pub mod ns;
 pub mod ping;
 pub mod publish;

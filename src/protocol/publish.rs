@@ -1,5 +1,7 @@
 //! What a publish looks like: XEP-0060 §7.1, or a payload as the direct child of an IQ or a message.
 
+use std::borrow::Cow;
+
 use minidom::Element;
 
 use super::error::{Condition, Detail, StanzaError};
@@ -11,9 +13,9 @@ pub const ITEMS_MAX: usize = 256;
 
 /// A SenML pack as it came.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Payload {
+pub enum Payload<'a> {
     /// `<sensml/>` (RFC 8428 §7), as a document of its own.
-    Sensml(Vec<u8>),
+    Sensml(Cow<'a, [u8]>),
     /// SenML JSON in a container (XEP-0335).
     Json(String),
 }
@@ -24,7 +26,7 @@ pub struct Request {
     /// The node; none for a payload that is the direct child of its stanza.
     pub node: Option<String>,
     /// Item ids and payloads.
-    pub items: Vec<(Option<String>, Payload)>,
+    pub items: Vec<(Option<String>, Payload<'static>)>,
 }
 
 /// Reads the `<publish/>` of a `<pubsub/>`.
@@ -57,11 +59,11 @@ pub fn read(publish: &Element) -> Result<Request, StanzaError> {
 }
 
 /// Reads an element as a payload, if it is one that is understood.
-pub fn payload(element: &Element) -> Option<Payload> {
+pub fn payload(element: &Element) -> Option<Payload<'static>> {
     if element.is("sensml", ns::SENML) {
         let mut bytes = Vec::new();
         element.write_to(&mut bytes).ok()?;
-        Some(Payload::Sensml(bytes))
+        Some(Payload::Sensml(bytes.into()))
     } else if element.is("json", ns::JSON) {
         Some(Payload::Json(element.text()))
     } else {

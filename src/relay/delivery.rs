@@ -23,6 +23,12 @@ const BATCH_BYTES: usize = 512 * 1024;
 /// Items asked of the journal at once, when they are no longer in memory.
 const LOAD_ITEMS: usize = 32;
 
+/// How often a batch is sent again because deliveries came back although its ping was answered.
+const DOUBTS_MAX: usize = 3;
+
+/// How many deliveries may be owed again because they came back late, per destination and run.
+const LATE_MAX: usize = 10_000;
+
 /// How long to wait for the first try after a failure.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 
@@ -67,8 +73,53 @@ struct Destination {
     failures: usize,
     /// Deliveries given up: (item, subscription).
     dead: HashSet<(u64, u64)>,
+    /// Deliveries of the batch under way that came back for good, if the ping behind them is answered: a
+    /// server that is stopping speaks in the destination's name too.
+    suspects: Vec<Suspect>,
+    /// Deliveries of the batch under way that came back as not reached.
+    doubts: Vec<Suspect>,
+    /// How often in a row a batch was answered for although deliveries came back.
+    doubtful: usize,
+    /// The last item ever confirmed in this run; `confirmed` may fall behind it.
+    reached: u64,
+    /// What came back only after it was confirmed, and was owed again.
+    late: HashSet<(u64, u64)>,
+    /// Of these, what waits for the batch under way to end.
+    returned: Vec<u64>,
     listed_ready: bool,
     moved: bool,
+}
+
+/// A delivery that came back, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The item.
+    pub seq: u64,
+    /// Under which subscription.
+    pub subscription: u64,
+    /// The stanza error condition (RFC 6120 §8.3.3).
+    pub condition: String,
+}
+
+impl Suspect {
+    fn is_same(&self, other: &Suspect) -> bool {
+        (self.seq, self.subscription) == (other.seq, other.subscription)
+    }
+}
+
+impl Destination {
+    /// Whether the item is in the batch under way.
+    fn in_flight(&self, seq: u64) -> bool {
+        self.queue.iter().take(self.flight).any(|&held| held == seq)
+    }
+
+    /// Nothing is under way any more; what was is owed as before.
+    fn land(&mut self, state: State) {
+        self.flight = 0;
+        self.suspects.clear();
+        self.doubts.clear();
+        self.state = state;
+    }
 }
 
 /// What the state machine wants written next.
@@ -110,9 +161,9 @@ pub enum PingTo {
 /// What came back for a ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// A result, or an error of that domain itself: it took what came before.
+    /// A result, or that domain's own word that it does not know pings: it took what came before.
     Taken,
-    /// It was not reached (`remote-server-not-found`, `remote-server-timeout`).
+    /// It was not reached, or somebody on the way spoke for it.
     NotReached,
 }
 
@@ -135,6 +186,7 @@ pub struct Deliveries {
     last_ping: u64,
     waiting: usize,
     released: Vec<u64>,
+    given_up: Vec<Suspect>,
     link: bool,
     /// For jitter; the same seed gives the same waits.
     seed: u64,
@@ -151,6 +203,7 @@ impl Deliveries {
             last_ping: 0,
             waiting: 0,
             released: Vec::new(),
+            given_up: Vec::new(),
             link: false,
             seed,
         }
@@ -210,6 +263,7 @@ impl Deliveries {
         self.link = true;
         let all: Vec<Arc<str>> = self.destinations.keys().cloned().collect();
         for domain in all {
+            self.take_back(&domain);
             self.list_ready(&domain);
         }
     }
@@ -219,12 +273,13 @@ impl Deliveries {
         self.link = false;
         self.pings.clear();
         for destination in self.destinations.values_mut() {
-            destination.flight = 0;
-            match destination.state {
-                State::Backoff { .. } | State::Loading => {}
-                State::Probing(_) => destination.state = State::Backoff { until: Duration::ZERO },
-                _ => destination.state = State::Idle,
-            }
+            let state = match destination.state {
+                State::Backoff { until } => State::Backoff { until },
+                State::Loading => State::Loading,
+                State::Probing(_) => State::Backoff { until: Duration::ZERO },
+                _ => State::Idle,
+            };
+            destination.land(state);
         }
     }
 
@@ -358,12 +413,25 @@ impl Deliveries {
         }
         destination.failures = 0;
         self.forget_pings(&ping);
+        let destination = self.destination(&domain);
         if probing {
-            self.destination(&domain).state = State::Idle;
+            destination.state = State::Idle;
             self.list_ready(&domain);
-        } else {
-            self.confirm(&domain);
+            return;
         }
+        if destination.doubts.is_empty() {
+            destination.doubtful = 0;
+        } else if destination.doubtful < DOUBTS_MAX {
+            destination.doubtful += 1;
+            let wait = wait_after(destination.doubtful - 1, RETRY_FIRST * 8, number);
+            destination.land(State::Backoff { until: now + wait });
+            return;
+        } else {
+            destination.doubtful = 0;
+            let doubts = std::mem::take(&mut destination.doubts);
+            destination.suspects.extend(doubts);
+        }
+        self.confirm(&domain);
     }
 
     fn forget_pings(&mut self, ping: &Ping) {
@@ -376,10 +444,12 @@ impl Deliveries {
     fn confirm(&mut self, domain: &Arc<str>) {
         let destination = self.destination(domain);
         let done: Vec<u64> = destination.queue.drain(..destination.flight).collect();
+        let suspects = std::mem::take(&mut destination.suspects);
         destination.flight = 0;
         destination.state = State::Idle;
         if let Some(&last) = done.last() {
             destination.confirmed = last;
+            destination.reached = destination.reached.max(last);
             destination.moved = true;
             if !destination.dead.is_empty() {
                 destination.dead.retain(|(seq, _)| *seq > last);
@@ -387,6 +457,8 @@ impl Deliveries {
         }
         self.waiting -= done.len();
         self.released.extend(done);
+        self.given_up.extend(suspects);
+        self.take_back(domain);
         self.list_ready(domain);
     }
 
@@ -396,15 +468,56 @@ impl Deliveries {
     }
 
     /// A message to this destination came back because it was not reached.
-    pub fn not_reached(&mut self, domain: &Arc<str>, now: Duration) {
-        self.fail(domain, now);
+    ///
+    /// The ping behind it decides: if that is not answered either, the destination is down. If it is, the
+    /// batch is sent again, a few times; then the delivery is given up, as nobody but its recipient can be
+    /// the one who says so, and the others must not suffer from it.
+    /// Where the bounce comes later than the answer, the item is owed again, once.
+    pub fn not_reached(&mut self, domain: &Arc<str>, suspect: Suspect) {
+        let destination = self.destination(domain);
+        if destination.in_flight(suspect.seq) {
+            if !destination.doubts.iter().any(|held| held.is_same(&suspect)) {
+                destination.doubts.push(suspect);
+            }
+            return;
+        }
+        let foreign = suspect.seq > destination.reached || destination.late.len() >= LATE_MAX;
+        if !foreign && destination.late.insert((suspect.seq, suspect.subscription)) {
+            destination.returned.push(suspect.seq);
+            self.take_back(domain);
+        }
     }
 
-    /// A message came back for good. Returns whether it was one that is still open.
-    pub fn give_up(&mut self, domain: &Arc<str>, seq: u64, subscription: u64) -> bool {
+    /// Puts what came back late into the queue again, once no batch is under way.
+    fn take_back(&mut self, domain: &Arc<str>) {
         let destination = self.destination(domain);
-        destination.queue.iter().take(destination.flight).any(|&s| s == seq)
-            && destination.dead.insert((seq, subscription))
+        if destination.flight > 0 || destination.returned.is_empty() {
+            return;
+        }
+        let before = destination.queue.len();
+        for seq in std::mem::take(&mut destination.returned) {
+            if let Err(place) = destination.queue.binary_search(&seq) {
+                destination.queue.insert(place, seq);
+                destination.confirmed = destination.confirmed.min(seq - 1);
+                destination.moved = true;
+            }
+        }
+        self.waiting += destination.queue.len() - before;
+        self.list_ready(domain);
+    }
+
+    /// A message came back for good, unless the ping behind it says that it never got there.
+    pub fn came_back(&mut self, domain: &Arc<str>, suspect: Suspect) {
+        let destination = self.destination(domain);
+        let known = destination.suspects.iter().any(|held| held.is_same(&suspect));
+        if destination.in_flight(suspect.seq) && !known {
+            destination.suspects.push(suspect);
+        }
+    }
+
+    /// Deliveries that are given up: to be kept as dead letters.
+    pub fn take_given_up(&mut self) -> Vec<Suspect> {
+        std::mem::take(&mut self.given_up)
     }
 
     fn fail(&mut self, domain: &Arc<str>, now: Duration) {
@@ -412,16 +525,15 @@ impl Deliveries {
         let destination = self.destination(domain);
         let under_way = match &destination.state {
             State::Pinged(ping) | State::Probing(ping) => Some(ping.clone()),
-            // Several messages of one batch come back one by one: they are one failure.
             State::Backoff { .. } | State::Idle => None,
             State::Filling { .. } | State::Loading => Some(Ping { number: 0, fallback: None, sent: now }),
         };
         let Some(ping) = under_way else { return };
-        destination.flight = 0;
         let wait = wait_after(destination.failures, retry_max, seed ^ ping.number);
         destination.failures += 1;
-        destination.state = State::Backoff { until: now + wait };
+        destination.land(State::Backoff { until: now + wait });
         self.forget_pings(&ping);
+        self.take_back(domain);
     }
 
     /// Time passed: pings that went unanswered, waits that are over. Returns pings to write.
@@ -508,6 +620,12 @@ impl Deliveries {
             flight: 0,
             failures: 0,
             dead: HashSet::new(),
+            suspects: Vec::new(),
+            doubts: Vec::new(),
+            doubtful: 0,
+            reached: 0,
+            late: HashSet::new(),
+            returned: Vec::new(),
             listed_ready: false,
             moved: false,
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jid::BareJid;
 
-use super::delivery::{Answer, Deliveries, Patience, PingTo, Step};
+use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
 use super::intake::{self, Recent, Refusal};
 use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
@@ -70,7 +70,7 @@ pub struct ReplyTo {
 
 /// A publish as the router hands it over.
 #[derive(Debug)]
-pub struct Publish {
+pub struct Publish<'a> {
     /// Where the answer goes.
     pub reply_to: ReplyTo,
     /// The bare address that the server vouches for.
@@ -78,8 +78,14 @@ pub struct Publish {
     /// The node; none for a pack whose records name their series.
     pub node: Option<String>,
     /// Item ids and payloads. Without a node, one payload.
-    pub items: Vec<(Option<String>, Payload)>,
+    pub items: Vec<(Option<String>, Payload<'a>)>,
+    /// Of the content as it came, to know the same publish again: a pack of relative times that is sent
+    /// again is the same, though it would resolve to other times.
+    pub digest: u64,
 }
+
+/// A node and an item on it.
+pub type ItemId = (Arc<str>, Arc<str>);
 
 /// A publish whose fate is known.
 #[derive(Debug, PartialEq)]
@@ -87,7 +93,7 @@ pub struct Settled {
     /// Where the answer goes.
     pub reply_to: ReplyTo,
     /// The items kept, as (node, item id), or why not.
-    pub outcome: Result<Vec<(Arc<str>, Arc<str>)>, Refusal>,
+    pub outcome: Result<Vec<ItemId>, Refusal>,
 }
 
 /// What came back for a message that was sent.
@@ -138,12 +144,29 @@ struct Entry {
     node: Arc<str>,
     item: Arc<str>,
     owed: Vec<Owed>,
-    pack: Arc<Pack>,
+    pack: Pack,
     /// Written payloads, by selection: one serves all who are owed the same.
     rendered: Vec<(Selection, Arc<[Vec<u8>]>)>,
     /// How many destinations still need it here.
     wanted: usize,
     size: usize,
+}
+
+/// One item that was found right.
+#[derive(Debug)]
+struct Part {
+    node: Arc<str>,
+    item: Arc<str>,
+    digest: u64,
+    /// The records as they stand in the journal.
+    payload: Vec<u8>,
+    pack: Pack,
+}
+
+impl Part {
+    fn new(node: Arc<str>, item: Arc<str>, digest: u64, pack: Pack) -> Result<Self, Refusal> {
+        Ok(Part { node, item, digest, payload: pack.to_bytes()?, pack })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -251,16 +274,17 @@ impl Relay {
     }
 
     /// Takes a publish in, or refuses it whole. What is taken in is settled by [`Self::committed`].
-    pub fn publish(&mut self, publish: Publish, now: Now) -> Result<(), Refusal> {
-        let outcome = self.take_in(publish, now);
+    pub fn publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
+        let outcome = self.try_publish(publish, now);
         if outcome.is_err() {
             self.counts.refused += 1;
         }
         outcome
     }
 
-    fn take_in(&mut self, publish: Publish, now: Now) -> Result<(), Refusal> {
-        let Publish { reply_to, sender, node, items } = publish;
+    /// As [`Self::publish`], for one who asks again in another way when it is refused.
+    pub fn try_publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
+        let Publish { reply_to, sender, node, items, digest } = publish;
         match &node {
             Some(node) => intake::may_publish(&self.rights, &sender, node)?,
             None if !self.rights.is_producer(&sender) => {
@@ -276,37 +300,37 @@ impl Relay {
         }
         let mut parts = Vec::with_capacity(items.len());
         let mut records = 0;
-        for (id, payload) in items {
-            let digest = payload.digest();
+        for (place, (id, payload)) in items.into_iter().enumerate() {
+            let digest = digest.wrapping_add(place as u64);
             let pack = Pack::read(&payload, now.seconds(), self.settings.pack_records)?;
             records += pack.len();
             if records > self.settings.pack_records {
                 return Err(Refusal::TooManyRecords { limit: self.settings.pack_records });
             }
             intake::check_records(&self.rights, &sender, node.as_deref(), &pack)?;
-            let id: Arc<str> = match id.filter(|id| !id.is_empty()) {
+            let item: Arc<str> = match id.filter(|id| !id.is_empty()) {
                 Some(id) => id.into(),
                 None => self.new_item_id(parts.len()).into(),
             };
             match &node {
-                Some(node) => parts.push((Arc::from(node.as_str()), id, digest, pack)),
+                Some(node) => parts.push(Part::new(node.as_str().into(), item, digest, pack)?),
                 None => {
-                    for (name, part) in pack.by_series() {
-                        parts.push((name, Arc::clone(&id), digest, part));
+                    for (name, pack) in pack.by_series()? {
+                        parts.push(Part::new(name, Arc::clone(&item), digest, pack)?);
                     }
                 }
             }
         }
-        let publisher: Arc<str> = sender.to_string().into();
+        let publisher: Arc<str> = sender.as_str().into();
         let mut kept = Vec::with_capacity(parts.len());
-        for (node, item, digest, pack) in parts {
-            if self.recent.knows(&node, &item, digest) {
+        for part in parts {
+            kept.push((Arc::clone(&part.node), Arc::clone(&part.item)));
+            if self.recent.knows(&part.node, &part.item, part.digest) {
                 self.counts.repeated += 1;
             } else {
-                self.recent.note(&node, &item, digest);
-                self.append(&publisher, &node, &item, digest, pack, now);
+                self.recent.note(&part.node, &part.item, part.digest);
+                self.append(&publisher, part, now);
             }
-            kept.push((node, item));
         }
         let settled = Settled { reply_to, outcome: Ok(kept) };
         if self.uncommitted() == 0 {
@@ -317,36 +341,28 @@ impl Relay {
         Ok(())
     }
 
-    fn append(
-        &mut self,
-        publisher: &Arc<str>,
-        node: &Arc<str>,
-        item: &Arc<str>,
-        digest: u64,
-        pack: Pack,
-        now: Now,
-    ) {
+    fn append(&mut self, publisher: &Arc<str>, part: Part, now: Now) {
         self.last_seq += 1;
-        let owed = intake::owed(&self.rights, &pack, now);
+        let owed = intake::owed(&self.rights, &part.pack, now);
         let row = Row {
             seq: self.last_seq,
             accepted_at: now.wall.as_millisecond(),
             publisher: Arc::clone(publisher),
-            node: Arc::clone(node),
-            item: Arc::clone(item),
-            digest,
+            node: Arc::clone(&part.node),
+            item: Arc::clone(&part.item),
+            digest: part.digest,
             owed: owed::encode(&owed),
-            payload: pack.to_bytes(),
+            payload: part.payload,
         };
         self.next.entries.push(Entry {
             seq: row.seq,
             accepted_at: row.accepted_at,
             publisher: Arc::clone(publisher),
-            node: Arc::clone(node),
-            item: Arc::clone(item),
+            node: part.node,
+            item: part.item,
             owed,
-            size: pack.footprint() + row.owed.len() * 8 + 400,
-            pack: Arc::new(pack),
+            size: part.pack.footprint() + row.owed.len() * 8 + 400,
+            pack: part.pack,
             rendered: Vec::new(),
             wanted: 0,
         });
@@ -626,7 +642,7 @@ impl Relay {
                 item: row.item,
                 size: pack.footprint() + owed.len() * 40 + 400,
                 owed,
-                pack: Arc::new(pack),
+                pack,
                 rendered: Vec::new(),
                 wanted: 1,
             });
@@ -656,33 +672,41 @@ impl Relay {
         };
         if *expected == *from {
             self.deliveries.answered(number, answer, now.mono);
+            self.bury(now);
             self.release();
         }
     }
 
     /// A message came back. Only the address it was sent to can say so.
-    pub fn bounced(&mut self, bounce: &Bounce, now: Now) {
+    pub fn bounced(&mut self, bounce: &Bounce) {
         let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
         let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
         if subscriber.recipient != bounce.from {
             return;
         }
         let domain = Arc::clone(&subscriber.domain);
-        let jid = subscriber.wish.jid.to_string();
-        if matches!(&*bounce.condition, "remote-server-not-found" | "remote-server-timeout") {
-            self.deliveries.not_reached(&domain, now.mono);
-            return;
+        let suspect = Suspect { seq, subscription, condition: bounce.condition.clone() };
+        match &*bounce.condition {
+            "remote-server-not-found" | "remote-server-timeout" => {
+                self.deliveries.not_reached(&domain, suspect);
+            }
+            _ => self.deliveries.came_back(&domain, suspect),
         }
-        if self.deliveries.give_up(&domain, seq, subscription) {
+    }
+
+    /// What came back for good is kept where the operator can see it.
+    fn bury(&mut self, now: Now) {
+        for Suspect { seq, subscription, condition } in self.deliveries.take_given_up() {
+            let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { continue };
             self.counts.dead += 1;
             let entry = self.window.get(&seq);
             self.next.batch.dead_letters.push(DeadLetter {
                 seq,
                 subscription,
-                jid,
+                jid: subscriber.wish.jid.to_string(),
                 node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
                 item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
-                condition: bounce.condition.clone(),
+                condition,
                 at: now.wall.as_millisecond(),
             });
         }

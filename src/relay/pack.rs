@@ -2,21 +2,10 @@
 
 use std::sync::Arc;
 
-use super::intake::{Refusal, hash};
+use super::intake::Refusal;
 use super::owed::Selection;
 use crate::protocol::publish::Payload;
-use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, read, write};
-
-impl Payload {
-    /// Of the content as it came, to know the same item again. A pack of relative times that is sent
-    /// again is the same, though it would resolve to other times.
-    pub fn digest(&self) -> u64 {
-        match self {
-            Payload::Sensml(xml) => hash(xml),
-            Payload::Json(json) => hash(json.as_bytes()),
-        }
-    }
-}
+use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, Unwritable, read, write};
 
 /// Resolved records (RFC 8428 §4.6) that can be written and read again.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +15,7 @@ pub struct Pack {
 
 impl Pack {
     /// Reads and checks a payload; `now` in seconds since 1970, for relative times.
-    pub fn read(payload: &Payload, now: f64, records_max: usize) -> Result<Self, Refusal> {
+    pub fn read(payload: &Payload<'_>, now: f64, records_max: usize) -> Result<Self, Refusal> {
         let (format, bytes) = match payload {
             Payload::Sensml(xml) => (Format::Xml, &xml[..]),
             Payload::Json(json) => (Format::Json, json.as_bytes()),
@@ -39,35 +28,23 @@ impl Pack {
             _ => Refusal::Invalid(Box::new(invalid)),
         })?;
         let pack = Pack { resolved };
-        pack.check_writable(format)?;
+        // What is accepted must be deliverable. A text that came as XML can go as XML; JSON strings may
+        // hold what XML cannot.
+        if format != Format::Xml {
+            pack.written(Format::Xml, &Selection::All).map_err(unwritable)?;
+        }
         Ok(pack)
     }
 
-    /// What is accepted must be deliverable: as XML, and from the journal.
-    fn check_writable(&self, from: Format) -> Result<(), Refusal> {
-        let mut scratch = Vec::new();
-        // A text that came as XML can go as XML; JSON strings may hold what XML cannot.
-        let formats: &[Format] =
-            if from == Format::Xml { &[Format::Cbor] } else { &[Format::Cbor, Format::Xml] };
-        for format in formats {
-            if let Err(unwritable) = write(*format, Profile::Standard, self.resolved.all(), &mut scratch) {
-                let invalid = Invalid::pack(Reason::NumberRange, unwritable.to_string());
-                return Err(Refusal::Invalid(Box::new(invalid)));
-            }
-        }
-        Ok(())
+    /// As it stands in the journal, or why it cannot.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Refusal> {
+        self.written(Format::Cbor, &Selection::All).map_err(unwritable)
     }
 
-    /// As it stands in the journal.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.bytes_of(&Selection::All)
-    }
-
-    fn bytes_of(&self, selection: &Selection) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64 + self.len() * 12);
-        // That it can be written was seen to when it was read.
-        let _ = write(Format::Cbor, Profile::Standard, self.select(selection), &mut out);
-        out
+    fn written(&self, format: Format, selection: &Selection) -> Result<Vec<u8>, Unwritable> {
+        let mut out = Vec::with_capacity(80 + self.len() * if format == Format::Cbor { 14 } else { 40 });
+        write(format, Profile::Standard, self.select(selection), &mut out)?;
+        Ok(out)
     }
 
     /// Back from the journal.
@@ -88,8 +65,8 @@ impl Pack {
     /// Writes a selection as `<sensml/>` elements of at most `most` bytes each, as far as records can be
     /// parted.
     pub fn write_parts(&self, selection: &Selection, most: usize) -> Vec<Vec<u8>> {
-        let mut whole = Vec::new();
-        let _ = write(Format::Xml, Profile::Standard, self.select(selection), &mut whole);
+        // That it can be written was seen to when it was taken in.
+        let whole = self.written(Format::Xml, selection).unwrap_or_default();
         if whole.len() <= most {
             return vec![whole];
         }
@@ -107,18 +84,18 @@ impl Pack {
     }
 
     /// One pack for each series in it, with the series' name.
-    pub fn by_series(self) -> Vec<(Arc<str>, Pack)> {
+    pub fn by_series(self) -> Result<Vec<(Arc<str>, Pack)>, Refusal> {
         if self.series_count() == 1 {
             let name = Arc::clone(&self.resolved.names()[0]);
-            return vec![(name, self)];
+            return Ok(vec![(name, self)]);
         }
-        let names = self.resolved.names().iter().enumerate();
-        names
-            .filter_map(|(place, name)| {
-                let records = Selection::Some(self.records_of(place).collect());
-                Pack::from_bytes(&self.bytes_of(&records)).map(|pack| (Arc::clone(name), pack))
-            })
-            .collect()
+        let mut parts = Vec::with_capacity(self.series_count());
+        for (place, name) in self.resolved.names().iter().enumerate() {
+            let records = Selection::Some(self.records_of(place).collect());
+            let bytes = self.written(Format::Cbor, &records).map_err(unwritable)?;
+            parts.extend(Pack::from_bytes(&bytes).map(|pack| (Arc::clone(name), pack)));
+        }
+        Ok(parts)
     }
 
     /// How many records.
@@ -167,13 +144,17 @@ impl Pack {
     }
 }
 
+fn unwritable(why: Unwritable) -> Refusal {
+    Refusal::Invalid(Box::new(Invalid::pack(Reason::NumberRange, why.to_string())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sensml(records: &str) -> Payload {
+    fn sensml(records: &str) -> Payload<'static> {
         Payload::Sensml(
-            format!("<sensml xmlns='urn:ietf:params:xml:ns:senml'>{records}</sensml>").into_bytes(),
+            format!("<sensml xmlns='urn:ietf:params:xml:ns:senml'>{records}</sensml>").into_bytes().into(),
         )
     }
 
@@ -187,7 +168,7 @@ mod tests {
             "<senml bn='urn:a' bt='1763679600' bu='W' v='342'/><senml t='1800' v='311.5'/>\
              <senml n='/b' t='60' vs='on &amp; off'/>",
         );
-        assert_eq!(Pack::from_bytes(&pack.to_bytes()).unwrap(), pack);
+        assert_eq!(Pack::from_bytes(&pack.to_bytes().unwrap()).unwrap(), pack);
         assert_eq!(pack.names().collect::<Vec<_>>(), ["urn:a", "urn:a/b"]);
         assert_eq!(pack.records_of(1).collect::<Vec<_>>(), [1], "in order of time");
         assert_eq!(pack.first_record_of(1), 2, "in order of the pack");
@@ -197,7 +178,7 @@ mod tests {
     #[test]
     fn series_are_parted() {
         let pack = read("<senml n='a' bt='1.7e9' v='1'/><senml n='b' v='2'/><senml n='a' t='1' v='3'/>");
-        let parts = pack.by_series();
+        let parts = pack.by_series().unwrap();
         assert_eq!(parts.iter().map(|(n, p)| (&**n, p.len())).collect::<Vec<_>>(), [("a", 2), ("b", 1)]);
     }
 
@@ -207,8 +188,10 @@ mod tests {
         let pack = read(&format!("<senml bn='urn:a' bt='1763679600' v='0'/>{records}"));
         let parts = pack.write_parts(&Selection::All, 5000);
         assert!(parts.len() > 4 && parts.iter().all(|part| part.len() <= 5000));
-        let again: usize =
-            parts.into_iter().map(|part| Pack::read(&Payload::Sensml(part), 0.0, 1000).unwrap().len()).sum();
+        let again: usize = parts
+            .into_iter()
+            .map(|part| Pack::read(&Payload::Sensml(part.into()), 0.0, 1000).unwrap().len())
+            .sum();
         assert_eq!(again, pack.len());
     }
 

@@ -1,6 +1,6 @@
 //! Standard answers to standard questions, and the polite answer to all others.
 
-use super::stage::{SERIES, Stage, nothing_else, refused_to};
+use super::stage::{SERIES, Stage, end_is_told, nothing_else, refused_to};
 
 /// Somebody asks the service something.
 fn get(from: &str, id: &str, question: &str) -> String {
@@ -97,6 +97,7 @@ async fn a_series_is_seen_by_those_it_concerns_and_by_no_other() {
     }
 
     stage.cli(&["consent", "revoke", &consent]);
+    end_is_told(&mut peer, "adviser@coop.example", &consent, "").await;
     let adviser = "adviser@coop.example";
     peer.ask(&get(adviser, "i2", list), &result(adviser, "i2", &seen(""))).await;
     peer.ask(&get(adviser, "n2", &question), &not_found(adviser, "n2")).await;

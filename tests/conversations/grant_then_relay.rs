@@ -159,20 +159,38 @@ async fn a_domain_that_answers_no_ping_is_believed_through_ones_own_server() {
     peer.expect(&barrier("example.org")).await;
 }
 
+/// A ping comes back.
+fn ping_error(ping: &str, condition: &str, type_: &str) -> String {
+    format!(
+        "<iq type='error' from='coop.example' to='energy.example.org' id='{ping}'>
+           <error type='{type_}'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>
+         </iq>"
+    )
+}
+
 #[tokio::test]
-async fn an_error_of_the_domain_itself_is_an_answer_too() {
+async fn a_server_that_does_not_know_pings_has_answered_too() {
     let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
     peer.pings(Pings::Received);
     let (_, ping) = delivered(&mut peer, "one", 1).await;
-    peer.send(&format!(
-        "<iq type='error' from='coop.example' to='energy.example.org' id='{ping}'>
-           <error type='cancel'>
-             <service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>
-           </error>
-         </iq>"
-    ))
-    .await;
-    delivered(&mut peer, "two", 2).await;
+    peer.send(&ping_error(&ping, "service-unavailable", "cancel")).await;
+    let (_, ping) = delivered(&mut peer, "two", 2).await;
+    peer.send(&ping_error(&ping, "feature-not-implemented", "cancel")).await;
+    delivered(&mut peer, "three", 3).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopping_does_not_speak_for_another() {
+    let (_stage, _, mut peer) = Stage::with_an_adviser(IMPATIENT).await;
+    peer.pings(Pings::Received);
+    let (first, ping) = delivered(&mut peer, "one", 1).await;
+    // As Prosody says it in the other's name while it stops: neither message nor ping ever left.
+    peer.send(&bounce(ADVISER, &first, "not-allowed", "cancel")).await;
+    peer.send(&ping_error(&ping, "not-allowed", "cancel")).await;
+    let probe = peer.expect(&barrier("coop.example")).await;
+    peer.send(&pong("coop.example", &probe["ping"])).await;
+    let (again, _) = leaves(&mut peer, "one", 1).await;
+    assert_eq!(again, first);
 }
 
 /// A delivery comes back.
@@ -192,28 +210,19 @@ async fn a_server_that_is_not_reached_is_tried_again() {
 
     // The message and the ping come back, as a server does that finds no other end. Their types lie.
     peer.send(&bounce(ADVISER, &first, "remote-server-not-found", "cancel")).await;
-    peer.send(&format!(
-        "<iq type='error' from='coop.example' to='energy.example.org' id='{ping}'>
-           <error type='cancel'><remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>
-         </iq>"
-    ))
-    .await;
+    peer.send(&ping_error(&ping, "remote-server-not-found", "cancel")).await;
 
     // Only a ping asks whether it is back, and again.
     let probe = peer.expect(&barrier("coop.example")).await;
-    peer.send(&format!(
-        "<iq type='error' from='coop.example' to='energy.example.org' id='{}'>
-           <error type='wait'><remote-server-timeout xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>
-         </iq>",
-        probe["ping"]
-    ))
-    .await;
+    peer.send(&ping_error(&probe["ping"], "remote-server-timeout", "wait")).await;
     let probe = peer.expect(&barrier("coop.example")).await;
     peer.send(&pong("coop.example", &probe["ping"])).await;
 
-    let (again, _) = leaves(&mut peer, "one", 1).await;
+    // The message comes back although the ping is answered: the batch is sent again.
+    let (again, ping) = leaves(&mut peer, "one", 1).await;
     assert_eq!(again, first);
     peer.send(&bounce(ADVISER, &first, "remote-server-timeout", "wait")).await;
+    peer.send(&pong("coop.example", &ping)).await;
     let probe = peer.expect(&barrier("coop.example")).await;
     peer.send(&pong("coop.example", &probe["ping"])).await;
     let (again, ping) = leaves(&mut peer, "one", 1).await;
@@ -226,35 +235,34 @@ async fn a_server_that_is_not_reached_is_tried_again() {
 async fn a_delivery_that_comes_back_for_good_is_a_dead_letter() {
     let (stage, _, mut peer) = Stage::with_an_adviser("").await;
     peer.pings(Pings::Received);
-    let (first, _) = delivered(&mut peer, "one", 1).await;
+    let (first, ping) = delivered(&mut peer, "one", 1).await;
     peer.send(&bounce(ADVISER, &first, "service-unavailable", "cancel")).await;
-    nothing_else(&mut peer).await;
+    queued(&mut peer, "two", 2).await;
+    // The ping behind it got there, and so did it: it is not tried again.
+    peer.send(&pong("coop.example", &ping)).await;
+    leaves(&mut peer, "two", 2).await;
     dead_letters(&stage, 1).await;
 
-    // The barrier behind it was never answered, and yet it is not sent again: only what comes later is.
     peer.drop_link().await;
     let mut peer = stage.server.accept().await;
     peer.pings(Pings::Received);
-    delivered(&mut peer, "two", 2).await;
+    leaves(&mut peer, "two", 2).await;
 }
 
 #[tokio::test]
 async fn only_the_recipients_own_address_can_give_a_delivery_up() {
     let (stage, _, mut peer) = Stage::with_an_adviser("").await;
     peer.pings(Pings::Received);
-    let (first, _) = delivered(&mut peer, "one", 1).await;
+    let (first, ping) = delivered(&mut peer, "one", 1).await;
     for stranger in ["mallory@coop.example", "mallory@evil.example", "evil.example", "coop.example"] {
         peer.send(&bounce(stranger, &first, "service-unavailable", "cancel")).await;
         peer.send(&bounce(stranger, &first, "remote-server-not-found", "cancel")).await;
     }
     peer.send(&bounce(ADVISER, "of-another", "service-unavailable", "cancel")).await;
+    // Believed, they would have it sent again, or given up.
+    peer.send(&pong("coop.example", &ping)).await;
     nothing_else(&mut peer).await;
-
-    peer.drop_link().await;
-    let mut peer = stage.server.accept().await;
-    peer.pings(Pings::Received);
-    let (again, _) = leaves(&mut peer, "one", 1).await;
-    assert_eq!(again, first);
+    delivered(&mut peer, "two", 2).await;
     dead_letters(&stage, 0).await;
 }
 

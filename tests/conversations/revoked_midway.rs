@@ -1,7 +1,8 @@
 //! The consent ends while its data is on the way: what has not left stays.
 
 use super::stage::{
-    IMPATIENT, Stage, UNDER_CONSENT, accepted, barrier, event, nothing_else, pong, publish, watts,
+    IMPATIENT, Stage, UNDER_CONSENT, accepted, barrier, end_is_told, event, nothing_else, pong, publish,
+    watts,
 };
 use crate::support::{Peer, Pings};
 
@@ -30,6 +31,7 @@ async fn nothing_is_published_to_whom_was_revoked() {
 
     let said = stage.cli(&["consent", "revoke", &consent, "--reason", "moved house"]);
     assert!(said.contains(&consent), "{said}");
+    end_is_told(&mut peer, ADVISER, &consent, "reason='moved house'").await;
     nobody_gets(&mut peer, "after", 2).await;
 }
 
@@ -42,6 +44,7 @@ async fn what_was_not_confirmed_is_not_sent_again() {
 
     delivered(&mut peer, ADVISER, "held", 1).await;
     stage.cli(&["consent", "revoke", &consent]);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
 
     // The pong never came. All that is said is whether the server is there; the pack stays here.
     let probe = peer.expect(&barrier("coop.example")).await;
@@ -59,6 +62,7 @@ async fn what_waited_in_the_queue_stays_there_even_if_it_is_given_again() {
     nobody_gets(&mut peer, "three", 3).await;
 
     stage.cli(&["consent", "revoke", &consent]);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
     let again = stage.consents(ADVISER, &["urn:dev:prm:30001610071843_consumption/power/active/raw"], &[]);
     assert_ne!(again, consent);
 
@@ -82,6 +86,7 @@ async fn another_recipient_is_not_concerned() {
     let both = peer.expect_all(&[&event(ADVISER, "one", &watts(1), UNDER_CONSENT), &school]).await;
     peer.expect(&barrier("coop.example")).await;
     stage.cli(&["consent", "revoke", &consent]);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
 
     // The whole batch is sent again but for what may not leave any more.
     peer.drop_link().await;
@@ -125,10 +130,11 @@ async fn revoked_while_nothing_runs() {
 #[tokio::test]
 async fn revoked_once_is_revoked() {
     let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
-    stage.cli(&["consent", "revoke", &consent, "--reason", "moved house"]);
+    stage.cli(&["consent", "revoke", &consent, "--reason", "moved <out>"]);
+    end_is_told(&mut peer, ADVISER, &consent, "reason='moved &lt;out>'").await;
     let complaint = stage.cli_fails(&["consent", "revoke", &consent], 1);
     assert!(complaint.contains("revoked"), "{complaint}");
     let shown = stage.cli(&["consent", "show", &consent]);
-    assert!(shown.contains("revoked since") && shown.contains("moved house"), "{shown}");
+    assert!(shown.contains("revoked since") && shown.contains("moved <out>"), "{shown}");
     nothing_else(&mut peer).await;
 }

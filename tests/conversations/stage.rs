@@ -195,6 +195,30 @@ pub(crate) fn refused_to(
     )
 }
 
+/// Those concerned are told that a consent ended, and with it the subscription to Camille's load curve.
+pub(crate) async fn end_is_told(peer: &mut Peer, recipient: &str, consent: &str, reason: &str) {
+    peer.expect(&format!(
+        "<message type='normal' from='energy.example.org' to='{recipient}' id='{{id}}'>
+           <event xmlns='http://jabber.org/protocol/pubsub#event'>
+             <subscription node='{SERIES}' jid='{recipient}' subscription='none'/>
+           </event>
+           <ended xmlns='urn:courant:0' consent='{consent}' state='revoked' {reason}/>
+         </message>"
+    ))
+    .await;
+    let told = peer
+        .expect(
+            "<message type='normal' from='energy.example.org' to='camille@home.example' id='{id}' xml:lang='en'>
+               <body>{sentence}</body>
+             </message>",
+        )
+        .await;
+    let sentence = &told["sentence"];
+    for word in [recipient, "advice", SERIES, "Nothing is sent under it any more."] {
+        assert!(sentence.contains(word), "{word} in {sentence}");
+    }
+}
+
 static ASKED: AtomicU32 = AtomicU32::new(0);
 
 /// The service answers a ping, and says nothing else before: what had to leave has left, and what must

@@ -277,6 +277,41 @@ async fn several_items_are_taken_all_or_none() {
 }
 
 #[tokio::test]
+async fn an_item_is_the_same_together_with_others_or_alone() {
+    let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
+    peer.ask(
+        &format!(
+            "<iq type='set' from='gw@prod.example/1' to='energy.example.org' id='p1'>
+               <pubsub xmlns='http://jabber.org/protocol/pubsub'>
+                 <publish node='{SERIES}'>
+                   <item id='one'><sensml xmlns='urn:ietf:params:xml:ns:senml'>{}</sensml></item>
+                   <item id='two'><sensml xmlns='urn:ietf:params:xml:ns:senml'>{}</sensml></item>
+                 </publish>
+               </pubsub>
+             </iq>",
+            watts(1),
+            watts(2)
+        ),
+        &format!(
+            "<iq type='result' from='energy.example.org' to='gw@prod.example/1' id='p1'>
+               <pubsub xmlns='http://jabber.org/protocol/pubsub'>
+                 <publish node='{SERIES}'><item id='one'/><item id='two'/></publish>
+               </pubsub>
+             </iq>"
+        ),
+    )
+    .await;
+    peer.expect(&event(ADVISER, "one", &watts(1), UNDER_CONSENT)).await;
+    peer.expect(&event(ADVISER, "two", &watts(2), UNDER_CONSENT)).await;
+
+    // A gateway that lost the result and repeats one by one.
+    for (id, item, value) in [("p2", "one", 1), ("p3", "two", 2)] {
+        peer.ask(&publish(id, item, &watts(value)), &accepted(id, item)).await;
+        nothing_else(&mut peer).await;
+    }
+}
+
+#[tokio::test]
 async fn the_same_item_again_is_acknowledged_and_a_correction_is_forwarded() {
     let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
     peer.ask(&publish("p1", "day", &watts(1)), &accepted("p1", "day")).await;
