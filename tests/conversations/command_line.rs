@@ -264,6 +264,8 @@ async fn one_service_per_database() {
     let (stage, _, mut peer) = Stage::with_an_adviser("").await;
     let complaint = stage.cli_fails(&["run"], 1);
     assert!(complaint.contains("another courant runs"), "{complaint}");
+    // `check` asks it rather than the server, which would refuse a second link.
+    assert_eq!(stage.cli(&["check"]), "ok\n");
     // The first one was not disturbed, nor was its line to the command line.
     stage.consents("school@edu.example", &[SERIES], &[]);
     peer.ask(&publish("p1", "one", &watts(1)), &accepted("p1", "one")).await;
