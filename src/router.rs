@@ -41,10 +41,11 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Whether it may be answered at all: errors and results never are.
+    /// Whether it may be answered at all: errors and results never are, an IQ of an unknown type is
+    /// (RFC 6120 §8.3.3.1).
     fn wants_answer(&self) -> bool {
         match self.kind {
-            Kind::Iq => matches!(&*self.type_, "get" | "set"),
+            Kind::Iq => !matches!(&*self.type_, "result" | "error"),
             Kind::Message => !matches!(&*self.type_, "error" | "groupchat" | "headline"),
             Kind::Presence => false,
         }
@@ -319,9 +320,12 @@ impl Router {
             Some(_) => Vec::new(),
             None => rights
                 .registrations()
-                .filter(|series| matches!(series.name, Scope::Exact(_)))
-                .filter(|series| rights.may_see(sender, series, now.wall))
-                .map(|series| (series.name.to_string(), series.title.as_deref()))
+                .filter_map(|series| match &series.name {
+                    Scope::Exact(name) => Some((name, series)),
+                    Scope::Prefix(_) => None,
+                })
+                .filter(|(name, series)| rights.may_see(sender, name, series, now.wall))
+                .map(|(name, series)| (name.to_string(), series.title.as_deref()))
                 .collect(),
         };
         nodes.sort_unstable();
@@ -347,7 +351,7 @@ fn info(node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Result
     let Some(node) = node else { return Ok(disco::info()) };
     let rights = relay.rights();
     match rights.registration(node) {
-        Some(series) if rights.may_see(sender, series, now.wall) => {
+        Some(series) if rights.may_see(sender, node, series, now.wall) => {
             Ok(disco::node_info(node, series.title.as_deref()))
         }
         // What someone may not see does not exist for them.

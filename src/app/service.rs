@@ -19,7 +19,7 @@ use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
 use super::start;
-use crate::config::{Config, limit};
+use crate::config::{Config, ConfigError, limit};
 use crate::domain::clock::Clock;
 use crate::domain::consent::Consent;
 use crate::domain::name::Scope;
@@ -62,6 +62,9 @@ const DRAIN: Duration = Duration::from_secs(4);
 /// Why the service did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -75,6 +78,7 @@ pub enum ServiceError {
 
 /// Runs until `stop` says so, or the first handshake is refused.
 pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), ServiceError> {
+    let secret = config.secret()?;
     let store = Store::open(&config.store.url, config.delivery.durability).await?;
     let clock = Clock::start();
     let (wishes, wished) = mpsc::channel(16);
@@ -97,7 +101,6 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let journal = JournalWriter::start(&store).await?;
     let (news_out, news) = mpsc::channel(1);
     let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
-    let secret = config.secret().map_err(anyhow::Error::from)?;
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
     let service = Service::new(config, store.clone(), clock, relay, journal, connection, link);
     let outcome = service.run(news, stop).await;

@@ -11,6 +11,7 @@ use crate::config::Config;
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     telemetry::start(config.service.log);
     service::run(config, asked_to_stop()).await.map_err(|error| match error {
+        ServiceError::Config(error) => error.into(),
         ServiceError::Store(error) => Failure::Store(error),
         ServiceError::Refused(error) => Failure::Server(error.to_string()),
         ServiceError::Other(error) => Failure::Refused(format!("{error:#}")),

@@ -181,20 +181,13 @@ impl Rights {
         self.subscribers.get(&key)
     }
 
-    /// Whether this address may know that the series exists: its owner, its producers, those who have a
-    /// consent that reaches it, anyone if it is open.
-    pub fn may_see(&self, who: &BareJid, series: &Series, now: jiff::Timestamp) -> bool {
+    /// Whether this address may know that the series of this name exists, which falls under this
+    /// registration: its owner, its producers, those who have a consent that covers it, anyone if it is open.
+    pub fn may_see(&self, who: &BareJid, name: &str, series: &Series, now: jiff::Timestamp) -> bool {
         series.open
             || series.is_owned_by(who)
             || series.may_publish(who)
-            || self.consents_reaching(&series.name).any(|c| c.recipient == *who && c.is_live(now))
-    }
-
-    fn consents_reaching<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a Consent> {
-        let name: &str = match scope {
-            Scope::Exact(name) | Scope::Prefix(name) => name,
-        };
-        self.consents(name).map(|(_, consent)| consent)
+            || self.consents(name).any(|(_, c)| c.recipient == *who && c.is_live(now))
     }
 }
 
@@ -270,7 +263,7 @@ mod tests {
         let now = "2026-06-01T00:00:00Z".parse().unwrap();
         let sees = |rights: &Rights, who: &str| {
             let listed = rights.registration("urn:dev:prm:1").unwrap();
-            rights.may_see(&BareJid::new(who).unwrap(), listed, now)
+            rights.may_see(&BareJid::new(who).unwrap(), "urn:dev:prm:1", listed, now)
         };
         assert!(sees(&rights, "ann@home.example") && sees(&rights, "gw@prod.example"));
         assert!(!sees(&rights, "app@coop.example"));

@@ -1,9 +1,11 @@
 //! Stanzas compared as XML: order of attributes, quotes, prefixes and white space between elements
 //! do not count. A pattern may hold `{any}`, which stands for anything but nothing, and `{word}`, which
-//! is captured and must be the same wherever it stands again.
+//! is captured and must be the same wherever it stands again. Packs of measurements are compared by their
+//! resolved records (RFC 8428 §4.6), in whatever base fields they are written.
 
 use std::collections::BTreeMap;
 
+use courant::senml::{self, Format, Options};
 use courant::transport::parse::parse_element;
 use minidom::{Element, Node};
 
@@ -30,6 +32,10 @@ fn element(wanted: &Element, found: &Element, captures: &mut Captures) -> Result
     if name(wanted) != name(found) {
         return Err(format!("wanted <{}>, found <{}>", name(wanted), name(found)));
     }
+    if wanted.is("sensml", senml::NAMESPACE) {
+        let (ours, theirs) = (records(wanted)?, records(found)?);
+        return if ours == theirs { Ok(()) } else { Err(format!("wanted {ours}, found {theirs}")) };
+    }
     let attributes = |e: &Element| {
         e.attrs()
             .iter()
@@ -46,8 +52,8 @@ fn element(wanted: &Element, found: &Element, captures: &mut Captures) -> Result
     let (ours, theirs) = (content(wanted), content(found));
     for at in 0..ours.len().max(theirs.len()) {
         match (ours.get(at), theirs.get(at)) {
-            (Some(Node::Element(ours)), Some(Node::Element(theirs))) => element(ours, theirs, captures)?,
-            (Some(Node::Text(ours)), Some(Node::Text(theirs))) => {
+            (Some(Part::Element(ours)), Some(Part::Element(theirs))) => element(ours, theirs, captures)?,
+            (Some(Part::Text(ours)), Some(Part::Text(theirs))) => {
                 text(ours.trim(), theirs.trim(), captures)
                     .map_err(|error| format!("text of <{}>: {error}", wanted.name()))?;
             }
@@ -59,9 +65,38 @@ fn element(wanted: &Element, found: &Element, captures: &mut Captures) -> Result
     Ok(())
 }
 
-/// Children, without white space on its own.
-fn content(e: &Element) -> Vec<&Node> {
-    e.nodes().filter(|node| node.as_text().is_none_or(|text| !text.trim().is_empty())).collect()
+#[derive(Debug)]
+enum Part<'a> {
+    Element(&'a Element),
+    Text(String),
+}
+
+/// Children, without white space on its own; a text is one, in however many pieces it was parsed.
+fn content(e: &Element) -> Vec<Part<'_>> {
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for node in e.nodes() {
+        match (node, parts.last_mut()) {
+            (Node::Element(element), _) => parts.push(Part::Element(element)),
+            (Node::Text(more), Some(Part::Text(text))) => text.push_str(more),
+            (Node::Text(text), _) => parts.push(Part::Text(text.clone())),
+        }
+    }
+    parts.retain(|part| !matches!(part, Part::Text(text) if text.trim().is_empty()));
+    parts
+}
+
+/// The resolved records of a pack, as JSON.
+fn records(sensml: &Element) -> Result<String, String> {
+    let mut xml = Vec::new();
+    sensml.write_to(&mut xml).map_err(|error| error.to_string())?;
+    // What leaves has absolute times, so `now` counts for nothing.
+    let pack = senml::read(Format::Xml, &xml, 0.0, &Options::default())
+        .map_err(|error| format!("no pack: {error:?}: {}", String::from_utf8_lossy(&xml)))?;
+    let mut json = Vec::new();
+    for record in pack.iter() {
+        senml::write_resolved(&record, &mut json);
+    }
+    Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Match a text with `{word}`s in it.

@@ -14,6 +14,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub(crate) struct Courant {
     directory: PathBuf,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -33,7 +34,7 @@ impl Courant {
              [access]\nadmins = [\"admin@example.org\"]\n\n[store]\nurl = \"sqlite:{at}/courant.db\"\n\n{more}\n"
         );
         fs::write(directory.join("courant.toml"), config).expect("the configuration");
-        Courant { directory, child: None }
+        Courant { directory, environment: Vec::new(), child: None }
     }
 
     /// The same, and running.
@@ -41,6 +42,11 @@ impl Courant {
         let mut courant = Self::configured(domain, server, secret, more);
         courant.start();
         courant
+    }
+
+    /// A variable of the environment of all that is run from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Where its files are.
@@ -70,6 +76,7 @@ impl Courant {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_courant"));
         command.arg("--config").arg(self.directory.join("courant.toml")).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -83,11 +90,16 @@ impl Courant {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Ask it to end (SIGTERM) and wait.
-    pub(crate) async fn stop(&mut self) -> ExitStatus {
+    /// Ask it to end (SIGTERM).
+    pub(crate) fn terminate(&self) {
         let pid = self.pid().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
         assert!(sent.success(), "no process {pid}");
+    }
+
+    /// Ask it to end (SIGTERM) and wait.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        self.terminate();
         self.ended(Duration::from_secs(15)).await
     }
 

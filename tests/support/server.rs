@@ -20,6 +20,9 @@ use super::canonical::{Captures, matches};
 /// How long a test waits for what it expects.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a test sees when the component closes its stream (RFC 6120 §4.4) rather than its socket alone.
+pub(crate) const GOODBYE: &str = "</stream:stream>";
+
 /// How the server answers a component.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
@@ -65,6 +68,11 @@ impl ScriptedServer {
     pub(crate) async fn bind(secret: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         ScriptedServer { listener, secret: secret.to_owned() }
+    }
+
+    /// Takes components with another secret from now on: one that was made up for it later.
+    pub(crate) fn learn(&mut self, secret: &str) {
+        secret.clone_into(&mut self.secret);
     }
 
     /// `host:port`, for the configuration.
@@ -314,6 +322,21 @@ impl Peer {
         let _ = self.writer.lock().await.shutdown().await;
     }
 
+    /// Read no more, so that the component's words pile up.
+    pub(crate) async fn stop_reading(&mut self) {
+        self.reading.abort();
+        let _ = (&mut self.reading).await;
+    }
+
+    /// Say something over and over, until the component takes no more.
+    pub(crate) async fn send_until_stuck(&self, xml: &str) {
+        let mut writer = self.writer.lock().await;
+        while timeout(Duration::from_millis(500), writer.write_all(xml.as_bytes()))
+            .await
+            .is_ok_and(|w| w.is_ok())
+        {}
+    }
+
     /// Wait for the component to close; stanzas that still came are handed back.
     pub(crate) async fn wait_closed(mut self) -> Vec<String> {
         let mut late = Vec::new();
@@ -358,7 +381,10 @@ async fn read(
                     return;
                 }
             }
-            Ok(Some(Frame::StreamEnd)) => return,
+            Ok(Some(Frame::StreamEnd)) => {
+                let _ = sender.send(GOODBYE.to_owned());
+                return;
+            }
             Ok(Some(frame)) => {
                 // Shown where the test looks.
                 let _ = sender.send(format!("<!-- {frame:?} -->"));

@@ -1,0 +1,22 @@
+//! What the service and its server say to each other, one story per test: the real binary, a scripted
+//! server, and the XML on the page.
+//!
+//! What counts: who hears what, in which order, and that nobody hears anything else. Where something must
+//! *not* be said, the story asks for a pong and takes it as the very next word (`stage::nothing_else`):
+//! the service answers in order, so what it had to say would have come before. How fast things happen
+//! counts nowhere.
+
+mod support;
+
+mod conversations {
+    mod stage;
+
+    mod bad_input;
+    mod command_line;
+    mod disco_and_friends;
+    mod grant_then_relay;
+    mod revoked_midway;
+    mod server_comes_and_goes;
+    mod stranger_is_refused;
+    mod who_gets_what;
+}

@@ -1,0 +1,134 @@
+//! The consent ends while its data is on the way: what has not left stays.
+
+use super::stage::{
+    IMPATIENT, Stage, UNDER_CONSENT, accepted, barrier, event, nothing_else, pong, publish, watts,
+};
+use crate::support::{Peer, Pings};
+
+const ADVISER: &str = "adviser@coop.example";
+
+/// Publish one value and see it leave, its ping open; gives the delivery's id and the ping's.
+async fn delivered(peer: &mut Peer, to: &str, item: &str, value: u32) -> (String, String) {
+    peer.ask(&publish(item, item, &watts(value)), &accepted(item, item)).await;
+    let delivery = peer.expect(&event(to, item, &watts(value), UNDER_CONSENT)).await;
+    let ping = peer.expect(&barrier("coop.example")).await;
+    (delivery["id"].clone(), ping["ping"].clone())
+}
+
+/// Publish, and nobody gets it now.
+async fn nobody_gets(peer: &mut Peer, item: &str, value: u32) {
+    peer.ask(&publish(item, item, &watts(value)), &accepted(item, item)).await;
+    nothing_else(peer).await;
+}
+
+#[tokio::test]
+async fn nothing_is_published_to_whom_was_revoked() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    peer.pings(Pings::Received);
+    let (_, ping) = delivered(&mut peer, ADVISER, "before", 1).await;
+    peer.send(&pong("coop.example", &ping)).await;
+
+    let said = stage.cli(&["consent", "revoke", &consent, "--reason", "moved house"]);
+    assert!(said.contains(&consent), "{said}");
+    nobody_gets(&mut peer, "after", 2).await;
+}
+
+#[tokio::test]
+async fn what_was_not_confirmed_is_not_sent_again() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser(IMPATIENT).await;
+    peer.pings(Pings::Received);
+    let (_, ping) = delivered(&mut peer, ADVISER, "zero", 0).await;
+    peer.send(&pong("coop.example", &ping)).await;
+
+    delivered(&mut peer, ADVISER, "held", 1).await;
+    stage.cli(&["consent", "revoke", &consent]);
+
+    // The pong never came. All that is said is whether the server is there; the pack stays here.
+    let probe = peer.expect(&barrier("coop.example")).await;
+    peer.send(&pong("coop.example", &probe["ping"])).await;
+    nothing_else(&mut peer).await;
+    nobody_gets(&mut peer, "after", 2).await;
+}
+
+#[tokio::test]
+async fn what_waited_in_the_queue_stays_there_even_if_it_is_given_again() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    peer.pings(Pings::Received);
+    let (_, ping) = delivered(&mut peer, ADVISER, "one", 1).await;
+    nobody_gets(&mut peer, "two", 2).await;
+    nobody_gets(&mut peer, "three", 3).await;
+
+    stage.cli(&["consent", "revoke", &consent]);
+    let again = stage.consents(ADVISER, &["urn:dev:prm:30001610071843_consumption/power/active/raw"], &[]);
+    assert_ne!(again, consent);
+
+    // What was queued under the one that ended is not owed under the new one.
+    peer.send(&pong("coop.example", &ping)).await;
+    nothing_else(&mut peer).await;
+    delivered(&mut peer, ADVISER, "four", 4).await;
+}
+
+#[tokio::test]
+async fn another_recipient_is_not_concerned() {
+    let mut stage = Stage::home("").await;
+    let series = ["urn:dev:prm:30001610071843_consumption/power/active/raw"];
+    let consent = stage.consents(ADVISER, &series, &[]);
+    stage.consents("school@coop.example", &series, &[]);
+    let mut peer = stage.start().await;
+    peer.pings(Pings::Received);
+
+    peer.ask(&publish("p1", "one", &watts(1)), &accepted("p1", "one")).await;
+    let school = event("school@coop.example", "one", &watts(1), UNDER_CONSENT);
+    let both = peer.expect_all(&[&event(ADVISER, "one", &watts(1), UNDER_CONSENT), &school]).await;
+    peer.expect(&barrier("coop.example")).await;
+    stage.cli(&["consent", "revoke", &consent]);
+
+    // The whole batch is sent again but for what may not leave any more.
+    peer.drop_link().await;
+    let mut peer = stage.server.accept().await;
+    peer.pings(Pings::Received);
+    let again = peer.expect(&school).await;
+    assert_eq!(again["id"], both[1]["id"]);
+    let ping = peer.expect(&barrier("coop.example")).await;
+    peer.send(&pong("coop.example", &ping["ping"])).await;
+    delivered(&mut peer, "school@coop.example", "two", 2).await;
+}
+
+#[tokio::test]
+async fn revoked_while_the_server_is_away() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    peer.pings(Pings::Received);
+    delivered(&mut peer, ADVISER, "one", 1).await;
+    nobody_gets(&mut peer, "two", 2).await;
+    peer.drop_link().await;
+    stage.cli(&["consent", "revoke", &consent]);
+
+    let mut peer = stage.server.accept().await;
+    peer.pings(Pings::Received);
+    nobody_gets(&mut peer, "three", 3).await;
+}
+
+#[tokio::test]
+async fn revoked_while_nothing_runs() {
+    let (mut stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    peer.pings(Pings::Received);
+    delivered(&mut peer, ADVISER, "one", 1).await;
+    nobody_gets(&mut peer, "two", 2).await;
+    stage.courant.kill();
+    stage.cli(&["consent", "revoke", &consent]);
+
+    let mut peer = stage.start().await;
+    peer.pings(Pings::Received);
+    nobody_gets(&mut peer, "three", 3).await;
+}
+
+#[tokio::test]
+async fn revoked_once_is_revoked() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    stage.cli(&["consent", "revoke", &consent, "--reason", "moved house"]);
+    let complaint = stage.cli_fails(&["consent", "revoke", &consent], 1);
+    assert!(complaint.contains("revoked"), "{complaint}");
+    let shown = stage.cli(&["consent", "show", &consent]);
+    assert!(shown.contains("revoked since") && shown.contains("moved house"), "{shown}");
+    nothing_else(&mut peer).await;
+}
