@@ -166,10 +166,10 @@ struct Service {
     /// Connect again after so long.
     relink: Option<Duration>,
     linked_since: Duration,
-    /// Rendered, not written yet.
+    /// Rendered; from `written` on not written yet.
     out: Vec<u8>,
-    /// Bytes ever rendered and ever written or given up, to know when a fence is passed.
-    rendered: u64,
+    written: usize,
+    /// Bytes ever written or given up, to know when a fence is passed.
     gone: u64,
     fences: VecDeque<Fence>,
     loads: mpsc::Sender<Loaded>,
@@ -220,7 +220,7 @@ impl Service {
             relink: None,
             linked_since: Duration::ZERO,
             out: Vec::new(),
-            rendered: 0,
+            written: 0,
             gone: 0,
             fences: VecDeque::new(),
             loads: mpsc::channel(1).0,
@@ -241,9 +241,9 @@ impl Service {
         let mut linking = Box::pin(connect_after(Duration::ZERO, self.connection.clone()));
         let mut stopping: Option<Duration> = None;
         loop {
-            let may_read = self.out.len() < OUT_TOO_MUCH && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
+            let may_read = self.waiting_to_write() < OUT_TOO_MUCH && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
             let woken = {
-                let (out, link) = (&self.out, &mut self.link);
+                let (out, link) = (&self.out[self.written..], &mut self.link);
                 let (linked, wants_write) = (link.is_some(), !out.is_empty());
                 let (read, write) = match link {
                     Some(link) => (Some((&mut link.framer, &mut link.read)), Some(&mut link.write)),
@@ -322,8 +322,7 @@ impl Service {
         }
         let lived = self.clock.now().mono.saturating_sub(self.linked_since);
         self.reconnect.link_ended(lived);
-        self.gone = self.rendered;
-        self.out.clear();
+        self.give_up_writing();
         self.relay.link_down();
         self.try_again(why);
     }
@@ -428,12 +427,30 @@ impl Service {
     }
 
     fn wrote(&mut self, count: usize) {
-        self.out.drain(..count);
+        self.written += count;
         self.gone += count as u64;
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+        } else if self.written > OUT_ENOUGH {
+            self.out.drain(..self.written);
+            self.written = 0;
+        }
+    }
+
+    fn waiting_to_write(&self) -> usize {
+        self.out.len() - self.written
     }
 
     fn rendered_so_far(&self) -> u64 {
-        self.gone + self.out.len() as u64
+        self.gone + self.waiting_to_write() as u64
+    }
+
+    /// What waits to be written never will be: the link it was for is gone.
+    fn give_up_writing(&mut self) {
+        self.gone += self.waiting_to_write() as u64;
+        self.out.clear();
+        self.written = 0;
     }
 
     fn tick(&mut self) {
@@ -471,15 +488,13 @@ impl Service {
             self.journal.write(batch).await;
         }
         if self.link.is_some() {
-            for load in self.relay.pump(now, &mut self.out, OUT_ENOUGH) {
+            for load in self.relay.pump(now, &mut self.out, self.written + OUT_ENOUGH) {
                 self.load(load);
             }
         } else {
             // Whoever waits for an answer has given up on this link.
-            self.gone += self.out.len() as u64;
-            self.out.clear();
+            self.give_up_writing();
         }
-        self.rendered = self.rendered_so_far();
         while self.fences.front().is_some_and(|fence| fence.at <= self.gone) {
             if let Some(fence) = self.fences.pop_front() {
                 let _ = fence.taken.send(());
@@ -516,7 +531,7 @@ impl Service {
         if let Some(mut link) = self.link.take() {
             self.out.extend_from_slice(b"</stream:stream>");
             let goodbye = async {
-                link.write.write_all(&self.out).await?;
+                link.write.write_all(&self.out[self.written..]).await?;
                 link.write.shutdown().await
             };
             let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
