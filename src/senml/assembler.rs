@@ -15,6 +15,18 @@ use super::resolved::{DEFAULT_VERSION, Entry, Resolved, Stored};
 /// Times below this are relative to now (RFC 8428 §4.5.3): 2^28 s, in 1978.
 pub(super) const ABSOLUTE: f64 = 268_435_456.0;
 
+/// The octets that a name may have (RFC 8428 §4.5.1).
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] =
+            matches!(byte as u8, b'-' | b':' | b'.' | b'/' | b'_') || (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
 /// What the records are for, which decides the fields they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -52,9 +64,12 @@ pub struct Assembler {
 /// The base fields in effect.
 #[derive(Debug, Default)]
 struct Base {
-    /// The base name, then the last name after it: a record that repeats both has its name ready.
+    /// The base name, then the name of this record or the one before: one that repeats both has its resolved
+    /// name ready.
     name: String,
+    /// Where the base name ends.
     name_start: usize,
+    /// The number of the resolved name, if that is known.
     name_id: Option<u32>,
     named: bool,
     time: f64,
@@ -71,7 +86,6 @@ struct Base {
 struct Current {
     /// The labels seen, as bits.
     seen: u32,
-    name: String,
     unit: u32,
     value: Stored,
     null: bool,
@@ -92,10 +106,9 @@ impl Assembler {
             options: *options,
             purpose,
             now,
-            base: Base::default(),
+            base: Base { name: String::with_capacity(96), ..Base::default() },
             current: Current {
                 seen: 0,
-                name: String::new(),
                 unit: NONE,
                 value: Stored::None,
                 null: false,
@@ -114,6 +127,11 @@ impl Assembler {
     /// Changes the time that records begun from now on are relative to.
     pub fn set_now(&mut self, now: f64) {
         self.now = now;
+    }
+
+    /// Makes room for as many records as this many octets are likely to hold.
+    pub(super) fn expect(&mut self, octets: usize) {
+        self.out.records.reserve_exact((octets / 24).clamp(1, 512));
     }
 
     /// The index of the record being read, counted from 0.
@@ -195,8 +213,12 @@ impl Assembler {
         self.mark(label)?;
         match label {
             Label::Name => {
-                self.current.name.clear();
-                self.current.name.push_str(text);
+                let base = &mut self.base;
+                if base.name.get(base.name_start..) != Some(text) {
+                    base.name.truncate(base.name_start);
+                    base.name.push_str(text);
+                    base.name_id = None;
+                }
             }
             Label::Unit => self.current.unit = self.unit(text),
             Label::StringValue => {
@@ -215,8 +237,8 @@ impl Assembler {
                 let base = &mut self.base;
                 base.named = true;
                 if base.name_start != text.len() || base.name.get(..base.name_start) != Some(text) {
-                    base.name.clear();
-                    base.name.push_str(text);
+                    // The name may have come before its base name.
+                    base.name.replace_range(..base.name_start, text);
                     base.name_start = text.len();
                     base.name_id = None;
                 }
@@ -507,14 +529,13 @@ impl Assembler {
     #[inline]
     fn resolved_name(&mut self, seen: u32) -> Result<u32, Invalid> {
         let base = &mut self.base;
-        let name = if seen & Label::Name.bit() != 0 { self.current.name.as_str() } else { "" };
-        if let Some(known) = base.name_id
-            && base.name.as_bytes().get(base.name_start..) == Some(name.as_bytes())
-        {
+        if seen & Label::Name.bit() == 0 && base.name.len() > base.name_start {
+            base.name.truncate(base.name_start);
+            base.name_id = None;
+        }
+        if let Some(known) = base.name_id {
             return Ok(known);
         }
-        base.name.truncate(base.name_start);
-        base.name.push_str(name);
         let id = match self.out.names.find(&base.name) {
             Some(known) => known,
             None => self.new_name(seen)?,
@@ -535,7 +556,9 @@ impl Assembler {
         if name.len() > self.options.limits.name_bytes {
             return Err(self.refuse(Reason::NameTooLong, format!("a name of {} octets", name.len())));
         }
-        if let Some(bad) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"-:./_".contains(*c)) {
+        if !name.bytes().all(|byte| NAME[usize::from(byte)]) {
+            let bad = name.chars().find(|c| !c.is_ascii() || !NAME[*c as usize]);
+            let bad = bad.unwrap_or_default();
             return Err(self.refuse(Reason::BadNameChar, format!("{bad:?} in a name")));
         }
         if !first.is_ascii_alphanumeric() {

@@ -63,6 +63,17 @@ struct Quoted {
     escaped: bool,
 }
 
+/// The octets that end the plain part of a string.
+static SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte < 0x20 || matches!(byte as u8, b'"' | b'\\');
+        byte += 1;
+    }
+    table
+};
+
 /// A place in a JSON text.
 pub(super) struct Json<'a> {
     text: &'a str,
@@ -223,10 +234,12 @@ impl<'a> Json<'a> {
         if self.peek() != Some(b'"') {
             return Err(self.malformed("a string"));
         }
-        self.at += 1;
-        let start = self.at;
+        let start = self.at + 1;
+        self.at = start;
         let mut escaped = false;
         loop {
+            let rest = &self.bytes[self.at..];
+            self.at += rest.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => {
                     let end = self.at;
@@ -237,7 +250,6 @@ impl<'a> Json<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(0x20..) => self.at += 1,
                 _ => return Err(self.malformed("the rest of a string")),
             }
         }

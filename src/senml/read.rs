@@ -34,6 +34,7 @@ impl Format {
 /// refuses the whole pack (decision A31).
 pub fn read(format: Format, octets: &[u8], now: f64, options: &Options) -> Result<Resolved, Invalid> {
     let mut sink = Assembler::new(Purpose::Pack, now, options);
+    sink.expect(octets.len());
     feed(format, octets, &mut sink)?;
     sink.finish()
 }
