@@ -222,7 +222,7 @@ enum Open {
     Payload,
     Data {
         meta: Option<Meta>,
-        pack: Option<Resolved>,
+        pack: Option<Box<Resolved>>,
     },
     Meta(Meta),
     Node(Node),
@@ -278,11 +278,11 @@ impl Walk {
         let Some(ended) = self.open.pop() else { return Err(Refused::Shape("an end without beginning")) };
         match (ended, self.open.last_mut()) {
             (Open::Data { meta, pack }, _) => {
-                let pack = pack.ok_or(Refused::Shape("data without a pack"))?;
+                let pack = *pack.ok_or(Refused::Shape("data without a pack"))?;
                 self.payload.data.push(Data { meta: meta.unwrap_or_default(), pack });
             }
             (Open::Meta(ended), Some(Open::Data { meta, .. })) => *meta = Some(ended),
-            (Open::Pack(ended), Some(Open::Data { pack, .. })) => *pack = Some(ended.finish()?),
+            (Open::Pack(ended), Some(Open::Data { pack, .. })) => *pack = Some(Box::new(ended.finish()?)),
             (Open::Node(ended), Some(Open::Meta(meta))) => meta.nodes.push(ended),
             (Open::Node(ended), Some(Open::Node(node))) => node.nodes.push(ended),
             _ => {}

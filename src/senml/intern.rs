@@ -16,8 +16,10 @@ pub(super) struct Interner {
     /// Which string came after this one the last time: in a pack of many series, the next one too. Filled from
     /// the second string on, as is the index from the [`FEW`]th.
     follower: Vec<u32>,
-    index: Option<Box<HashMap<Arc<str>, u32>>>,
+    index: Option<HashMap<Arc<str>, u32>>,
     last: u32,
+    /// The strings of an earlier pack, at their places: the next pack of the same sender has the same.
+    earlier: Vec<Arc<str>>,
 }
 
 impl Interner {
@@ -41,7 +43,10 @@ impl Interner {
     /// Adds a string that [`Self::find`] did not find.
     pub(super) fn add(&mut self, text: &str) -> u32 {
         let added = self.strings.len() as u32;
-        let text: Arc<str> = text.into();
+        let text: Arc<str> = match self.earlier.get(added as usize) {
+            Some(earlier) if **earlier == *text => earlier.clone(),
+            _ => text.into(),
+        };
         if let Some(index) = &mut self.index {
             index.insert(text.clone(), added);
         }
@@ -53,7 +58,7 @@ impl Interner {
             self.follower.resize(self.strings.len(), added);
         }
         if self.index.is_none() && self.strings.len() > FEW {
-            self.index = Some(Box::new(self.strings.iter().cloned().zip(0..).collect()));
+            self.index = Some(self.strings.iter().cloned().zip(0..).collect());
         }
         self.step(added);
         added
@@ -79,6 +84,15 @@ impl Interner {
     #[inline]
     pub(super) fn get(&self, number: u32) -> &str {
         self.strings.get(number as usize).map_or("", |text| text)
+    }
+
+    /// Empties the table for another pack.
+    pub(super) fn recycle(&mut self) {
+        std::mem::swap(&mut self.strings, &mut self.earlier);
+        self.strings.clear();
+        self.follower.clear();
+        self.index = None;
+        self.last = 0;
     }
 
     /// All of them, each at its number.

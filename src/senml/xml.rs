@@ -75,7 +75,12 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 
 impl Xml {
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Start, scope: Scope::new(), attributes: Vec::new(), value: String::new() }
+        Self {
+            phase: Phase::Start,
+            scope: Scope::new(),
+            attributes: Vec::with_capacity(8),
+            value: String::new(),
+        }
     }
 
     /// Reads one token, which must be complete, and gives the place after it.
