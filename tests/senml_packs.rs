@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use courant::senml::{Format, Options, Profile, Resolved, Stream, Value, read, units, write};
+use courant::senml::{Format, Options, Profile, Resolved, Stream, Value, read, read_reusing, units, write};
 use serde_json::Value as Json;
 
 const FORMATS: [(Format, &str); 3] = [(Format::Json, "json"), (Format::Xml, "xml"), (Format::Cbor, "cbor")];
@@ -163,4 +163,19 @@ fn quoalise_clients_get_what_they_can_read() {
     }
     let again = resolve(Format::Xml, text.as_bytes(), 0.0);
     assert_eq!(again.len() + left_out, pack.len());
+}
+
+#[test]
+fn the_room_of_one_pack_does_for_the_next() {
+    let mut spare = Resolved::default();
+    for _ in 0..2 {
+        for pack in packs() {
+            for (format, ending) in FORMATS {
+                let octets = octets(&pack, ending);
+                spare = read_reusing(spare, format, &octets, pack.now, &Options::default()).expect("valid");
+                assert_eq!(spare, resolve(format, &octets, pack.now), "{}.{ending}", pack.name);
+                assert_eq!(spare.names().len(), resolve(format, &octets, pack.now).names().len());
+            }
+        }
+    }
 }

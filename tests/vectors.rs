@@ -65,6 +65,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 type Outcome = Result<(), String>;
 
+/// FETCH or PATCH.
+type Exchange = fn(&Resolved, Format, &[u8], f64, &Options) -> Result<Resolved, Invalid>;
+
 struct Case<'a>(&'a Json);
 
 impl Case<'_> {
@@ -207,10 +210,7 @@ impl Case<'_> {
         self.records(&shown(fragment.of(&pack)))
     }
 
-    fn exchange(
-        &self,
-        act: fn(&Resolved, Format, &[u8], f64, &Options) -> Result<Resolved, Invalid>,
-    ) -> Outcome {
+    fn exchange(&self, act: Exchange) -> Outcome {
         let options = self.options();
         let target = senml::read(Format::Json, self.text("target").as_bytes(), self.now(), &options);
         let target = target.map_err(|e| format!("the target is refused: {e}"))?;

@@ -9,6 +9,7 @@
 //! - [`event`]: what a delivery looks like.
 //! - [`notice`]: what those concerned are told when a consent ends.
 //! - [`ping`]: the barrier (XEP-0199).
+//! - [`quoalise`]: payloads of `urn:quoalise:0`, with their description.
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
 
 pub mod direct;
@@ -19,5 +20,6 @@ pub mod notice;
 pub mod ns;
 pub mod ping;
 pub mod publish;
+pub mod quoalise;
 pub mod reply;
 pub mod text;

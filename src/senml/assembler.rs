@@ -4,6 +4,7 @@
 //! field, then [`Assembler::end_record`]; base fields, relative times, names, versions and the must-understand
 //! rule are seen to here, in one pass. In the common case a field costs no allocation.
 
+use super::assembler_state::{Base, Current, Purpose, Selector, in_name};
 use super::base64;
 use super::error::{Invalid, Reason};
 use super::intern::{Interner, NONE};
@@ -14,27 +15,6 @@ use super::resolved::{DEFAULT_VERSION, Entry, Resolved, Stored};
 
 /// Times below this are relative to now (RFC 8428 §4.5.3): 2^28 s, in 1978.
 pub(super) const ABSOLUTE: f64 = 268_435_456.0;
-
-/// What the records are for, which decides the fields they need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A pack (RFC 8428): one record or more, sorted by time in the end.
-    Pack,
-    /// A stream (RFC 8428 §4.8): any number of records, in order of arrival.
-    Stream,
-    /// A fetch pack (RFC 8790 §3.1): names, times and units alone.
-    Fetch,
-    /// A patch pack (RFC 8790 §3.2): a value may be null.
-    Patch,
-}
-
-/// What a fetch or patch record said about which records it means.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Selector {
-    pub(super) by_time: bool,
-    pub(super) by_unit: bool,
-    pub(super) removes: bool,
-}
 
 /// Resolves records as they are read.
 #[derive(Debug)]
@@ -49,63 +29,23 @@ pub struct Assembler {
     selectors: Vec<Selector>,
 }
 
-/// The base fields in effect.
-#[derive(Debug, Default)]
-struct Base {
-    /// The base name, then the last name after it: a record that repeats both has its name ready.
-    name: String,
-    name_start: usize,
-    name_id: Option<u32>,
-    named: bool,
-    time: f64,
-    timed: bool,
-    unit: Option<u32>,
-    value: f64,
-    sum: Option<f64>,
-    version: Option<u64>,
-    format: Option<u32>,
-}
-
-/// The record being read.
-#[derive(Debug)]
-struct Current {
-    /// The labels seen, as bits.
-    seen: u32,
-    name: String,
-    unit: u32,
-    value: Stored,
-    null: bool,
-    time: f64,
-    sum: f64,
-    update_time: f64,
-    format: u32,
-    /// Labels not known here, one after the other, to see one that comes twice.
-    unknown: Vec<u8>,
-    unknown_ends: Vec<usize>,
-}
-
 impl Assembler {
     /// A new one. `now`, in seconds since 1970, is what relative times are relative to.
     pub fn new(purpose: Purpose, now: f64, options: &Options) -> Self {
+        Self::reusing(Resolved::default(), purpose, now, options)
+    }
+
+    /// A new one in the room of a pack that is no longer needed.
+    pub fn reusing(mut spare: Resolved, purpose: Purpose, now: f64, options: &Options) -> Self {
+        spare.recycle();
+        let base = Base::new(std::mem::take(&mut spare.scratch));
         Self {
-            out: Resolved::default(),
+            out: spare,
             options: *options,
             purpose,
             now,
-            base: Base::default(),
-            current: Current {
-                seen: 0,
-                name: String::new(),
-                unit: NONE,
-                value: Stored::None,
-                null: false,
-                time: 0.0,
-                sum: 0.0,
-                update_time: f64::NAN,
-                format: NONE,
-                unknown: Vec::new(),
-                unknown_ends: Vec::new(),
-            },
+            base,
+            current: Current::default(),
             begun: 0,
             selectors: Vec::new(),
         }
@@ -114,6 +54,11 @@ impl Assembler {
     /// Changes the time that records begun from now on are relative to.
     pub fn set_now(&mut self, now: f64) {
         self.now = now;
+    }
+
+    /// Makes room for as many records as this many octets are likely to hold.
+    pub(super) fn expect(&mut self, octets: usize) {
+        self.out.records.reserve((octets / 24).clamp(1, 512));
     }
 
     /// The index of the record being read, counted from 0.
@@ -139,19 +84,7 @@ impl Assembler {
             return Err(self.too_many());
         }
         self.begun += 1;
-        let current = &mut self.current;
-        current.seen = 0;
-        current.unit = NONE;
-        current.value = Stored::None;
-        current.null = false;
-        current.time = 0.0;
-        current.sum = 0.0;
-        current.update_time = f64::NAN;
-        current.format = NONE;
-        if !current.unknown_ends.is_empty() {
-            current.unknown.clear();
-            current.unknown_ends.clear();
-        }
+        self.current.clear();
         Ok(())
     }
 
@@ -195,8 +128,12 @@ impl Assembler {
         self.mark(label)?;
         match label {
             Label::Name => {
-                self.current.name.clear();
-                self.current.name.push_str(text);
+                let base = &mut self.base;
+                if base.name.get(base.name_start..) != Some(text) {
+                    base.name.truncate(base.name_start);
+                    base.name.push_str(text);
+                    base.name_id = None;
+                }
             }
             Label::Unit => self.current.unit = self.unit(text),
             Label::StringValue => {
@@ -215,8 +152,8 @@ impl Assembler {
                 let base = &mut self.base;
                 base.named = true;
                 if base.name_start != text.len() || base.name.get(..base.name_start) != Some(text) {
-                    base.name.clear();
-                    base.name.push_str(text);
+                    // The name may have come before its base name.
+                    base.name.replace_range(..base.name_start, text);
                     base.name_start = text.len();
                     base.name_id = None;
                 }
@@ -428,6 +365,7 @@ impl Assembler {
         }
         self.out.positions = self.begun;
         self.out.version = self.base.version;
+        self.out.scratch = self.base.name;
         if self.purpose == Purpose::Pack {
             self.out.sort();
         }
@@ -507,14 +445,13 @@ impl Assembler {
     #[inline]
     fn resolved_name(&mut self, seen: u32) -> Result<u32, Invalid> {
         let base = &mut self.base;
-        let name = if seen & Label::Name.bit() != 0 { self.current.name.as_str() } else { "" };
-        if let Some(known) = base.name_id
-            && base.name.as_bytes().get(base.name_start..) == Some(name.as_bytes())
-        {
+        if seen & Label::Name.bit() == 0 && base.name.len() > base.name_start {
+            base.name.truncate(base.name_start);
+            base.name_id = None;
+        }
+        if let Some(known) = base.name_id {
             return Ok(known);
         }
-        base.name.truncate(base.name_start);
-        base.name.push_str(name);
         let id = match self.out.names.find(&base.name) {
             Some(known) => known,
             None => self.new_name(seen)?,
@@ -535,7 +472,10 @@ impl Assembler {
         if name.len() > self.options.limits.name_bytes {
             return Err(self.refuse(Reason::NameTooLong, format!("a name of {} octets", name.len())));
         }
-        if let Some(bad) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"-:./_".contains(*c)) {
+        // Without an early end the loop is done many octets at a time.
+        if !name.bytes().fold(true, |fine, byte| fine & in_name(byte)) {
+            let bad = name.chars().find(|c| !c.is_ascii() || !in_name(*c as u8));
+            let bad = bad.unwrap_or_default();
             return Err(self.refuse(Reason::BadNameChar, format!("{bad:?} in a name")));
         }
         if !first.is_ascii_alphanumeric() {

@@ -72,8 +72,13 @@ impl<'a> Items<'a> {
     /// The next head.
     #[inline]
     pub(super) fn head(&mut self) -> Result<Head, Broken> {
-        let [first] = self.fixed::<1>()?;
+        let first = *self.octets.get(self.at).ok_or(SHORT)?;
+        self.at += 1;
         let (major, information) = (first >> 5, first & 31);
+        if first < 24 {
+            // Most labels, and no argument to read.
+            return Ok(Head::Unsigned(u64::from(first)));
+        }
         let argument = match information {
             0..=23 => u64::from(information),
             24 => u64::from(self.fixed::<1>()?[0]),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::assembler::{Assembler, Purpose, Selector};
+use super::assembler::Assembler;
+use super::assembler_state::{Purpose, Selector};
 use super::error::Invalid;
 use super::limits::Options;
 use super::read::{Format, feed};

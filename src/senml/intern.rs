@@ -13,27 +13,28 @@ const FEW: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interner {
     strings: Vec<Arc<str>>,
-    /// Which string came after this one the last time: in a pack of many series, the next one too.
+    /// Which string came after this one the last time: in a pack of many series, the next one too. Filled from
+    /// the second string on, as is the index from the [`FEW`]th.
     follower: Vec<u32>,
-    index: HashMap<Arc<str>, u32>,
-    last: Option<u32>,
+    index: Option<HashMap<Arc<str>, u32>>,
+    last: u32,
+    /// The strings of an earlier pack, at their places: the next pack of the same sender has the same.
+    earlier: Vec<Arc<str>>,
 }
 
 impl Interner {
     /// The number of this string, if it is known.
     #[inline]
     pub(super) fn find(&mut self, text: &str) -> Option<u32> {
-        if let Some(last) = self.last {
-            let guess = self.follower[last as usize];
-            if *self.strings[guess as usize] == *text {
-                self.last = Some(guess);
-                return Some(guess);
-            }
+        if let Some(guess) = self.follower.get(self.last as usize).copied()
+            && self.strings.get(guess as usize).is_some_and(|known| **known == *text)
+        {
+            self.last = guess;
+            return Some(guess);
         }
-        let found = if self.strings.len() <= FEW {
-            self.strings.iter().position(|known| **known == *text).map(|at| at as u32)
-        } else {
-            self.index.get(text).copied()
+        let found = match &self.index {
+            None => self.strings.iter().position(|known| **known == *text).map(|at| at as u32),
+            Some(index) => index.get(text).copied(),
         }?;
         self.step(found);
         Some(found)
@@ -42,13 +43,22 @@ impl Interner {
     /// Adds a string that [`Self::find`] did not find.
     pub(super) fn add(&mut self, text: &str) -> u32 {
         let added = self.strings.len() as u32;
-        let text: Arc<str> = text.into();
-        self.strings.push(text.clone());
-        self.follower.push(added);
-        if self.strings.len() == FEW + 1 {
-            self.index.extend(self.strings.iter().cloned().zip(0..));
-        } else if self.strings.len() > FEW {
-            self.index.insert(text, added);
+        let text: Arc<str> = match self.earlier.get(added as usize) {
+            Some(earlier) if **earlier == *text => earlier.clone(),
+            _ => text.into(),
+        };
+        if let Some(index) = &mut self.index {
+            index.insert(text.clone(), added);
+        }
+        if self.strings.is_empty() {
+            self.strings.reserve_exact(1);
+        }
+        self.strings.push(text);
+        if added > 0 {
+            self.follower.resize(self.strings.len(), added);
+        }
+        if self.index.is_none() && self.strings.len() > FEW {
+            self.index = Some(self.strings.iter().cloned().zip(0..).collect());
         }
         self.step(added);
         added
@@ -64,16 +74,25 @@ impl Interner {
     }
 
     fn step(&mut self, to: u32) {
-        if let Some(last) = self.last {
-            self.follower[last as usize] = to;
+        if let Some(follower) = self.follower.get_mut(self.last as usize) {
+            *follower = to;
         }
-        self.last = Some(to);
+        self.last = to;
     }
 
     /// The string of this number; empty for one that was never given out.
     #[inline]
     pub(super) fn get(&self, number: u32) -> &str {
         self.strings.get(number as usize).map_or("", |text| text)
+    }
+
+    /// Empties the table for another pack.
+    pub(super) fn recycle(&mut self) {
+        std::mem::swap(&mut self.strings, &mut self.earlier);
+        self.strings.clear();
+        self.follower.clear();
+        self.index = None;
+        self.last = 0;
     }
 
     /// All of them, each at its number.

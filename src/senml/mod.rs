@@ -17,6 +17,7 @@
 //! - [`units`] is the IANA registry with conversion to primary units; [`Fragment`] is §9.
 
 mod assembler;
+mod assembler_state;
 mod base64;
 mod cbor;
 mod cbor_item;
@@ -42,13 +43,14 @@ mod xml;
 mod xml_chars;
 mod xml_scope;
 
-pub use assembler::{Assembler, Purpose};
+pub use assembler::Assembler;
+pub use assembler_state::Purpose;
 pub use error::{Invalid, Reason};
 pub use exchange::{fetch, patch};
 pub use fragment::Fragment;
 pub use label::{Label, Type};
 pub use limits::{Features, Limits, Options};
-pub use read::{Format, read};
+pub use read::{Format, read, read_reusing};
 pub use resolved::{DEFAULT_VERSION, Record, Resolved, Selection, Value};
 pub use stream::Stream;
 pub use write::{Profile, Unwritable, write};

@@ -1,6 +1,7 @@
 //! Reading a whole pack: the octets of any format to a resolved pack, or the reason why not.
 
-use super::assembler::{Assembler, Purpose};
+use super::assembler::Assembler;
+use super::assembler_state::Purpose;
 use super::error::{Invalid, Reason};
 use super::limits::Options;
 use super::resolved::Resolved;
@@ -33,7 +34,22 @@ impl Format {
 /// Memory stays proportional to the pack and within [`Options::limits`]; nothing recurses. One bad record
 /// refuses the whole pack (decision A31).
 pub fn read(format: Format, octets: &[u8], now: f64, options: &Options) -> Result<Resolved, Invalid> {
-    let mut sink = Assembler::new(Purpose::Pack, now, options);
+    read_reusing(Resolved::default(), format, octets, now, options)
+}
+
+/// [`read`] in the room of a pack that is no longer needed, so that a relay that reads one small pack after
+/// the other hardly allocates. Names and units that come again at the same places are shared with it.
+///
+/// The room only ever grows: drop a pack that was unusually large instead.
+pub fn read_reusing(
+    spare: Resolved,
+    format: Format,
+    octets: &[u8],
+    now: f64,
+    options: &Options,
+) -> Result<Resolved, Invalid> {
+    let mut sink = Assembler::reusing(spare, Purpose::Pack, now, options);
+    sink.expect(octets.len());
     feed(format, octets, &mut sink)?;
     sink.finish()
 }

@@ -21,6 +21,8 @@ pub struct Resolved {
     pub(super) data: Vec<u8>,
     pub(super) version: Option<u64>,
     pub(super) positions: usize,
+    /// Room in which names are put together.
+    pub(super) scratch: String,
 }
 
 /// One record as it is stored.
@@ -118,6 +120,18 @@ impl Resolved {
     /// The records of these indices, in that order, for a writer. Indices beyond the end select nothing.
     pub fn select<'a>(&'a self, indices: &'a [u32]) -> Selection<'a> {
         Selection { pack: self, indices: Some(indices) }
+    }
+
+    /// Empties it for another pack, keeping its room.
+    pub(super) fn recycle(&mut self) {
+        self.records.clear();
+        self.names.recycle();
+        self.units.recycle();
+        self.formats.recycle();
+        self.text.clear();
+        self.data.clear();
+        self.version = None;
+        self.positions = 0;
     }
 
     /// Puts the records into chronological order; equal times keep theirs (decision A14).

@@ -3,7 +3,8 @@
 //! A stream may end anywhere; a record not yet complete is then no record. An error ends it for good, and the
 //! records handed out before it stand (decision A31).
 
-use super::assembler::{Assembler, Purpose};
+use super::assembler::Assembler;
+use super::assembler_state::Purpose;
 use super::cbor;
 use super::cbor_item::{Head, Items, Scan};
 use super::error::{Invalid, Reason};

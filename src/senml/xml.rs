@@ -75,7 +75,12 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 
 impl Xml {
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Start, scope: Scope::new(), attributes: Vec::new(), value: String::new() }
+        Self {
+            phase: Phase::Start,
+            scope: Scope::new(),
+            attributes: Vec::with_capacity(8),
+            value: String::new(),
+        }
     }
 
     /// Reads one token, which must be complete, and gives the place after it.
@@ -274,9 +279,15 @@ impl Xml {
                 (Some("xmlns"), prefix) => prefix,
                 _ => continue,
             };
-            self.value.clear();
-            xml_chars::normalize(&text[attribute.start..attribute.end], &mut self.value);
-            self.scope.declare(prefix, &self.value).map_err(|refused| match refused {
+            let raw = &text[attribute.start..attribute.end];
+            let uri = if attribute.plain {
+                raw
+            } else {
+                self.value.clear();
+                xml_chars::normalize(raw, &mut self.value);
+                &self.value
+            };
+            self.scope.declare(prefix, uri).map_err(|refused| match refused {
                 Refused::Reserved => malformed(at, "a namespace declaration that cannot be"),
                 Refused::TooMany => Invalid::pack(Reason::TooDeep, "too many namespace declarations"),
             })?;
