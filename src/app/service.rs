@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use super::checkpoints;
 use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
@@ -85,6 +87,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         }
         None => None,
     };
+    let key = config.audit_key_file().map(|path| checkpoints::key(&path)).transpose()?.map(Arc::new);
     let (relay, known) = start::relay(&store, settings(config, store.installation())).await?;
     tracing::info!(
         series = relay.rights().registrations().count(),
@@ -96,12 +99,22 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let journal = JournalWriter::start(&store).await?;
     let (news_out, news) = mpsc::channel(1);
     let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
+    let signer = key.clone().map(|key| {
+        let (store, every) = (store.clone(), config.audit.checkpoint_every.nominal());
+        tokio::spawn(async move { checkpoints::sign_now_and_then(&store, &key, every).await })
+    });
     let secret = config.secret().map_err(anyhow::Error::from)?;
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
     let service = Service::new(config, store.clone(), clock, relay, journal, connection);
     let outcome = service.run(news, stop).await;
     follower.abort();
     drop(wishes);
+    if let (Some(key), Some(signer)) = (key, signer) {
+        signer.abort();
+        if let Err(error) = checkpoints::sign(&store, &key).await {
+            tracing::warn!(%error, "the end of the disclosure log could not be signed");
+        }
+    }
     store.close().await;
     outcome
 }
@@ -114,6 +127,7 @@ fn settings(config: &Config, installation: &str) -> Settings {
         installation: installation.to_owned(),
         run: run[..16].to_owned(),
         headline: config.pubsub.notification_type == crate::config::NotificationType::Headline,
+        publishes_per_second: config.limits.publishes_per_second,
         pack_records: limit(config.limits.pack_records),
         queue_packs: limit(config.limits.queue_packs),
         time_to_live: config.delivery.time_to_live.nominal(),
@@ -376,6 +390,10 @@ impl Service {
         let ends = self.relay.rights().ends_in(&news.updates);
         for update in news.updates {
             self.relay.apply(update);
+        }
+        let now = self.clock.now();
+        for (letter, row) in news.replays {
+            self.relay.revive(letter.key, letter.subscription, row, now);
         }
         for (consent, nodes) in ends {
             self.tell_end(&consent, &nodes);

@@ -7,13 +7,16 @@ use std::time::Duration;
 use jid::BareJid;
 
 use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
-use super::intake::{self, Recent, Refusal};
+use super::disclosure;
+use super::intake::{self, Recent, Refusal, Verdicts};
 use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
 use super::rights::{Rights, Update};
+use super::throttle::Throttle;
 use crate::domain::clock::Now;
 use crate::domain::consent::Consent;
-use crate::domain::decision;
+use crate::domain::decision::{self, Denial};
+use crate::domain::disclosure::{Line, Why};
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::event::{self, Terms};
 use crate::protocol::ping;
@@ -32,6 +35,9 @@ const WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// How long a delivered row stays, so that an item published again after a crash is known again.
 const KEEP_DELIVERED: Duration = Duration::from_secs(600);
 
+/// In place of a digest: this row was not published but revived, so it says nothing of the item's last content.
+const REVIVED: u64 = 0;
+
 /// What the relay needs to know of its surroundings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -45,6 +51,8 @@ pub struct Settings {
     pub run: String,
     /// Deliveries are of type `headline`, which servers drop for accounts that are offline.
     pub headline: bool,
+    /// How often one sender may publish in a second; 0 for no limit.
+    pub publishes_per_second: u32,
     /// The most records in one pack.
     pub pack_records: usize,
     /// The most (item, destination) pairs that may wait.
@@ -130,6 +138,8 @@ pub struct Counts {
     pub expired: u64,
     /// Deliveries dropped because the consent or the subscription had ended.
     pub withheld: u64,
+    /// Dead letters owed again.
+    pub revived: u64,
 }
 
 /// One accepted item.
@@ -147,6 +157,10 @@ struct Entry {
     /// How many destinations still need it here.
     wanted: usize,
     size: usize,
+    /// The dead letter that it revives.
+    letter: Option<u64>,
+    /// What of `owed` the disclosure log was told not to be sent.
+    told: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -162,6 +176,7 @@ pub struct Relay {
     settings: Settings,
     rights: Rights,
     recent: Recent,
+    throttle: Throttle,
     deliveries: Deliveries,
     window: HashMap<u64, Entry>,
     window_order: VecDeque<u64>,
@@ -175,6 +190,8 @@ pub struct Relay {
     pruned: u64,
     housekeeping: bool,
     steps: VecDeque<Step>,
+    /// Dead letters taken up, so that none is revived twice.
+    revived: HashSet<u64>,
     counts: Counts,
 }
 
@@ -184,6 +201,7 @@ impl Relay {
         let seed = intake::hash(settings.run.as_bytes());
         let deliveries = Deliveries::new(settings.patience.clone(), seed);
         Relay {
+            throttle: Throttle::new(settings.publishes_per_second),
             settings,
             rights: Rights::default(),
             recent: Recent::default(),
@@ -198,6 +216,7 @@ impl Relay {
             pruned: 0,
             housekeeping: false,
             steps: VecDeque::new(),
+            revived: HashSet::new(),
             counts: Counts::default(),
         }
     }
@@ -223,7 +242,9 @@ impl Relay {
     /// Takes in a row of the journal from an earlier run, in order.
     pub fn recover(&mut self, outline: &Outline) {
         self.last_seq = self.last_seq.max(outline.seq);
-        self.recent.note(&outline.node, &outline.item, outline.digest);
+        if outline.digest != REVIVED {
+            self.recent.note(&outline.node, &outline.item, outline.digest);
+        }
         let Some(list) = owed::decode(&outline.owed) else {
             tracing::warn!(seq = outline.seq, "a row of the journal cannot be read and is passed over");
             return;
@@ -270,6 +291,9 @@ impl Relay {
                 return Err(Refusal::Forbidden { what: "here".into() });
             }
             None => {}
+        }
+        if !self.throttle.admit(&sender, now.mono) {
+            return Err(Refusal::TooFast { per_second: self.settings.publishes_per_second });
         }
         if items.is_empty() {
             return Err(Refusal::Incomplete("there is no item in this publish"));
@@ -329,31 +353,67 @@ impl Relay {
         pack: Pack,
         now: Now,
     ) {
-        self.last_seq += 1;
-        let owed = intake::owed(&self.rights, &pack, now);
+        let verdicts = intake::owed(&self.rights, &pack, now);
         let row = Row {
-            seq: self.last_seq,
+            seq: 0,
             accepted_at: now.wall.as_millisecond(),
             publisher: Arc::clone(publisher),
             node: Arc::clone(node),
             item: Arc::clone(item),
             digest,
-            owed: owed::encode(&owed),
+            owed: owed::encode(&verdicts.owed),
             payload: pack.to_bytes(),
         };
+        self.enter(row, Arc::new(pack), verdicts, None);
+    }
+
+    /// Puts a row at the end of the journal.
+    fn enter(&mut self, mut row: Row, pack: Arc<Pack>, verdicts: Verdicts, letter: Option<u64>) {
+        self.last_seq += 1;
+        row.seq = self.last_seq;
+        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, letter.is_some());
+        self.next.batch.disclosures.extend(line);
+        self.next.batch.revived.extend(letter);
         self.next.entries.push(Entry {
             seq: row.seq,
             accepted_at: row.accepted_at,
-            publisher: Arc::clone(publisher),
-            node: Arc::clone(node),
-            item: Arc::clone(item),
-            owed,
+            publisher: Arc::clone(&row.publisher),
+            node: Arc::clone(&row.node),
+            item: Arc::clone(&row.item),
+            owed: verdicts.owed,
             size: pack.footprint() + row.owed.len() * 8 + 400,
-            pack: Arc::new(pack),
+            pack,
             rendered: Vec::new(),
             wanted: 0,
+            letter,
+            told: Vec::new(),
         });
         self.next.batch.rows.push(row);
+    }
+
+    /// Owes a dead letter again, to its recipient alone, as a new row of the journal. `row` is what it was
+    /// in the journal.
+    pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, now: Now) {
+        let (Some(mut owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
+            tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
+            return;
+        };
+        if !self.revived.insert(letter) {
+            return;
+        }
+        let key = SubscriptionKey(subscription);
+        owed.retain(|owed| owed.subscription == key);
+        if owed.is_empty() || self.rights.subscriber(key).is_none() {
+            let line = disclosure::dropped_from(row.seq, key, None, Why::Ended);
+            self.next.batch.disclosures.push(line);
+            self.next.batch.revived.push(letter);
+            return;
+        }
+        self.counts.revived += 1;
+        row.accepted_at = now.wall.as_millisecond();
+        row.digest = REVIVED;
+        row.owed = owed::encode(&owed);
+        self.enter(row, Arc::new(pack), Verdicts { owed, denied: Vec::new() }, Some(letter));
     }
 
     /// What to write to the journal next; nothing while a commit is under way.
@@ -373,7 +433,14 @@ impl Relay {
             return None;
         }
         let mut group = std::mem::take(&mut self.next);
-        let batch = std::mem::take(&mut group.batch);
+        let mut batch = std::mem::take(&mut group.batch);
+        batch.at = now.wall.as_millisecond();
+        let dropped = batch.disclosures.iter().filter(|line| matches!(line, Line::Dropped(_)));
+        group.batch.disclosures = dropped.cloned().collect();
+        batch.disclosures.extend(batch.destinations.iter().map(|destination| Line::Confirmed {
+            domain: destination.domain.as_str().into(),
+            seq: destination.confirmed,
+        }));
         group.batch.destinations.clone_from(&batch.destinations);
         group.batch.dead_letters.clone_from(&batch.dead_letters);
         self.committing = Some(group);
@@ -400,8 +467,12 @@ impl Relay {
         if !kept {
             self.deliveries.put_back_moved(&group.batch.destinations);
             self.next.batch.dead_letters.extend(group.batch.dead_letters);
-            for entry in &group.entries {
-                self.recent.forget(&entry.node, &entry.item);
+            self.next.batch.disclosures.extend(group.batch.disclosures);
+            for entry in group.entries {
+                match entry.letter {
+                    Some(letter) => self.enter_again(entry, letter),
+                    None => self.recent.forget(&entry.node, &entry.item),
+                }
             }
             let failed = group.settled.into_iter().map(|mut settled| {
                 settled.outcome = Err(Refusal::Storage);
@@ -422,6 +493,21 @@ impl Relay {
                 self.keep(entry);
             }
         }
+    }
+
+    /// A revived row that could not be written: nobody else would ask for it again.
+    fn enter_again(&mut self, entry: Entry, letter: u64) {
+        let row = Row {
+            seq: 0,
+            accepted_at: entry.accepted_at,
+            publisher: entry.publisher,
+            node: entry.node,
+            item: entry.item,
+            digest: REVIVED,
+            owed: owed::encode(&entry.owed),
+            payload: entry.pack.to_bytes(),
+        };
+        self.enter(row, entry.pack, Verdicts { owed: entry.owed, denied: Vec::new() }, Some(letter));
     }
 
     /// Publishes whose fate is known by now.
@@ -535,9 +621,11 @@ impl Relay {
         let Some(mut entry) = self.window.remove(&seq) else { return };
         let age = now.wall.as_millisecond() - entry.accepted_at;
         let live = u128::try_from(age).is_ok_and(|age| age < self.settings.time_to_live.as_millis());
+        let mut unsent = Vec::new();
         for place in 0..entry.owed.len() {
             let owed = &entry.owed[place];
             let Some(subscriber) = self.rights.subscriber(owed.subscription) else {
+                unsent.push((place, Why::Ended));
                 continue;
             };
             if &*subscriber.domain != domain || self.deliveries.is_dead(domain, seq, owed.subscription.0) {
@@ -546,11 +634,16 @@ impl Relay {
             // A clock that stepped back makes an item look younger, never too old.
             if age >= 0 && !live {
                 self.counts.expired += 1;
+                unsent.push((place, Why::Expired));
                 continue;
             }
-            let Some((terms, selection)) = self.permitted(&entry, owed, now) else {
-                self.counts.withheld += 1;
-                continue;
+            let (terms, selection) = match self.permitted(&entry, owed, now) {
+                Ok(permitted) => permitted,
+                Err(why) => {
+                    self.counts.withheld += 1;
+                    unsent.push((place, why));
+                    continue;
+                }
             };
             let to = subscriber.wish.jid.as_str().to_owned();
             let id = self.message_id(seq, owed.subscription.0, place);
@@ -575,19 +668,34 @@ impl Relay {
                 self.counts.sent += 1;
             }
         }
+        self.tell_unsent(&mut entry, unsent);
         self.window.insert(seq, entry);
     }
 
+    /// Tells the disclosure log what of an item is not sent, each once.
+    fn tell_unsent(&mut self, entry: &mut Entry, unsent: Vec<(usize, Why)>) {
+        for (place, why) in unsent {
+            if !entry.told.contains(&place) {
+                entry.told.push(place);
+                let line = disclosure::dropped(entry.seq, &entry.owed[place], why);
+                self.next.batch.disclosures.push(line);
+            }
+        }
+    }
+
     /// What of it may leave now, and under which terms: the consent is asked again at every send.
-    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Option<(Terms, Selection)> {
+    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Result<(Terms, Selection), Why> {
         match owed.basis {
-            Basis::Own => Some((Terms::own(), owed.records.clone())),
-            Basis::Open => Some((Terms::open(), owed.records.clone())),
+            Basis::Own => Ok((Terms::own(), owed.records.clone())),
+            Basis::Open => Ok((Terms::open(), owed.records.clone())),
             Basis::Consent(key) => {
-                let consent = self.rights.consent(key)?;
-                decision::may_leave_now(consent, now.wall).ok()?;
+                let consent = self.rights.consent(key).ok_or(Why::Ended)?;
+                decision::may_leave_now(consent, now.wall).map_err(Why::Withheld)?;
                 let selection = still_covered(consent, &entry.pack, &owed.records);
-                (selection != Selection::Some(Vec::new())).then(|| (Terms::of(consent), selection))
+                if selection == Selection::Some(Vec::new()) {
+                    return Err(Why::Withheld(Denial::OutsideDataWindow));
+                }
+                Ok((Terms::of(consent), selection))
             }
         }
     }
@@ -632,6 +740,8 @@ impl Relay {
                 pack: Arc::new(pack),
                 rendered: Vec::new(),
                 wanted: 1,
+                letter: None,
+                told: Vec::new(),
             });
         }
         self.deliveries.loaded(&load.domain, &load.seqs, &found);
@@ -687,6 +797,13 @@ impl Relay {
             let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { continue };
             self.counts.dead += 1;
             let entry = self.window.get(&seq);
+            let key = SubscriptionKey(subscription);
+            let why = Why::Undeliverable(condition.as_str().into());
+            let line = match entry.and_then(|e| e.owed.iter().find(|owed| owed.subscription == key)) {
+                Some(owed) => disclosure::dropped(seq, owed, why),
+                None => disclosure::dropped_from(seq, key, None, why),
+            };
+            self.next.batch.disclosures.push(line);
             self.next.batch.dead_letters.push(DeadLetter {
                 seq,
                 subscription,

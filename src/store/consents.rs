@@ -7,8 +7,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use super::changes::{self, Kind};
-use super::{Store, StoreError, millis, next_key, subscriptions, timestamp};
+use super::{Store, StoreError, disclosures, millis, next_key, subscriptions, timestamp};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State};
+use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
 use crate::domain::subscription::{Format, Subscription};
@@ -61,7 +62,8 @@ impl Store {
         }
         let key = next_key(&mut tx, "consent").await?;
         insert(&mut tx, key, consent).await?;
-        note_event(&mut tx, key, at, None, consent.state, actor, None).await?;
+        let step = note_event(&mut tx, key, consent, at, None, actor, None).await?;
+        disclosures::append(&mut tx, millis(at), &[step]).await?;
         changes::note(&mut tx, Kind::Consent, key, at).await?;
         if subscribe && consent.modes.notify && consent.state == State::Active {
             for scope in &consent.scope {
@@ -105,7 +107,8 @@ impl Store {
             .bind(key)
             .execute(&mut *tx)
             .await?;
-        note_event(&mut tx, key, at, Some(before), next, actor, reason).await?;
+        let step = note_event(&mut tx, key, &consent, at, Some(before), actor, reason).await?;
+        disclosures::append(&mut tx, millis(at), &[step]).await?;
         changes::note(&mut tx, Kind::Consent, key, at).await?;
         let ended = end_subscriptions(&mut tx, &consent, at).await?;
         tx.commit().await?;
@@ -185,29 +188,44 @@ async fn insert(conn: &mut SqliteConnection, key: i64, consent: &Consent) -> Res
     Ok(())
 }
 
+/// Notes a step of a consent, which stands where the step leads. The line is for the disclosure log, to be
+/// appended in the same transaction.
 async fn note_event(
     conn: &mut SqliteConnection,
-    consent: i64,
+    key: i64,
+    consent: &Consent,
     at: Timestamp,
     from: Option<State>,
-    to: State,
     actor: &str,
     note: Option<&str>,
-) -> Result<(), StoreError> {
-    let key = next_key(conn, "consent_event").await?;
+) -> Result<Line, StoreError> {
+    let event = next_key(conn, "consent_event").await?;
     sqlx::query(
         "INSERT INTO consent_event (key, consent, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
+    .bind(event)
     .bind(key)
-    .bind(consent)
     .bind(millis(at))
     .bind(from.map(State::as_str))
-    .bind(to.as_str())
+    .bind(consent.state.as_str())
     .bind(actor)
     .bind(note)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(Line::Consent(Box::new(ConsentStep {
+        event: event.unsigned_abs(),
+        consent: ConsentKey(key.unsigned_abs()),
+        id: consent.id,
+        revision: consent.revision,
+        subject: consent.subject.to_string().into(),
+        recipient: consent.recipient.as_str().into(),
+        terms: disclosures::terms(consent)?,
+        at: millis(at),
+        from,
+        to: consent.state,
+        actor: actor.into(),
+        note: note.map(Into::into),
+    })))
 }
 
 /// Ends the subscriptions that rested on a consent and on no other that still stands.
