@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::domain::period::Period;
 use crate::store::Durability;
+use crate::store::disclosures::checkpoint::key_file;
 use crate::transport::secret::Secret;
 
 /// Where the configuration is looked for when no file is named.
@@ -60,6 +61,9 @@ pub struct Config {
     /// How hard to try.
     #[serde(default)]
     pub delivery: Delivery,
+    /// The disclosure log.
+    #[serde(default)]
+    pub audit: Audit,
     /// How much is too much.
     #[serde(default)]
     pub limits: Limits,
@@ -246,6 +250,22 @@ impl Default for Delivery {
     }
 }
 
+/// `[audit]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// The key that signs checkpoints; beside the database unless said.
+    pub key_file: Option<PathBuf>,
+    /// How often the service signs, if something was added.
+    pub checkpoint_every: Period,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Audit { key_file: None, checkpoint_every: period("PT10M") }
+    }
+}
+
 /// `[limits]`; 0 switches one off.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -336,7 +356,15 @@ impl Config {
         if self.delivery.ping_timeout.nominal() < Duration::from_secs(1) {
             return wrong("[delivery] ping_timeout is shorter than a second (PT1S)".into());
         }
+        if self.audit.checkpoint_every.nominal() < Duration::from_secs(1) {
+            return wrong("[audit] checkpoint_every is shorter than a second (PT1S)".into());
+        }
         Ok(())
+    }
+
+    /// The file of the key that signs the disclosure log: as said, or beside the database.
+    pub fn audit_key_file(&self) -> Option<PathBuf> {
+        self.audit.key_file.clone().or_else(|| key_file(&self.store.url))
     }
 
     /// The component's domain in its prepared form, which is what servers write into `to`.
@@ -403,12 +431,13 @@ mod tests {
         let spelled_out = Config::read(&all, "example").unwrap();
         let shown = |config: &Config| {
             format!(
-                "{:?}{:?}{:?}{:?}{:?}{:?}",
+                "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
                 config.access.create_nodes,
                 config.pubsub,
                 config.consent,
                 config.service,
                 config.delivery,
+                config.audit,
                 config.limits
             )
         };
@@ -423,6 +452,7 @@ mod tests {
             (LEAST.replace(":5347", ""), "port"),
             (LEAST.replace("secret='s3'\n", ""), "secret_file"),
             (format!("{LEAST}[delivery]\nping_timeout='30'\n"), "ISO 8601"),
+            (format!("{LEAST}[audit]\ncheckpoint_every='PT0S'\n"), "checkpoint_every"),
             (format!("{LEAST}[limit]\n"), "limit"),
             (format!("{LEAST}[service]\nlanguage='de'\n"), "language"),
         ] {

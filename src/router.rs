@@ -36,8 +36,6 @@ pub struct Outside {
     pub from: String,
     /// Its `to`.
     pub to: String,
-    /// Of its content as it came.
-    pub digest: u64,
 }
 
 impl Outside {
@@ -63,11 +61,6 @@ impl Outside {
             is_iq: self.kind == Kind::Iq,
         }
     }
-}
-
-/// Of the content of a stanza, as it came.
-pub fn digest(content: &[u8]) -> u64 {
-    crate::relay::intake::hash(content)
 }
 
 /// Knows who we are.
@@ -138,7 +131,6 @@ impl Router {
             sender,
             node: Some(direct.node.to_owned()),
             items: vec![(direct.item.map(str::to_owned), Payload::Sensml(direct.payload.into()))],
-            digest: digest(direct.content),
         };
         relay.try_publish(publish, now).is_ok()
     }
@@ -278,13 +270,7 @@ impl Router {
         relay: &mut Relay,
         now: Now,
     ) -> Result<Option<Vec<u8>>, StanzaError> {
-        let publish = Publish {
-            reply_to: outside.reply_to(),
-            sender: sender.clone(),
-            node,
-            items,
-            digest: outside.digest,
-        };
+        let publish = Publish { reply_to: outside.reply_to(), sender: sender.clone(), node, items };
         relay.publish(publish, now).map(|()| None).map_err(|refusal| refused(&refusal))
     }
 
@@ -379,7 +365,7 @@ fn refused(refusal: &Refusal) -> StanzaError {
         }
         Refusal::Incomplete(_) => StanzaError::new(Condition::BadRequest, text),
         Refusal::TooManyRecords { .. } => StanzaError::new(Condition::PolicyViolation, text),
-        Refusal::QueueFull => StanzaError::new(Condition::ResourceConstraint, text),
+        Refusal::TooFast { .. } | Refusal::QueueFull => StanzaError::new(Condition::ResourceConstraint, text),
         Refusal::Storage => StanzaError::new(Condition::InternalServerError, text),
     }
 }

@@ -7,16 +7,23 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::relay::rights::Update;
 use crate::store::changes::Kind;
+use crate::store::dead_letters::Letter;
+use crate::store::journal::Row;
 use crate::store::{Store, StoreError};
 
 /// How often to look unasked.
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Dead letters handed over at once: each brings its item along.
+const REPLAYS: usize = 256;
 
 /// Rows that are not what they were, in the order of their change.
 #[derive(Debug)]
 pub struct News {
     /// What they have become.
     pub updates: Vec<Update>,
+    /// Dead letters that the operator wants tried again, with what they were in the journal.
+    pub replays: Vec<(Letter, Row)>,
     /// To be told once nothing that is against them can be written to the socket any more.
     pub taken: Option<oneshot::Sender<()>>,
 }
@@ -34,6 +41,8 @@ pub async fn follow(
     let mut timer = tokio::time::interval(INTERVAL);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failing = false;
+    // Asked for while no service ran.
+    let mut wanted = store.wanted_dead_letters().await.unwrap_or_default();
     loop {
         let taken = tokio::select! {
             _ = timer.tick() => None,
@@ -43,11 +52,13 @@ pub async fn follow(
             },
         };
         match changes(&store, known).await {
-            Ok((last, updates)) => {
+            Ok((last, updates, letters)) => {
                 failing = false;
                 known = last;
-                if (!updates.is_empty() || taken.is_some())
-                    && news.send(News { updates, taken }).await.is_err()
+                wanted.extend(letters);
+                let Some(replays) = replay(&store, &mut wanted, &news).await else { return };
+                if (!updates.is_empty() || !replays.is_empty() || taken.is_some())
+                    && news.send(News { updates, replays, taken }).await.is_err()
                 {
                     return;
                 }
@@ -62,13 +73,42 @@ pub async fn follow(
     }
 }
 
-async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>), StoreError> {
+/// Reads the dead letters that are to be tried again; all but the last of them are handed over at once, the
+/// last come back. `None` when the service is gone.
+async fn replay(
+    store: &Store,
+    wanted: &mut Vec<u64>,
+    news: &mpsc::Sender<News>,
+) -> Option<Vec<(Letter, Row)>> {
+    let mut replays = Vec::new();
+    for key in std::mem::take(wanted) {
+        match store.dead_letter_to_replay(key).await {
+            Ok(found) => replays.extend(found),
+            Err(error) => {
+                tracing::error!(%error, "a dead letter cannot be read; it is tried again later");
+                wanted.push(key);
+            }
+        }
+        if replays.len() >= REPLAYS {
+            let replays = std::mem::take(&mut replays);
+            news.send(News { updates: Vec::new(), replays, taken: None }).await.ok()?;
+        }
+    }
+    Some(replays)
+}
+
+async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>, Vec<u64>), StoreError> {
     let changes = store.changes_after(known).await?;
     let mut updates = Vec::with_capacity(changes.len());
+    let mut letters = Vec::new();
     let mut last = known;
     for change in changes {
         last = change.seq;
         updates.push(match change.kind {
+            Kind::DeadLetter => {
+                letters.push(change.key);
+                continue;
+            }
             Kind::Series => {
                 let row = store.series_by_key(change.key).await?;
                 Update::Series(change.key, row.map(|(_, series)| Box::new(series)))
@@ -85,5 +125,5 @@ async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>), StoreE
             }
         });
     }
-    Ok((last, updates))
+    Ok((last, updates, letters))
 }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
+use super::checkpoints;
 use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
@@ -25,8 +27,8 @@ use crate::domain::consent::Consent;
 use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::notice::{self, Language};
+use crate::protocol::ping;
 use crate::protocol::reply::Kind;
-use crate::protocol::{direct, ping};
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
@@ -90,6 +92,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         }
         None => None,
     };
+    let key = config.audit_key_file().map(|path| checkpoints::key(&path)).transpose()?.map(Arc::new);
     let (relay, known) = start::relay(&store, settings(config, store.installation())).await?;
     tracing::info!(
         series = relay.rights().registrations().count(),
@@ -101,11 +104,21 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let journal = JournalWriter::start(&store).await?;
     let (news_out, news) = mpsc::channel(1);
     let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
+    let signer = key.clone().map(|key| {
+        let (store, every) = (store.clone(), config.audit.checkpoint_every.nominal());
+        tokio::spawn(async move { checkpoints::sign_now_and_then(&store, &key, every).await })
+    });
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
     let service = Service::new(config, store.clone(), clock, relay, journal, connection, link);
     let outcome = service.run(news, stop).await;
     follower.abort();
     drop(wishes);
+    if let (Some(key), Some(signer)) = (key, signer) {
+        signer.abort();
+        if let Err(error) = checkpoints::sign(&store, &key).await {
+            tracing::warn!(%error, "the end of the disclosure log could not be signed");
+        }
+    }
     store.close().await;
     outcome
 }
@@ -118,6 +131,7 @@ fn settings(config: &Config, installation: &str) -> Settings {
         installation: installation.to_owned(),
         run: run[..16].to_owned(),
         headline: config.pubsub.notification_type == crate::config::NotificationType::Headline,
+        publishes_per_second: config.limits.publishes_per_second,
         pack_records: limit(config.limits.pack_records),
         queue_packs: limit(config.limits.queue_packs),
         time_to_live: config.delivery.time_to_live.nominal(),
@@ -241,7 +255,8 @@ impl Service {
         let mut linking = Box::pin(connect_after(Duration::ZERO, self.connection.clone()));
         let mut stopping: Option<Duration> = None;
         loop {
-            let may_read = self.waiting_to_write() < OUT_TOO_MUCH && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
+            let may_read =
+                self.waiting_to_write() < OUT_TOO_MUCH && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
             let woken = {
                 let (out, link) = (&self.out[self.written..], &mut self.link);
                 let (linked, wants_write) = (link.is_some(), !out.is_empty());
@@ -352,11 +367,10 @@ impl Service {
                     if self.router.handle_direct(&stanza, &mut self.relay, now) {
                         continue;
                     }
-                    let Some(mut outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
+                    let Some(outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
                         tracing::debug!("an element that is no stanza was passed over");
                         continue;
                     };
-                    outside.digest = router::digest(direct::content(&stanza));
                     match parse_element(&stanza, link.lang.as_deref()) {
                         Ok(element) => {
                             self.router.handle(&outside, &element, &mut self.relay, now, &mut self.out);
@@ -389,6 +403,10 @@ impl Service {
         let ends = self.relay.rights().ends_in(&news.updates);
         for update in news.updates {
             self.relay.apply(update);
+        }
+        let now = self.clock.now();
+        for (letter, row) in news.replays {
+            self.relay.revive(letter.key, letter.subscription, row, now);
         }
         for (consent, nodes) in ends {
             self.tell_end(&consent, &nodes);
@@ -574,7 +592,6 @@ fn outside(envelope: &Envelope<'_>) -> Option<Outside> {
         id: envelope.id.as_deref().map(str::to_owned),
         from: text(&envelope.from),
         to: text(&envelope.to),
-        digest: 0,
     })
 }
 

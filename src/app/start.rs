@@ -4,7 +4,7 @@ use crate::relay::rights::Update;
 use crate::relay::{Relay, Settings};
 use crate::store::{Store, StoreError};
 
-/// Rows of the journal per query.
+/// Rows per query.
 const PAGE: u32 = 5000;
 
 /// A relay that knows what the store knows, and the number of the last change it knows of.
@@ -15,11 +15,24 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
     for (key, series) in store.all_series().await? {
         relay.apply(Update::Series(key, Some(Box::new(series))));
     }
-    for (key, consent) in store.standing_consents().await? {
-        relay.apply(Update::Consent(key, Some(Box::new(consent))));
+    // A page at a time: a million rows at once would take ten times the memory of what is kept of them.
+    let mut last = 0;
+    loop {
+        let page = store.standing_consents(last, PAGE).await?;
+        let Some((key, _)) = page.last() else { break };
+        last = key.0;
+        for (key, consent) in page {
+            relay.apply(Update::Consent(key, Some(Box::new(consent))));
+        }
     }
-    for (key, subscription) in store.all_subscriptions().await? {
-        relay.apply(Update::Subscription(key, Some(subscription)));
+    let mut last = 0;
+    loop {
+        let page = store.subscriptions(last, PAGE).await?;
+        let Some((key, _)) = page.last() else { break };
+        last = key.0;
+        for (key, subscription) in page {
+            relay.apply(Update::Subscription(key, Some(subscription)));
+        }
     }
     for destination in store.destinations().await? {
         relay.know_destination(&destination);

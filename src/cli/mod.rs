@@ -13,9 +13,11 @@ use crate::config::{Config, ConfigError};
 use crate::domain::clock::Clock;
 use crate::store::{Store, StoreError};
 
+pub mod audit;
 pub mod check;
 pub mod consent;
 pub mod init;
+pub mod queue;
 pub mod run;
 pub mod senml;
 pub mod series;
@@ -50,6 +52,12 @@ enum Verb {
     /// See and register series
     #[command(subcommand)]
     Series(series::Verb),
+    /// See what waits to be delivered, and decide about what cannot be
+    #[command(subcommand)]
+    Queue(queue::Verb),
+    /// Verify and export the log of what was sent or refused
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Check, resolve and convert SenML packs, for people who debug a gateway
     Senml(senml::SenmlArgs),
 }
@@ -128,6 +136,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Run => run::run(&Config::load(file)?).await,
         Verb::Consent(verb) => verb.run(&Config::load(file)?).await,
         Verb::Series(verb) => verb.run(&Config::load(file)?).await,
+        Verb::Queue(verb) => verb.run(&Config::load(file)?).await,
+        Verb::Audit(verb) => verb.run(&Config::load(file)?).await,
         Verb::Senml(_) => Ok(()), // done above, without a runtime
     }
 }

@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod consent;
 pub mod decision;
+pub mod disclosure;
 pub mod name;
 pub mod party;
 pub mod period;

@@ -22,8 +22,6 @@ pub struct Direct<'a> {
     pub item: Option<&'a str>,
     /// `<sensml …>…</sensml>`, a document of its own.
     pub payload: &'a [u8],
-    /// All that is inside the stanza, as it came.
-    pub content: &'a [u8],
 }
 
 const END: &[u8] = b"</sensml></item></publish></pubsub></iq>";
@@ -60,7 +58,6 @@ pub fn read(stanza: &[u8]) -> Option<Direct<'_>> {
     if !set {
         return None;
     }
-    let content = rest;
     let (namespace, rest) = only_attribute(rest, b"<pubsub ", b"xmlns")?;
     if namespace != ns::PUBSUB {
         return None;
@@ -79,7 +76,7 @@ pub fn read(stanza: &[u8]) -> Option<Direct<'_>> {
         return None;
     }
     let payload = stanza.get(start..payload_end)?;
-    Some(Direct { from: from?, to: to?, id: id?, node, item, payload, content })
+    Some(Direct { from: from?, to: to?, id: id?, node, item, payload })
 }
 
 /// A start tag with exactly this attribute: its value, and what comes behind the tag.
@@ -106,20 +103,6 @@ fn attribute(bytes: &[u8]) -> Option<(&[u8], &str, &[u8])> {
     Some((name, std::str::from_utf8(value).ok()?, &behind[1..]))
 }
 
-/// All that is inside a stanza: what comes behind its start tag.
-pub fn content(stanza: &[u8]) -> &[u8] {
-    let mut quote = None;
-    for (place, &byte) in stanza.iter().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return &stanza[place + 1..],
-            (None, b'\'' | b'"') => quote = Some(byte),
-            (Some(open), close) if open == close => quote = None,
-            _ => {}
-        }
-    }
-    &[]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,8 +119,6 @@ mod tests {
         assert_eq!((direct.node, direct.item), ("urn:a", Some("7")));
         let payload = std::str::from_utf8(direct.payload).unwrap();
         assert!(payload.starts_with("<sensml xmlns=") && payload.ends_with("</sensml>"));
-        assert_eq!(direct.content, content(STANZA.as_bytes()));
-        assert!(direct.content.starts_with(b"<pubsub"));
         let without_id = STANZA.replace("<item id='7'>", "<item>");
         assert_eq!(read(without_id.as_bytes()).unwrap().item, None);
     }
@@ -169,7 +150,6 @@ mod tests {
         assert_eq!(read(b""), None);
         for cut in 0..STANZA.len() {
             let _ = read(&STANZA.as_bytes()[..cut]);
-            let _ = content(&STANZA.as_bytes()[..cut]);
         }
     }
 }

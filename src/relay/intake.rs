@@ -13,7 +13,8 @@ use super::pack::Pack;
 use super::rights::{Rights, Subscriber};
 use crate::domain::clock::Now;
 use crate::domain::consent::{ConsentKey, Mode};
-use crate::domain::decision::{self, Decision, Question};
+use crate::domain::decision::{self, Decision, Denial, Question};
+use crate::domain::subscription::SubscriptionKey;
 use crate::senml::Invalid;
 
 /// Why a publish is refused whole. The router turns it into a stanza error (DESIGN §2).
@@ -46,6 +47,12 @@ pub enum Refusal {
     TooManyRecords {
         /// The operator's limit.
         limit: usize,
+    },
+    /// `resource-constraint` (wait): faster than one sender may.
+    #[error("you publish more than {per_second} times a second; wait a moment, then send again")]
+    TooFast {
+        /// The operator's limit.
+        per_second: u32,
     },
     /// `resource-constraint` (wait): too much is waiting.
     #[error("too many packs are waiting to be delivered; try again later")]
@@ -88,10 +95,30 @@ fn is_at_or_below(name: &str, node: &str) -> bool {
     name.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// What was decided about a pack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// What may leave.
+    pub owed: Vec<Owed>,
+    /// What stays behind, though somebody subscribes to it.
+    pub denied: Vec<Denied>,
+}
+
+/// Records that stay behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// Whose subscription they would have served.
+    pub subscription: SubscriptionKey,
+    /// Why they may not.
+    pub reason: Denial,
+    /// Which.
+    pub records: Selection,
+}
+
 /// Decides for every record and every subscriber what is owed of a pack.
 ///
 /// Each recipient address gets a record once, under its most specific subscription.
-pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Vec<Owed> {
+pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
     let mut found = Collected::default();
     for (place, name) in pack.names().enumerate() {
         let registration = rights.registration(name);
@@ -111,13 +138,14 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Vec<Owed> {
             }
         }
     }
-    found.into_list(pack)
+    found.into_verdicts(pack)
 }
 
-/// What was permitted so far: records by subscription and basis, in the order first seen.
+/// What was decided so far: records by subscription and basis or reason, in the order first seen.
 #[derive(Default)]
 struct Collected {
     list: Vec<(Owed, usize)>,
+    denied: Vec<Denied>,
     places: HashMap<(u64, Basis), usize>,
 }
 
@@ -156,10 +184,10 @@ impl Collected {
         let theirs: Vec<_> =
             rights.consents(name).filter(|(_, c)| c.recipient == subscriber.recipient).collect();
         if theirs.is_empty() {
-            return;
+            return self.deny(subscriber, Denial::NoneRegistered, pack.records_of(place));
         }
         let key_of = |id| theirs.iter().find(|(_, c)| c.id == id).map(|(key, _)| *key);
-        let decide = |time| -> Option<ConsentKey> {
+        let decide = |time| -> Result<ConsentKey, Denial> {
             let question = Question {
                 series: name,
                 time,
@@ -168,31 +196,52 @@ impl Collected {
                 now: now.wall,
             };
             match decision::decide(theirs.iter().map(|(_, c)| *c), question) {
-                Decision::Permit(consent) => key_of(consent.id),
-                Decision::Deny(_) => None,
+                Decision::Permit(consent) => key_of(consent.id).ok_or(Denial::NoneRegistered),
+                Decision::Deny(reason) => Err(reason),
             }
         };
         // Without a data window the answer is the same for every record of the series.
         if theirs.iter().all(|(_, c)| c.data_from.is_none() && c.data_until.is_none()) {
-            if let Some(key) = decide(0.0) {
-                self.whole_series(subscriber, Basis::Consent(key), pack, place);
+            match decide(0.0) {
+                Ok(key) => self.whole_series(subscriber, Basis::Consent(key), pack, place),
+                Err(reason) => self.deny(subscriber, reason, pack.records_of(place)),
             }
             return;
         }
         for record in pack.records_of(place) {
-            if let Some(key) = decide(pack.time(record as usize)) {
-                let (owed, count) = self.entry(subscriber, Basis::Consent(key));
-                if let Selection::Some(records) = &mut owed.records {
-                    records.push(record);
-                    *count += 1;
+            match decide(pack.time(record as usize)) {
+                Ok(key) => {
+                    let (owed, count) = self.entry(subscriber, Basis::Consent(key));
+                    if let Selection::Some(records) = &mut owed.records {
+                        records.push(record);
+                        *count += 1;
+                    }
                 }
+                Err(reason) => self.deny(subscriber, reason, std::iter::once(record)),
             }
         }
     }
 
-    fn into_list(self, pack: &Pack) -> Vec<Owed> {
+    fn deny(&mut self, subscriber: &Subscriber, reason: Denial, denied: impl Iterator<Item = u32>) {
+        let subscription = subscriber.key;
+        let held = self.denied.iter_mut().find(|d| d.subscription == subscription && d.reason == reason);
+        match held.map(|held| &mut held.records) {
+            Some(Selection::Some(records)) => records.extend(denied),
+            _ => {
+                self.denied.push(Denied { subscription, reason, records: Selection::Some(denied.collect()) })
+            }
+        }
+    }
+
+    fn into_verdicts(mut self, pack: &Pack) -> Verdicts {
         let whole = pack.len();
-        self.list
+        for denied in &mut self.denied {
+            if let Selection::Some(records) = &mut denied.records {
+                records.sort_unstable();
+            }
+        }
+        let owed = self
+            .list
             .into_iter()
             .map(|(mut owed, count)| {
                 if count == whole {
@@ -202,7 +251,8 @@ impl Collected {
                 }
                 owed
             })
-            .collect()
+            .collect();
+        Verdicts { owed, denied: self.denied }
     }
 }
 

@@ -7,13 +7,16 @@ use std::time::Duration;
 use jid::BareJid;
 
 use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
-use super::intake::{self, Recent, Refusal};
+use super::disclosure;
+use super::intake::{self, Recent, Refusal, Verdicts};
 use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
 use super::rights::{Rights, Update};
+use super::throttle::Throttle;
 use crate::domain::clock::Now;
 use crate::domain::consent::Consent;
-use crate::domain::decision;
+use crate::domain::decision::{self, Denial};
+use crate::domain::disclosure::{Line, Why};
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::event::{self, Terms};
 use crate::protocol::ping;
@@ -32,6 +35,9 @@ const WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// How long a delivered row stays, so that an item published again after a crash is known again.
 const KEEP_DELIVERED: Duration = Duration::from_secs(600);
 
+/// In place of a digest: this row was not published but revived, so it says nothing of the item's last content.
+const REVIVED: u64 = 0;
+
 /// What the relay needs to know of its surroundings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -45,6 +51,8 @@ pub struct Settings {
     pub run: String,
     /// Deliveries are of type `headline`, which servers drop for accounts that are offline.
     pub headline: bool,
+    /// How often one sender may publish in a second; 0 for no limit.
+    pub publishes_per_second: u32,
     /// The most records in one pack.
     pub pack_records: usize,
     /// The most (item, destination) pairs that may wait.
@@ -79,9 +87,6 @@ pub struct Publish<'a> {
     pub node: Option<String>,
     /// Item ids and payloads. Without a node, one payload.
     pub items: Vec<(Option<String>, Payload<'a>)>,
-    /// Of the content as it came, to know the same publish again: a pack of relative times that is sent
-    /// again is the same, though it would resolve to other times.
-    pub digest: u64,
 }
 
 /// A node and an item on it.
@@ -133,6 +138,8 @@ pub struct Counts {
     pub expired: u64,
     /// Deliveries dropped because the consent or the subscription had ended.
     pub withheld: u64,
+    /// Dead letters owed again.
+    pub revived: u64,
 }
 
 /// One accepted item.
@@ -150,6 +157,10 @@ struct Entry {
     /// How many destinations still need it here.
     wanted: usize,
     size: usize,
+    /// The dead letter that it revives.
+    letter: Option<u64>,
+    /// What of `owed` the disclosure log was told not to be sent.
+    told: Vec<usize>,
 }
 
 /// One item that was found right.
@@ -164,8 +175,9 @@ struct Part {
 }
 
 impl Part {
-    fn new(node: Arc<str>, item: Arc<str>, digest: u64, pack: Pack) -> Result<Self, Refusal> {
-        Ok(Part { node, item, digest, payload: pack.to_bytes()?, pack })
+    fn new(node: Arc<str>, item: Arc<str>, pack: Pack) -> Result<Self, Refusal> {
+        let payload = pack.to_bytes()?;
+        Ok(Part { node, item, digest: pack.digest(&payload), payload, pack })
     }
 }
 
@@ -182,6 +194,7 @@ pub struct Relay {
     settings: Settings,
     rights: Rights,
     recent: Recent,
+    throttle: Throttle,
     deliveries: Deliveries,
     window: HashMap<u64, Entry>,
     window_order: VecDeque<u64>,
@@ -195,6 +208,8 @@ pub struct Relay {
     pruned: u64,
     housekeeping: bool,
     steps: VecDeque<Step>,
+    /// Dead letters taken up, so that none is revived twice.
+    revived: HashSet<u64>,
     counts: Counts,
 }
 
@@ -204,6 +219,7 @@ impl Relay {
         let seed = intake::hash(settings.run.as_bytes());
         let deliveries = Deliveries::new(settings.patience.clone(), seed);
         Relay {
+            throttle: Throttle::new(settings.publishes_per_second),
             settings,
             rights: Rights::default(),
             recent: Recent::default(),
@@ -218,6 +234,7 @@ impl Relay {
             pruned: 0,
             housekeeping: false,
             steps: VecDeque::new(),
+            revived: HashSet::new(),
             counts: Counts::default(),
         }
     }
@@ -243,7 +260,9 @@ impl Relay {
     /// Takes in a row of the journal from an earlier run, in order.
     pub fn recover(&mut self, outline: &Outline) {
         self.last_seq = self.last_seq.max(outline.seq);
-        self.recent.note(&outline.node, &outline.item, outline.digest);
+        if outline.digest != REVIVED {
+            self.recent.note(&outline.node, &outline.item, outline.digest);
+        }
         let Some(list) = owed::decode(&outline.owed) else {
             tracing::warn!(seq = outline.seq, "a row of the journal cannot be read and is passed over");
             return;
@@ -284,13 +303,16 @@ impl Relay {
 
     /// As [`Self::publish`], for one who asks again in another way when it is refused.
     pub fn try_publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
-        let Publish { reply_to, sender, node, items, digest } = publish;
+        let Publish { reply_to, sender, node, items } = publish;
         match &node {
             Some(node) => intake::may_publish(&self.rights, &sender, node)?,
             None if !self.rights.is_producer(&sender) => {
                 return Err(Refusal::Forbidden { what: "here".into() });
             }
             None => {}
+        }
+        if !self.throttle.admit(&sender, now.mono) {
+            return Err(Refusal::TooFast { per_second: self.settings.publishes_per_second });
         }
         if items.is_empty() {
             return Err(Refusal::Incomplete("there is no item in this publish"));
@@ -300,8 +322,7 @@ impl Relay {
         }
         let mut parts = Vec::with_capacity(items.len());
         let mut records = 0;
-        for (place, (id, payload)) in items.into_iter().enumerate() {
-            let digest = digest.wrapping_add(place as u64);
+        for (id, payload) in items {
             let pack = Pack::read(&payload, now.seconds(), self.settings.pack_records)?;
             records += pack.len();
             if records > self.settings.pack_records {
@@ -313,10 +334,10 @@ impl Relay {
                 None => self.new_item_id(parts.len()).into(),
             };
             match &node {
-                Some(node) => parts.push(Part::new(node.as_str().into(), item, digest, pack)?),
+                Some(node) => parts.push(Part::new(node.as_str().into(), item, pack)?),
                 None => {
                     for (name, pack) in pack.by_series()? {
-                        parts.push(Part::new(name, Arc::clone(&item), digest, pack)?);
+                        parts.push(Part::new(name, Arc::clone(&item), pack)?);
                     }
                 }
             }
@@ -342,31 +363,67 @@ impl Relay {
     }
 
     fn append(&mut self, publisher: &Arc<str>, part: Part, now: Now) {
-        self.last_seq += 1;
-        let owed = intake::owed(&self.rights, &part.pack, now);
+        let verdicts = intake::owed(&self.rights, &part.pack, now);
         let row = Row {
-            seq: self.last_seq,
+            seq: 0,
             accepted_at: now.wall.as_millisecond(),
-            publisher: Arc::clone(publisher),
-            node: Arc::clone(&part.node),
-            item: Arc::clone(&part.item),
-            digest: part.digest,
-            owed: owed::encode(&owed),
-            payload: part.payload,
-        };
-        self.next.entries.push(Entry {
-            seq: row.seq,
-            accepted_at: row.accepted_at,
             publisher: Arc::clone(publisher),
             node: part.node,
             item: part.item,
-            owed,
-            size: part.pack.footprint() + row.owed.len() * 8 + 400,
-            pack: part.pack,
+            digest: part.digest,
+            owed: owed::encode(&verdicts.owed),
+            payload: part.payload,
+        };
+        self.enter(row, part.pack, verdicts, None);
+    }
+
+    /// Puts a row at the end of the journal.
+    fn enter(&mut self, mut row: Row, pack: Pack, verdicts: Verdicts, letter: Option<u64>) {
+        self.last_seq += 1;
+        row.seq = self.last_seq;
+        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, letter.is_some());
+        self.next.batch.disclosures.extend(line);
+        self.next.batch.revived.extend(letter);
+        self.next.entries.push(Entry {
+            seq: row.seq,
+            accepted_at: row.accepted_at,
+            publisher: Arc::clone(&row.publisher),
+            node: Arc::clone(&row.node),
+            item: Arc::clone(&row.item),
+            owed: verdicts.owed,
+            size: pack.footprint() + row.owed.len() * 8 + 400,
+            pack,
             rendered: Vec::new(),
             wanted: 0,
+            letter,
+            told: Vec::new(),
         });
         self.next.batch.rows.push(row);
+    }
+
+    /// Owes a dead letter again, to its recipient alone, as a new row of the journal. `row` is what it was
+    /// in the journal.
+    pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, now: Now) {
+        let (Some(mut owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
+            tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
+            return;
+        };
+        if !self.revived.insert(letter) {
+            return;
+        }
+        let key = SubscriptionKey(subscription);
+        owed.retain(|owed| owed.subscription == key);
+        if owed.is_empty() || self.rights.subscriber(key).is_none() {
+            let line = disclosure::dropped_from(row.seq, key, None, Why::Ended);
+            self.next.batch.disclosures.push(line);
+            self.next.batch.revived.push(letter);
+            return;
+        }
+        self.counts.revived += 1;
+        row.accepted_at = now.wall.as_millisecond();
+        row.digest = REVIVED;
+        row.owed = owed::encode(&owed);
+        self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, Some(letter));
     }
 
     /// What to write to the journal next; nothing while a commit is under way.
@@ -386,7 +443,14 @@ impl Relay {
             return None;
         }
         let mut group = std::mem::take(&mut self.next);
-        let batch = std::mem::take(&mut group.batch);
+        let mut batch = std::mem::take(&mut group.batch);
+        batch.at = now.wall.as_millisecond();
+        let dropped = batch.disclosures.iter().filter(|line| matches!(line, Line::Dropped(_)));
+        group.batch.disclosures = dropped.cloned().collect();
+        batch.disclosures.extend(batch.destinations.iter().map(|destination| Line::Confirmed {
+            domain: destination.domain.as_str().into(),
+            seq: destination.confirmed,
+        }));
         group.batch.destinations.clone_from(&batch.destinations);
         group.batch.dead_letters.clone_from(&batch.dead_letters);
         self.committing = Some(group);
@@ -413,8 +477,12 @@ impl Relay {
         if !kept {
             self.deliveries.put_back_moved(&group.batch.destinations);
             self.next.batch.dead_letters.extend(group.batch.dead_letters);
-            for entry in &group.entries {
-                self.recent.forget(&entry.node, &entry.item);
+            self.next.batch.disclosures.extend(group.batch.disclosures);
+            for entry in group.entries {
+                match entry.letter {
+                    Some(letter) => self.enter_again(entry, letter),
+                    None => self.recent.forget(&entry.node, &entry.item),
+                }
             }
             let failed = group.settled.into_iter().map(|mut settled| {
                 settled.outcome = Err(Refusal::Storage);
@@ -435,6 +503,23 @@ impl Relay {
                 self.keep(entry);
             }
         }
+    }
+
+    /// A revived row that could not be written: nobody else would ask for it again.
+    fn enter_again(&mut self, entry: Entry, letter: u64) {
+        // It came from the journal, so it can be written there.
+        let Ok(payload) = entry.pack.to_bytes() else { return };
+        let row = Row {
+            seq: 0,
+            accepted_at: entry.accepted_at,
+            publisher: entry.publisher,
+            node: entry.node,
+            item: entry.item,
+            digest: REVIVED,
+            owed: owed::encode(&entry.owed),
+            payload,
+        };
+        self.enter(row, entry.pack, Verdicts { owed: entry.owed, denied: Vec::new() }, Some(letter));
     }
 
     /// Publishes whose fate is known by now.
@@ -548,9 +633,11 @@ impl Relay {
         let Some(mut entry) = self.window.remove(&seq) else { return };
         let age = now.wall.as_millisecond() - entry.accepted_at;
         let live = u128::try_from(age).is_ok_and(|age| age < self.settings.time_to_live.as_millis());
+        let mut unsent = Vec::new();
         for place in 0..entry.owed.len() {
             let owed = &entry.owed[place];
             let Some(subscriber) = self.rights.subscriber(owed.subscription) else {
+                unsent.push((place, Why::Ended));
                 continue;
             };
             if &*subscriber.domain != domain || self.deliveries.is_dead(domain, seq, owed.subscription.0) {
@@ -559,11 +646,16 @@ impl Relay {
             // A clock that stepped back makes an item look younger, never too old.
             if age >= 0 && !live {
                 self.counts.expired += 1;
+                unsent.push((place, Why::Expired));
                 continue;
             }
-            let Some((terms, selection)) = self.permitted(&entry, owed, now) else {
-                self.counts.withheld += 1;
-                continue;
+            let (terms, selection) = match self.permitted(&entry, owed, now) {
+                Ok(permitted) => permitted,
+                Err(why) => {
+                    self.counts.withheld += 1;
+                    unsent.push((place, why));
+                    continue;
+                }
             };
             let to = subscriber.wish.jid.as_str().to_owned();
             let id = self.message_id(seq, owed.subscription.0, place);
@@ -588,19 +680,34 @@ impl Relay {
                 self.counts.sent += 1;
             }
         }
+        self.tell_unsent(&mut entry, unsent);
         self.window.insert(seq, entry);
     }
 
+    /// Tells the disclosure log what of an item is not sent, each once.
+    fn tell_unsent(&mut self, entry: &mut Entry, unsent: Vec<(usize, Why)>) {
+        for (place, why) in unsent {
+            if !entry.told.contains(&place) {
+                entry.told.push(place);
+                let line = disclosure::dropped(entry.seq, &entry.owed[place], why);
+                self.next.batch.disclosures.push(line);
+            }
+        }
+    }
+
     /// What of it may leave now, and under which terms: the consent is asked again at every send.
-    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Option<(Terms, Selection)> {
+    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Result<(Terms, Selection), Why> {
         match owed.basis {
-            Basis::Own => Some((Terms::own(), owed.records.clone())),
-            Basis::Open => Some((Terms::open(), owed.records.clone())),
+            Basis::Own => Ok((Terms::own(), owed.records.clone())),
+            Basis::Open => Ok((Terms::open(), owed.records.clone())),
             Basis::Consent(key) => {
-                let consent = self.rights.consent(key)?;
-                decision::may_leave_now(consent, now.wall).ok()?;
+                let consent = self.rights.consent(key).ok_or(Why::Ended)?;
+                decision::may_leave_now(consent, now.wall).map_err(Why::Withheld)?;
                 let selection = still_covered(consent, &entry.pack, &owed.records);
-                (selection != Selection::Some(Vec::new())).then(|| (Terms::of(consent), selection))
+                if selection == Selection::Some(Vec::new()) {
+                    return Err(Why::Withheld(Denial::OutsideDataWindow));
+                }
+                Ok((Terms::of(consent), selection))
             }
         }
     }
@@ -645,6 +752,8 @@ impl Relay {
                 pack,
                 rendered: Vec::new(),
                 wanted: 1,
+                letter: None,
+                told: Vec::new(),
             });
         }
         self.deliveries.loaded(&load.domain, &load.seqs, &found);
@@ -700,6 +809,13 @@ impl Relay {
             let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { continue };
             self.counts.dead += 1;
             let entry = self.window.get(&seq);
+            let key = SubscriptionKey(subscription);
+            let why = Why::Undeliverable(condition.as_str().into());
+            let line = match entry.and_then(|e| e.owed.iter().find(|owed| owed.subscription == key)) {
+                Some(owed) => disclosure::dropped(seq, owed, why),
+                None => disclosure::dropped_from(seq, key, None, why),
+            };
+            self.next.batch.disclosures.push(line);
             self.next.batch.dead_letters.push(DeadLetter {
                 seq,
                 subscription,

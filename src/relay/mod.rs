@@ -12,15 +12,19 @@
 //! - [`rights`]: who may publish, who subscribes, who consented: in memory, following the store.
 //! - [`pack`]: the records of one item, and how they are kept.
 //! - [`owed`]: who is owed what of an item, as it stands in the journal.
+//! - [`throttle`]: how fast one sender may publish.
 //! - [`intake`]: is this publish right, and what follows from it?
+//! - [`disclosure`]: what the disclosure log is told of it.
 //! - [`delivery`]: what each destination was sent and has confirmed.
 //! - [`machine`]: the [`Relay`] itself, which joins them.
 
 pub mod delivery;
+pub mod disclosure;
 pub mod intake;
 pub mod machine;
 pub mod owed;
 pub mod pack;
 pub mod rights;
+pub mod throttle;
 
 pub use machine::{Relay, Settings};

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
-use super::intake::Refusal;
+use super::intake::{Refusal, hash};
 use super::owed::Selection;
 use crate::protocol::publish::Payload;
 use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, Unwritable, read, write};
+
+/// A moment to resolve relative times at when it does not matter when, seconds since 1970.
+const ELSEWHERE: f64 = 2_000_000_000.0;
 
 /// Resolved records (RFC 8428 §4.6) that can be written and read again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pack {
     resolved: Resolved,
+    /// Of a pack of relative times, as it would be at another moment: sent again it is the same pack,
+    /// though it resolves to other times.
+    relative: Option<u64>,
 }
 
 impl Pack {
@@ -23,11 +29,17 @@ impl Pack {
         // The stanza that brought it was bounded already.
         let limits = Limits { bytes: usize::MAX, records: records_max, ..Limits::default() };
         let options = Options { limits, ..Options::default() };
-        let resolved = read(format, bytes, now, &options).map_err(|invalid| match invalid.reason {
+        let invalid = |invalid: Invalid| match invalid.reason {
             Reason::TooManyRecords => Refusal::TooManyRecords { limit: records_max },
             _ => Refusal::Invalid(Box::new(invalid)),
-        })?;
-        let pack = Pack { resolved };
+        };
+        let resolved = read(format, bytes, now, &options).map_err(invalid)?;
+        let mut pack = Pack { resolved, relative: None };
+        if pack.resolved.is_relative() {
+            let elsewhere =
+                Pack { resolved: read(format, bytes, ELSEWHERE, &options).map_err(invalid)?, relative: None };
+            pack.relative = Some(hash(&elsewhere.to_bytes()?));
+        }
         // What is accepted must be deliverable. A text that came as XML can go as XML; JSON strings may
         // hold what XML cannot.
         if format != Format::Xml {
@@ -41,6 +53,12 @@ impl Pack {
         self.written(Format::Cbor, &Selection::All).map_err(unwritable)
     }
 
+    /// Of the content, to know the same item again, in whatever shape it comes. `bytes` are what
+    /// [`Self::to_bytes`] wrote.
+    pub fn digest(&self, bytes: &[u8]) -> u64 {
+        self.relative.unwrap_or_else(|| hash(bytes))
+    }
+
     fn written(&self, format: Format, selection: &Selection) -> Result<Vec<u8>, Unwritable> {
         let mut out = Vec::with_capacity(80 + self.len() * if format == Format::Cbor { 14 } else { 40 });
         write(format, Profile::Standard, self.select(selection), &mut out)?;
@@ -52,7 +70,7 @@ impl Pack {
         let limits = Limits { bytes: usize::MAX, records: usize::MAX, ..Limits::default() };
         // Written times are absolute, so `now` counts for nothing.
         let resolved = read(Format::Cbor, bytes, 0.0, &Options { limits, ..Options::default() }).ok()?;
-        Some(Pack { resolved })
+        Some(Pack { resolved, relative: None })
     }
 
     fn select<'a>(&'a self, selection: &'a Selection) -> crate::senml::Selection<'a> {
@@ -93,7 +111,10 @@ impl Pack {
         for (place, name) in self.resolved.names().iter().enumerate() {
             let records = Selection::Some(self.records_of(place).collect());
             let bytes = self.written(Format::Cbor, &records).map_err(unwritable)?;
-            parts.extend(Pack::from_bytes(&bytes).map(|pack| (Arc::clone(name), pack)));
+            parts.extend(Pack::from_bytes(&bytes).map(|mut pack| {
+                pack.relative = self.relative;
+                (Arc::clone(name), pack)
+            }));
         }
         Ok(parts)
     }
@@ -173,6 +194,21 @@ mod tests {
         assert_eq!(pack.records_of(1).collect::<Vec<_>>(), [1], "in order of time");
         assert_eq!(pack.first_record_of(1), 2, "in order of the pack");
         assert!(Pack::from_bytes(b"nonsense").is_none());
+    }
+
+    #[test]
+    fn the_same_content_is_known_in_whatever_shape() {
+        let digest = |payload: Payload<'_>, now| {
+            let pack = Pack::read(&payload, now, 10).unwrap();
+            pack.digest(&pack.to_bytes().unwrap())
+        };
+        let absolute = "<senml n='a' t='1763679600' v='1.50'/>";
+        let json = || Payload::Json(r#"[ {"bn":"a","bt":1763679600,"v":1.5} ]"#.into());
+        assert_eq!(digest(sensml(absolute), 1.7e9), digest(json(), 1.8e9));
+        let relative = "<senml n='a' t='-5' v='1'/>";
+        assert_eq!(digest(sensml(relative), 1.7e9), digest(sensml(relative), 1.8e9));
+        assert_ne!(digest(sensml(relative), 1.7e9), digest(sensml("<senml n='a' t='-6' v='1'/>"), 1.7e9));
+        assert_ne!(digest(sensml(absolute), 1.7e9), digest(sensml(relative), 1.7e9));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Subscriber {
     pub recipient: BareJid,
     /// Where its stanzas go: the domain of the address.
     pub domain: Arc<str>,
+    /// The address as text, shared by all lines of the disclosure log that name it.
+    pub address: Arc<str>,
 }
 
 /// The index.
@@ -103,7 +105,8 @@ impl Rights {
             let domain = self.domain(wish.jid.domain().as_str());
             self.subscriptions.push(&wish.node, key);
             let recipient = wish.jid.to_bare();
-            self.subscribers.insert(key, Subscriber { key, recipient, domain, wish });
+            let address = wish.jid.as_str().into();
+            self.subscribers.insert(key, Subscriber { key, recipient, domain, address, wish });
         }
     }
 

@@ -288,6 +288,7 @@ impl Assembler {
         }
         let name = self.resolved_name(seen)?;
         let time = self.base.time + self.current.time;
+        self.out.relative |= time < ABSOLUTE;
         let time = if time < ABSOLUTE { self.now + time } else { time };
         let value = match self.current.value {
             Stored::Number(number) => Stored::Number(self.base.value + number),

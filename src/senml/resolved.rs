@@ -21,6 +21,7 @@ pub struct Resolved {
     pub(super) data: Vec<u8>,
     pub(super) version: Option<u64>,
     pub(super) positions: usize,
+    pub(super) relative: bool,
     /// Room in which names are put together.
     pub(super) scratch: String,
 }
@@ -112,6 +113,11 @@ impl Resolved {
         self.positions
     }
 
+    /// Whether any time was relative to now (RFC 8428 §4.5.3), so that the pack resolves differently later.
+    pub fn is_relative(&self) -> bool {
+        self.relative
+    }
+
     /// All records, for a writer.
     pub fn all(&self) -> Selection<'_> {
         Selection { pack: self, indices: None }
@@ -132,6 +138,7 @@ impl Resolved {
         self.data.clear();
         self.version = None;
         self.positions = 0;
+        self.relative = false;
     }
 
     /// Puts the records into chronological order; equal times keep theirs (decision A14).

@@ -1,5 +1,5 @@
-//! What changed, in order. Every write to series, consents and subscriptions leaves a line here in the
-//! same transaction; the running service reads the lines behind the last one it knows.
+//! What changed, in order. Every write to series, consents and subscriptions, and every wish to try a dead
+//! letter again, leaves a line here in the same transaction; the running service reads the lines behind the last one it knows.
 
 use jiff::Timestamp;
 use sqlx::Row;
@@ -16,6 +16,8 @@ pub enum Kind {
     Consent,
     /// A subscription.
     Subscription,
+    /// A dead letter that the operator wants tried again.
+    DeadLetter,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
             Kind::Series => "series",
             Kind::Consent => "consent",
             Kind::Subscription => "subscription",
+            Kind::DeadLetter => "dead-letter",
         }
     }
 
@@ -32,6 +35,7 @@ impl Kind {
             "series" => Ok(Kind::Series),
             "consent" => Ok(Kind::Consent),
             "subscription" => Ok(Kind::Subscription),
+            "dead-letter" => Ok(Kind::DeadLetter),
             other => Err(StoreError::row(format!("a change of kind '{other}'"))),
         }
     }

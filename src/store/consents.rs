@@ -7,8 +7,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use super::changes::{self, Kind};
-use super::{Store, StoreError, millis, next_key, subscriptions, timestamp};
+use super::{Store, StoreError, disclosures, millis, next_key, subscriptions, timestamp};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State};
+use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
 use crate::domain::subscription::{Format, Subscription};
@@ -61,7 +62,8 @@ impl Store {
         }
         let key = next_key(&mut tx, "consent").await?;
         insert(&mut tx, key, consent).await?;
-        note_event(&mut tx, key, at, None, consent.state, actor, None).await?;
+        let step = note_event(&mut tx, key, consent, at, None, actor, None).await?;
+        disclosures::append(&mut tx, millis(at), &[step]).await?;
         changes::note(&mut tx, Kind::Consent, key, at).await?;
         if subscribe && consent.modes.notify && consent.state == State::Active {
             for scope in &consent.scope {
@@ -105,7 +107,8 @@ impl Store {
             .bind(key)
             .execute(&mut *tx)
             .await?;
-        note_event(&mut tx, key, at, Some(before), next, actor, reason).await?;
+        let step = note_event(&mut tx, key, &consent, at, Some(before), actor, reason).await?;
+        disclosures::append(&mut tx, millis(at), &[step]).await?;
         changes::note(&mut tx, Kind::Consent, key, at).await?;
         let ended = end_subscriptions(&mut tx, &consent, at).await?;
         tx.commit().await?;
@@ -126,10 +129,21 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The consents that have not ended, oldest first.
-    pub async fn standing_consents(&self) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE state IN ('requested', 'active', 'suspended') ORDER BY key");
-        sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(self.pool()).await?.iter().map(read).collect()
+    /// Up to `limit` consents that have not ended, after `key`, oldest first.
+    pub async fn standing_consents(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE key > ? AND state IN ('requested', 'active', 'suspended') ORDER BY key LIMIT ?"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(after.cast_signed())
+            .bind(limit)
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(read).collect()
     }
 
     /// The consents that match, oldest first.
@@ -185,29 +199,44 @@ async fn insert(conn: &mut SqliteConnection, key: i64, consent: &Consent) -> Res
     Ok(())
 }
 
+/// Notes a step of a consent, which stands where the step leads. The line is for the disclosure log, to be
+/// appended in the same transaction.
 async fn note_event(
     conn: &mut SqliteConnection,
-    consent: i64,
+    key: i64,
+    consent: &Consent,
     at: Timestamp,
     from: Option<State>,
-    to: State,
     actor: &str,
     note: Option<&str>,
-) -> Result<(), StoreError> {
-    let key = next_key(conn, "consent_event").await?;
+) -> Result<Line, StoreError> {
+    let event = next_key(conn, "consent_event").await?;
     sqlx::query(
         "INSERT INTO consent_event (key, consent, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
+    .bind(event)
     .bind(key)
-    .bind(consent)
     .bind(millis(at))
     .bind(from.map(State::as_str))
-    .bind(to.as_str())
+    .bind(consent.state.as_str())
     .bind(actor)
     .bind(note)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(Line::Consent(Box::new(ConsentStep {
+        event: event.unsigned_abs(),
+        consent: ConsentKey(key.unsigned_abs()),
+        id: consent.id,
+        revision: consent.revision,
+        subject: consent.subject.to_string().into(),
+        recipient: consent.recipient.as_str().into(),
+        terms: disclosures::terms(consent)?,
+        at: millis(at),
+        from,
+        to: consent.state,
+        actor: actor.into(),
+        note: note.map(Into::into),
+    })))
 }
 
 /// Ends the subscriptions that rested on a consent and on no other that still stands.
@@ -288,7 +317,7 @@ mod tests {
         consent.evidence = Some("signed form 12".into());
         store.add_consent(&consent, true, "admin", consent.since).await.unwrap();
         assert_eq!(store.consent(consent.id).await.unwrap().unwrap(), consent);
-        assert_eq!(store.all_subscriptions().await.unwrap().len(), 1);
+        assert_eq!(store.subscriptions(0, 10).await.unwrap().len(), 1);
         let again = store.add_consent(&consent, true, "admin", consent.since).await;
         assert!(matches!(again, Err(StoreError::Exists { .. })));
         assert_eq!(store.changes_after(0).await.unwrap().len(), 2);
@@ -309,7 +338,7 @@ mod tests {
         assert!(matches!(ended, Ended::Done(c, gone) if c.state == State::Revoked && gone.is_empty()));
         let ended = store.end_consent(second.id, State::Revoked, "admin", None, at).await.unwrap();
         assert!(matches!(ended, Ended::Done(_, gone) if gone == second.scope));
-        assert!(store.all_subscriptions().await.unwrap().is_empty());
+        assert!(store.subscriptions(0, 10).await.unwrap().is_empty());
         assert!(matches!(
             store.end_consent(first.id, State::Revoked, "admin", None, at).await.unwrap(),
             Ended::Refused(_)
@@ -318,7 +347,7 @@ mod tests {
             store.end_consent(Uuid::from_u128(77), State::Revoked, "admin", None, at).await.unwrap(),
             Ended::NotFound
         ));
-        assert!(store.standing_consents().await.unwrap().is_empty());
+        assert!(store.standing_consents(0, 10).await.unwrap().is_empty());
         let revoked = Filter { state: Some(State::Revoked), ..Filter::default() };
         assert_eq!(store.list_consents(&revoked).await.unwrap().len(), 2);
     }

@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row as _};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, disclosures};
+use crate::domain::disclosure::Line;
 
 /// One accepted item.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +88,12 @@ pub struct Batch {
     pub destinations: Vec<Destination>,
     /// Deliveries given up.
     pub dead_letters: Vec<DeadLetter>,
+    /// Dead letters, by number, that are owed again in `rows`.
+    pub revived: Vec<u64>,
+    /// What the disclosure log is told of all this.
+    pub disclosures: Vec<Line>,
+    /// When, milliseconds since 1970.
+    pub at: i64,
     /// Rows that nobody is owed any more: up to this seq and accepted before this time (milliseconds).
     pub prune: Option<(u64, i64)>,
 }
@@ -97,6 +104,8 @@ impl Batch {
         self.rows.is_empty()
             && self.destinations.is_empty()
             && self.dead_letters.is_empty()
+            && self.revived.is_empty()
+            && self.disclosures.is_empty()
             && self.prune.is_none()
     }
 }
@@ -170,6 +179,13 @@ pub async fn commit(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
         .execute(&mut *tx)
         .await?;
     }
+    for key in &batch.revived {
+        sqlx::query("DELETE FROM dead_letter WHERE key = ?")
+            .bind(key.cast_signed())
+            .execute(&mut *tx)
+            .await?;
+    }
+    disclosures::append(&mut tx, batch.at, &batch.disclosures).await?;
     if let Some((seq, before)) = batch.prune {
         sqlx::query(
             "DELETE FROM journal WHERE seq <= ? AND accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter)",
@@ -304,7 +320,7 @@ mod tests {
                 condition: "service-unavailable".into(),
                 at: 1,
             }],
-            prune: None,
+            ..Batch::default()
         };
         commit(&mut conn, &batch).await.unwrap();
         assert_eq!(store.journal_end().await.unwrap(), 77);

@@ -59,10 +59,18 @@ pub(super) async fn remove(
 }
 
 impl Store {
-    /// All subscriptions.
-    pub async fn all_subscriptions(&self) -> Result<Vec<(SubscriptionKey, Subscription)>, StoreError> {
+    /// Up to `limit` subscriptions after `key`, in order.
+    pub async fn subscriptions(
+        &self,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(SubscriptionKey, Subscription)>, StoreError> {
         let rows =
-            sqlx::query("SELECT key, jid, node, format FROM subscription").fetch_all(self.pool()).await?;
+            sqlx::query("SELECT key, jid, node, format FROM subscription WHERE key > ? ORDER BY key LIMIT ?")
+                .bind(after.cast_signed())
+                .bind(limit)
+                .fetch_all(self.pool())
+                .await?;
         rows.iter().map(read).collect()
     }
 

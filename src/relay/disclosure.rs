@@ -1,0 +1,101 @@
+//! What the relay tells the disclosure log: counts, names and times, never values.
+
+use std::sync::Arc;
+
+use super::intake::Verdicts;
+use super::owed::{Basis, Owed, Selection};
+use super::pack::Pack;
+use super::rights::Rights;
+use crate::domain::consent::ConsentKey;
+use crate::domain::disclosure::{Decided, Dropped, Ground, Line, Verdict, Why};
+use crate::domain::subscription::SubscriptionKey;
+use crate::store::journal::Row;
+
+/// What was decided about an item; nothing where nobody subscribes to it.
+pub fn decided(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, again: bool) -> Option<Line> {
+    let permitted = verdicts.owed.iter().map(|owed| {
+        let ground = match owed.basis {
+            Basis::Consent(key) => Ground::Consent(key),
+            Basis::Own => Ground::Own,
+            Basis::Open => Ground::Open,
+        };
+        (owed.subscription, ground, &owed.records)
+    });
+    let denied = verdicts.denied.iter().map(|d| (d.subscription, Ground::Denied(d.reason), &d.records));
+    let verdicts: Vec<Verdict> = permitted
+        .chain(denied)
+        .filter_map(|(key, ground, records)| verdict(rights, pack, &row.node, key, ground, records))
+        .collect();
+    (!verdicts.is_empty()).then(|| {
+        Line::Decided(Decided {
+            seq: row.seq,
+            publisher: Arc::clone(&row.publisher),
+            node: Arc::clone(&row.node),
+            item: Arc::clone(&row.item),
+            again,
+            verdicts,
+        })
+    })
+}
+
+fn verdict(
+    rights: &Rights,
+    pack: &Pack,
+    node: &str,
+    subscription: SubscriptionKey,
+    ground: Ground,
+    records: &Selection,
+) -> Option<Verdict> {
+    let recipient = Arc::clone(&rights.subscriber(subscription)?.address);
+    // Records are in the order of their times.
+    let (count, first, last) = match records {
+        Selection::All => (pack.len(), 0, pack.len().saturating_sub(1)),
+        Selection::Some(list) => (list.len(), *list.first()? as usize, *list.last()? as usize),
+    };
+    Some(Verdict {
+        subscription,
+        recipient,
+        ground,
+        series: series(pack, node, records),
+        records: u32::try_from(count).unwrap_or(u32::MAX),
+        first: millis(pack.time(first)),
+        last: millis(pack.time(last)),
+    })
+}
+
+/// The series of these records; none where the node is the only one.
+fn series(pack: &Pack, node: &str, records: &Selection) -> Vec<Arc<str>> {
+    let mut names = pack.names();
+    if pack.series_count() == 1 && names.next() == Some(node) {
+        return Vec::new();
+    }
+    let mut held = vec![false; pack.series_count()];
+    match records {
+        Selection::All => held.fill(true),
+        Selection::Some(list) => {
+            for record in list {
+                held[pack.name_of(*record as usize)] = true;
+            }
+        }
+    }
+    pack.names().zip(held).filter(|(_, held)| *held).map(|(name, _)| name.into()).collect()
+}
+
+/// Seconds as the log counts time. The cast saturates, as no time of a measurement is ever so far away.
+fn millis(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}
+
+/// Something owed that will not be sent.
+pub fn dropped(seq: u64, owed: &Owed, why: Why) -> Line {
+    let consent = match owed.basis {
+        Basis::Consent(key) => Some(key),
+        Basis::Own | Basis::Open => None,
+    };
+    dropped_from(seq, owed.subscription, consent, why)
+}
+
+/// The same, where it may not be known what it rested on.
+pub fn dropped_from(seq: u64, subscription: SubscriptionKey, consent: Option<ConsentKey>, why: Why) -> Line {
+    Line::Dropped(Dropped { seq, subscription, consent, why })
+}
