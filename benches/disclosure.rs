@@ -55,7 +55,7 @@ fn pack() -> Pack {
     let xml = format!(
         "<sensml xmlns='urn:ietf:params:xml:ns:senml'><senml bn='{SERIES}' bt='1763679600' bu='W' v='342'/>{rest}</sensml>"
     );
-    Pack::read(&Payload::Sensml(xml.into_bytes()), 1.7e9, 1000).expect("a pack")
+    Pack::read(&Payload::Sensml(xml.into_bytes().into()), 1.7e9, 1000).expect("a pack")
 }
 
 fn row(seq: u64) -> Row {
