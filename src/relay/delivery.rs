@@ -6,7 +6,7 @@
 //! the server took the whole batch, and only then the destination's cursor moves. One batch is under way
 //! per destination; what no answered ping covers is sent again, before anything later.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,7 +180,8 @@ pub struct Patience {
 #[derive(Debug)]
 pub struct Deliveries {
     patience: Patience,
-    destinations: HashMap<Arc<str>, Destination>,
+    /// In order, so that the same events are followed by the same steps.
+    destinations: BTreeMap<Arc<str>, Destination>,
     ready: VecDeque<Arc<str>>,
     pings: HashMap<u64, Arc<str>>,
     last_ping: u64,
@@ -197,7 +198,7 @@ impl Deliveries {
     pub fn new(patience: Patience, seed: u64) -> Self {
         Deliveries {
             patience,
-            destinations: HashMap::new(),
+            destinations: BTreeMap::new(),
             ready: VecDeque::new(),
             pings: HashMap::new(),
             last_ping: 0,

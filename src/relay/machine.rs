@@ -166,6 +166,7 @@ pub struct Relay {
     window: HashMap<u64, Entry>,
     window_order: VecDeque<u64>,
     window_bytes: usize,
+    window_limit: usize,
     last_seq: u64,
     next: Group,
     /// What the store is writing.
@@ -191,6 +192,7 @@ impl Relay {
             window: HashMap::new(),
             window_order: VecDeque::new(),
             window_bytes: 0,
+            window_limit: WINDOW_BYTES,
             last_seq,
             next: Group::default(),
             committing: None,
@@ -200,6 +202,11 @@ impl Relay {
             steps: VecDeque::new(),
             counts: Counts::default(),
         }
+    }
+
+    /// Keeps at most so many bytes of items in memory; what is over is read from the journal in its turn.
+    pub fn limit_window(&mut self, bytes: usize) {
+        self.window_limit = bytes;
     }
 
     /// Takes in what a row of the store has become.
@@ -445,7 +452,7 @@ impl Relay {
         self.window_bytes += entry.size;
         self.window_order.push_back(entry.seq);
         self.window.insert(entry.seq, entry);
-        while self.window_bytes > WINDOW_BYTES && self.window.len() > 1 {
+        while self.window_bytes > self.window_limit && self.window.len() > 1 {
             let Some(oldest) = self.window_order.pop_front() else { break };
             self.drop_from_window(oldest);
         }
