@@ -76,8 +76,8 @@ pub(crate) struct Site {
     pub(crate) items: u64,
     pub(crate) consents: u64,
     order: u64,
-    /// By (node, item), what is owed of items that the disk does not have.
-    snapshots: HashMap<(String, String), Snapshot>,
+    /// By (node, item), what was owed of it whenever this process took it in.
+    snapshots: HashMap<(String, String), Vec<Snapshot>>,
     /// Domains that answered a ping, as far as this process can know.
     answered: BTreeMap<String, bool>,
     batches: BTreeMap<String, u64>,
@@ -392,11 +392,12 @@ impl World {
         let news = alive.relay.uncommitted() > before;
         for (item, records) in &request.items {
             let key = (request.node.clone(), item.clone());
-            if news && !place.snapshots.contains_key(&key) {
+            if news {
                 place.order += 1;
                 let owed = oracle::owed_now(&place.told, records, now.wall);
                 let accepted_at = now.wall.as_millisecond();
-                place.snapshots.insert(key, Snapshot { owed, accepted_at, order: place.order });
+                let snapshot = Snapshot { owed, accepted_at, order: place.order };
+                place.snapshots.entry(key).or_default().push(snapshot);
             }
         }
         if sabotage == Sabotage::ConsentOnlyWhenQueuing {
@@ -458,10 +459,6 @@ impl World {
         let Some(batch) = alive.writing.take() else { return };
         if failing {
             self.count("(commit failed)");
-            // A later try starts from what holds then.
-            for row in &batch.rows {
-                self.sites[site].snapshots.remove(&(row.node.to_string(), row.item.to_string()));
-            }
         }
         self.write_or_forget(site, &batch, !failing);
         if self.point(site, Point::Durable) {
@@ -470,11 +467,6 @@ impl World {
         let place = &mut self.sites[site];
         if let Some(alive) = &mut place.alive {
             alive.relay.committed(!failing);
-        }
-        if !failing {
-            for row in &batch.rows {
-                place.snapshots.remove(&(row.node.to_string(), row.item.to_string()));
-            }
         }
         if self.point(site, Point::Committed) {
             return;
@@ -587,7 +579,8 @@ impl World {
         let place = &mut self.sites[site];
         for row in &batch.rows {
             let key = (row.node.to_string(), row.item.to_string());
-            match place.snapshots.get(&key) {
+            let known = place.snapshots.get(&key).into_iter().flatten();
+            match known.filter(|s| s.accepted_at == row.accepted_at).last() {
                 Some(snapshot) => place.oracle.row(row.seq, &row.node, &row.item, snapshot),
                 None => failure = Err(format!("a row that nobody published: {row:?}")),
             }
