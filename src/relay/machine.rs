@@ -406,11 +406,15 @@ impl Relay {
         let Some(group) = self.committing.take() else { return };
         if !kept {
             self.deliveries.put_back_moved(&group.batch.destinations);
-            self.next.batch.dead_letters.extend(group.batch.dead_letters);
-            for entry in &group.entries {
+            // What waits behind it may rest on it: an item that was repeated while it was being written
+            // counts as known. So it fails too.
+            let behind = std::mem::take(&mut self.next);
+            self.next.batch.dead_letters = group.batch.dead_letters;
+            self.next.batch.dead_letters.extend(behind.batch.dead_letters);
+            for entry in group.entries.iter().chain(&behind.entries) {
                 self.recent.forget(&entry.node, &entry.item);
             }
-            let failed = group.settled.into_iter().map(|mut settled| {
+            let failed = group.settled.into_iter().chain(behind.settled).map(|mut settled| {
                 settled.outcome = Err(Refusal::Storage);
                 settled
             });
@@ -617,24 +621,30 @@ impl Relay {
     }
 
     /// Rows that were asked for arrived; those that are not among them are gone.
+    ///
+    /// As many are kept as there is memory for, the first ones: the others are asked for again in their
+    /// turn. Were all kept, the last would drive the first out, and the same be asked for ever.
     pub fn loaded(&mut self, load: &Load, rows: Vec<Row>) {
         let mut found = HashSet::new();
+        let mut kept = 0;
         for row in rows {
             let (Some(owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
                 tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
                 continue;
             };
             found.insert(row.seq);
-            if self.window.contains_key(&row.seq) {
+            let size = pack.footprint() + owed.len() * 40 + 400;
+            if self.window.contains_key(&row.seq) || kept > 0 && kept + size > self.window_limit {
                 continue;
             }
+            kept += size;
             self.keep(Entry {
                 seq: row.seq,
                 accepted_at: row.accepted_at,
                 publisher: row.publisher,
                 node: row.node,
                 item: row.item,
-                size: pack.footprint() + owed.len() * 40 + 400,
+                size,
                 owed,
                 pack: Arc::new(pack),
                 rendered: Vec::new(),
