@@ -236,6 +236,7 @@ impl World {
 
     fn is_at_rest(&self) -> bool {
         self.sites.iter().all(Site::is_at_rest)
+            && self.streams.iter().flatten().all(|stream| stream.on_the_way.is_empty())
     }
 
     fn unrest(&self) -> String {
