@@ -14,6 +14,7 @@ use super::rights::{Rights, Update};
 use crate::domain::clock::Now;
 use crate::domain::consent::Consent;
 use crate::domain::decision;
+use crate::domain::series::Series;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::event::{self, Terms};
 use crate::protocol::ping;
@@ -559,7 +560,7 @@ impl Relay {
                 self.counts.expired += 1;
                 continue;
             }
-            let Some((terms, selection)) = self.permitted(&entry, owed, now) else {
+            let Some((terms, selection)) = self.permitted(&entry, owed, &subscriber.recipient, now) else {
                 self.counts.withheld += 1;
                 continue;
             };
@@ -589,18 +590,29 @@ impl Relay {
         self.window.insert(seq, entry);
     }
 
-    /// What of it may leave now, and under which terms: the consent is asked again at every send.
-    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Option<(Terms, Selection)> {
-        match owed.basis {
-            Basis::Own => Some((Terms::own(), owed.records.clone())),
-            Basis::Open => Some((Terms::open(), owed.records.clone())),
+    /// What of it may leave now, and under which terms: asked again at every send, of open data and of
+    /// people's own series too.
+    fn permitted(
+        &self,
+        entry: &Entry,
+        owed: &Owed,
+        recipient: &BareJid,
+        now: Now,
+    ) -> Option<(Terms, Selection)> {
+        let series = |permits: &dyn Fn(&Series) -> bool| {
+            let names = entry.pack.names().map(|name| self.rights.registration(name).is_some_and(permits));
+            narrowed(&entry.pack, &owed.records, &names.collect::<Vec<_>>(), None)
+        };
+        let (terms, selection) = match owed.basis {
+            Basis::Own => (Terms::own(), series(&|series| series.is_owned_by(recipient))),
+            Basis::Open => (Terms::open(), series(&|series| series.open)),
             Basis::Consent(key) => {
                 let consent = self.rights.consent(key)?;
                 decision::may_leave_now(consent, now.wall).ok()?;
-                let selection = still_covered(consent, &entry.pack, &owed.records);
-                (selection != Selection::Some(Vec::new())).then(|| (Terms::of(consent), selection))
+                (Terms::of(consent), still_covered(consent, &entry.pack, &owed.records))
             }
-        }
+        };
+        (selection != Selection::Some(Vec::new())).then_some((terms, selection))
     }
 
     /// For an item that came without one: its number in the journal, unlike any other installation's.
@@ -721,16 +733,23 @@ impl Relay {
 fn still_covered(consent: &Consent, pack: &Pack, records: &Selection) -> Selection {
     let names: Vec<bool> = pack.names().map(|name| consent.covers(name)).collect();
     let windowed = consent.data_from.is_some() || consent.data_until.is_some();
-    if names.iter().all(|covered| *covered) && !windowed {
+    narrowed(pack, records, &names, windowed.then_some(consent))
+}
+
+/// The records of a selection whose series is among those that stay, and that lie in the data window.
+fn narrowed(pack: &Pack, records: &Selection, names: &[bool], window: Option<&Consent>) -> Selection {
+    if window.is_none() && names.iter().all(|stays| *stays) {
         return records.clone();
     }
-    let stays = |record: u32| {
-        names[pack.name_of(record as usize)] && decision::in_data_window(consent, pack.time(record as usize))
+    let stays = |record: &u32| {
+        let place = *record as usize;
+        names[pack.name_of(place)]
+            && window.is_none_or(|consent| decision::in_data_window(consent, pack.time(place)))
     };
     match records {
-        Selection::All if (0..pack.len() as u32).all(stays) => Selection::All,
-        Selection::All => Selection::Some((0..pack.len() as u32).filter(|r| stays(*r)).collect()),
-        Selection::Some(list) => Selection::Some(list.iter().copied().filter(|r| stays(*r)).collect()),
+        Selection::All if (0..pack.len() as u32).all(|record| stays(&record)) => Selection::All,
+        Selection::All => Selection::Some((0..pack.len() as u32).filter(stays).collect()),
+        Selection::Some(list) => Selection::Some(list.iter().copied().filter(stays).collect()),
     }
 }
 
