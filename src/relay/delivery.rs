@@ -67,6 +67,9 @@ struct Destination {
     answers_pings: bool,
     /// It let a first ping go unanswered: ask one's own server beside it from then on.
     falls_back: bool,
+    /// A ping that one's own server was faster to answer beside, and since when: should the destination
+    /// answer it after all, its own word counts from then on.
+    unheard: Option<(u64, Duration)>,
     /// What it is owed beyond that, rising. The first `flight` of them are in the batch under way.
     queue: VecDeque<u64>,
     flight: usize,
@@ -280,6 +283,7 @@ impl Deliveries {
                 State::Probing(_) => State::Backoff { until: Duration::ZERO },
                 _ => State::Idle,
             };
+            destination.unheard = None;
             destination.land(state);
         }
     }
@@ -395,7 +399,16 @@ impl Deliveries {
     /// A ping was answered. What it confirmed is in [`Self::take_released`].
     pub fn answered(&mut self, number: u64, answer: Answer, now: Duration) {
         let Some(domain) = self.pings.remove(&number) else { return };
+        let patience = self.patience.ping;
         let destination = self.destination(&domain);
+        if destination.unheard.is_some_and(|(unheard, _)| unheard == number) {
+            destination.unheard = None;
+            if answer == Answer::Taken && !destination.answers_pings {
+                destination.answers_pings = true;
+                destination.moved = true;
+            }
+            return;
+        }
         let (ping, probing) = match &destination.state {
             State::Pinged(ping) => (ping.clone(), false),
             State::Probing(ping) => (ping.clone(), true),
@@ -413,6 +426,16 @@ impl Deliveries {
             destination.moved = true;
         }
         destination.failures = 0;
+        // The oldest is kept, or under load none would be old enough to be answered.
+        let listens = destination.unheard.is_none_or(|(_, since)| since + patience <= now);
+        let unheard = if ping.fallback == Some(number) && !destination.answers_pings && listens {
+            destination.unheard.replace((ping.number, now))
+        } else {
+            None
+        };
+        if let Some((forgotten, _)) = unheard {
+            self.pings.remove(&forgotten);
+        }
         self.forget_pings(&ping);
         let destination = self.destination(&domain);
         if probing {
@@ -436,7 +459,11 @@ impl Deliveries {
     }
 
     fn forget_pings(&mut self, ping: &Ping) {
-        self.pings.remove(&ping.number);
+        let domain = self.pings.get(&ping.number);
+        let held = domain.and_then(|domain| self.destinations.get(domain)).and_then(|d| d.unheard);
+        if held.is_none_or(|(unheard, _)| unheard != ping.number) {
+            self.pings.remove(&ping.number);
+        }
         if let Some(fallback) = ping.fallback {
             self.pings.remove(&fallback);
         }
@@ -617,6 +644,7 @@ impl Deliveries {
             confirmed: 0,
             answers_pings: false,
             falls_back: false,
+            unheard: None,
             queue: VecDeque::new(),
             flight: 0,
             failures: 0,

@@ -589,6 +589,8 @@ impl World {
             alive.writing = Some(batch);
         }
         self.fail(failure);
+        // What ended since it was taken in.
+        self.reconsider(site);
         if self.point(site, Point::Committing) {
             return true;
         }
