@@ -1,6 +1,6 @@
 //! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,6 +148,8 @@ struct Entry {
     /// How many destinations still need it here.
     wanted: usize,
     size: usize,
+    /// Its place in the order of the window.
+    age: u64,
 }
 
 #[derive(Debug, Default)]
@@ -165,7 +167,9 @@ pub struct Relay {
     recent: Recent,
     deliveries: Deliveries,
     window: HashMap<u64, Entry>,
-    window_order: VecDeque<u64>,
+    /// What is in the window, oldest first.
+    window_order: BTreeMap<u64, u64>,
+    last_age: u64,
     window_bytes: usize,
     window_limit: usize,
     last_seq: u64,
@@ -191,7 +195,8 @@ impl Relay {
             recent: Recent::default(),
             deliveries,
             window: HashMap::new(),
-            window_order: VecDeque::new(),
+            window_order: BTreeMap::new(),
+            last_age: 0,
             window_bytes: 0,
             window_limit: WINDOW_BYTES,
             last_seq,
@@ -254,6 +259,12 @@ impl Relay {
     /// How many (item, destination) pairs wait.
     pub fn waiting(&self) -> usize {
         self.deliveries.waiting()
+    }
+
+    /// How many items are in memory, and how many bytes they are counted as.
+    pub fn in_memory(&self) -> (usize, usize) {
+        debug_assert_eq!(self.window.len(), self.window_order.len());
+        (self.window.len(), self.window_bytes)
     }
 
     /// How much waits to be written to the journal, in items.
@@ -360,6 +371,7 @@ impl Relay {
             pack: Arc::new(pack),
             rendered: Vec::new(),
             wanted: 0,
+            age: 0,
         });
         self.next.batch.rows.push(row);
     }
@@ -453,20 +465,23 @@ impl Relay {
         domains
     }
 
-    fn keep(&mut self, entry: Entry) {
+    fn keep(&mut self, mut entry: Entry) {
+        self.last_age += 1;
+        entry.age = self.last_age;
         self.window_bytes += entry.size;
-        self.window_order.push_back(entry.seq);
+        self.window_order.insert(entry.age, entry.seq);
         self.window.insert(entry.seq, entry);
         while self.window_bytes > self.window_limit && self.window.len() > 1 {
-            let Some(oldest) = self.window_order.pop_front() else { break };
+            let Some((_, oldest)) = self.window_order.pop_first() else { break };
             self.drop_from_window(oldest);
         }
     }
 
-    fn drop_from_window(&mut self, seq: u64) {
-        if let Some(entry) = self.window.remove(&seq) {
-            self.window_bytes -= entry.size;
-        }
+    fn drop_from_window(&mut self, seq: u64) -> Option<Entry> {
+        let entry = self.window.remove(&seq)?;
+        self.window_order.remove(&entry.age);
+        self.window_bytes -= entry.size;
+        Some(entry)
     }
 
     fn release(&mut self) {
@@ -477,9 +492,6 @@ impl Relay {
                     self.drop_from_window(seq);
                 }
             }
-        }
-        while self.window_order.front().is_some_and(|seq| !self.window.contains_key(seq)) {
-            self.window_order.pop_front();
         }
     }
 
@@ -645,23 +657,27 @@ impl Relay {
                 continue;
             };
             found.insert(row.seq);
-            let size = pack.footprint() + owed.len() * 40 + 400;
-            if self.window.contains_key(&row.seq) || kept > 0 && kept + size > self.window_limit {
-                continue;
-            }
-            kept += size;
-            self.keep(Entry {
+            let held = self.drop_from_window(row.seq);
+            let fits = |size: usize| kept == 0 || kept + size <= self.window_limit;
+            let entry = held.unwrap_or_else(|| Entry {
                 seq: row.seq,
                 accepted_at: row.accepted_at,
                 publisher: row.publisher,
                 node: row.node,
                 item: row.item,
-                size,
+                size: pack.footprint() + owed.len() * 40 + 400,
                 owed,
                 pack: Arc::new(pack),
                 rendered: Vec::new(),
                 wanted: 1,
+                age: 0,
             });
+            if fits(entry.size) {
+                kept += entry.size;
+                self.keep(entry);
+            } else {
+                kept = usize::MAX / 2;
+            }
         }
         self.deliveries.loaded(&load.domain, &load.seqs, &found);
     }
