@@ -144,6 +144,20 @@ impl Site {
             && self.requests.iter().all(|request| request.acked || request.refused)
     }
 
+    /// What is in memory stays within its bounds, and is what it is counted as.
+    pub(crate) fn check_memory(&self, window: usize) -> Result<(), String> {
+        let Some(alive) = &self.alive else { return Ok(()) };
+        let (items, bytes) = alive.relay.in_memory();
+        // Written payloads are counted when they are there; an item is at most some kilobytes here.
+        if items > 1 && bytes > 2 * window + 8_000 || items == 0 && bytes > 0 {
+            return Err(format!(
+                "{} holds {items} items of {bytes} bytes, with {window} allowed",
+                self.name()
+            ));
+        }
+        Ok(())
+    }
+
     pub(crate) fn describe(&self) -> String {
         let Some(alive) = &self.alive else { return format!("{} is not running;", self.name()) };
         format!(

@@ -187,6 +187,7 @@ pub(crate) enum Act {
     Reconnect {
         site: usize,
         server: usize,
+        after: usize,
     },
     /// Connecting takes long: what is queued arrives in the end, or all comes back.
     Stall {
@@ -392,7 +393,7 @@ fn fault_of(kind: u64, rng: &mut Rng) -> Act {
         9 => Act::Hang { server, lasts, dies: None },
         10 => Act::Hang { server, lasts, dies: Some(down) },
         11 => Act::Unreachable { site, server, lasts },
-        12 => Act::Reconnect { site, server },
+        12 => Act::Reconnect { site, server, after: rng.below(6) as usize },
         13 => Act::Stall { site, server, lasts, arrives: rng.percent(50) },
         14 if rng.percent(50) => Act::LatePongs { site, server, lasts, late: rng.within(100, 20_000) },
         14 => Act::DoublePongs { site, server, lasts },

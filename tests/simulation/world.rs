@@ -147,6 +147,8 @@ struct Stream {
     late_until: Millis,
     late: Millis,
     doubled_until: Millis,
+    /// Breaks when so many more stanzas are on their way.
+    breaks_after: Option<usize>,
 }
 
 /// The world.
@@ -335,6 +337,8 @@ impl World {
             }
             What::Tick(site) => {
                 self.tick(site);
+                let outcome = self.sites[site].check_memory(self.story.window);
+                self.fail(outcome);
                 self.after(TICK, What::Tick(site));
             }
             What::ServerHears { server, epoch, stanza } => self.server_hears(server, epoch, stanza),
@@ -410,7 +414,11 @@ impl World {
                 self.streams[site][server].unreachable_until = self.now + lasts;
                 server != site
             }
-            Act::Reconnect { site, server } => self.break_stream(site, server),
+            Act::Reconnect { site, server, after } => {
+                // Counted when it strikes.
+                self.streams[site][server].breaks_after = Some(after);
+                false
+            }
             Act::Stall { site, server, lasts, arrives } => {
                 let stream = &mut self.streams[site][server];
                 let fresh = stream.on_the_way.is_empty() && !stream.stalled && server != site;
@@ -590,10 +598,15 @@ impl World {
             return self.bounce(site, stanza, why);
         }
         stream.on_the_way.push_back(stanza);
-        if !stream.stalled {
-            let wait = self.rng.within(1, 40);
-            self.send_on(site, target, wait);
+        if stream.stalled {
+            return;
         }
+        let breaks = stream.breaks_after.is_some_and(|after| stream.on_the_way.len() > after);
+        if breaks && self.servers[target].state == ServerState::Up && !self.healed {
+            return self.break_stream(site, target);
+        }
+        let wait = self.rng.within(1, 40);
+        self.send_on(site, target, wait);
     }
 
     fn send_on(&mut self, site: usize, server: usize, wait: Millis) {
@@ -620,20 +633,17 @@ impl World {
         }
     }
 
-    fn break_stream(&mut self, site: usize, server: usize) -> bool {
+    /// What is on its way comes back; the next takes a fresh stream.
+    fn break_stream(&mut self, site: usize, server: usize) {
         let stream = &mut self.streams[site][server];
-        let alive =
-            self.servers[server].state == ServerState::Up && self.servers[site].state == ServerState::Up;
-        if stream.on_the_way.is_empty() || stream.stalled || !alive {
-            return false;
-        }
+        stream.breaks_after = None;
         stream.generation += 1;
         let back = std::mem::take(&mut stream.on_the_way);
+        self.count("stream breaks");
         self.tell(|| format!("{} stanzas come back from the stream to {}", back.len(), server_name(server)));
         for stanza in back {
             self.bounce(site, stanza, "remote-server-timeout");
         }
-        true
     }
 
     fn end_stall(&mut self, site: usize, server: usize, arrives: bool) {
