@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test unit federation deps rust
+.PHONY: help demo demo-stop test unit simulate federation deps rust
 
 help: ## print this
 	@echo "make TARGET, where TARGET is one of"
@@ -27,6 +27,9 @@ test: deps rust unit federation ## all tests: unit, conversations, federation
 
 unit: rust ## unit tests and conversations with a scripted server
 	cargo test --locked
+
+simulate: rust ## 100 000 seeds of the simulation (COURANT_SEEDS=N for another number, COURANT_SEED=N for one)
+	COURANT_SEEDS=$(or $(COURANT_SEEDS),100000) cargo test --release --locked --test simulation -- --nocapture
 
 federation: deps rust ## the stories between a real Prosody and a real ejabberd, in both directions
 	cargo build --locked

@@ -1,6 +1,6 @@
 //! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::domain::clock::Now;
 use crate::domain::consent::Consent;
 use crate::domain::decision::{self, Denial};
 use crate::domain::disclosure::{Line, Why};
+use crate::domain::series::Series;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::event::{self, Terms};
 use crate::protocol::ping;
@@ -161,6 +162,8 @@ struct Entry {
     letter: Option<u64>,
     /// What of `owed` the disclosure log was told not to be sent.
     told: Vec<usize>,
+    /// Its place in the order of the window.
+    age: u64,
 }
 
 /// One item that was found right.
@@ -197,8 +200,11 @@ pub struct Relay {
     throttle: Throttle,
     deliveries: Deliveries,
     window: HashMap<u64, Entry>,
-    window_order: VecDeque<u64>,
+    /// What is in the window, oldest first.
+    window_order: BTreeMap<u64, u64>,
+    last_age: u64,
     window_bytes: usize,
+    window_limit: usize,
     last_seq: u64,
     next: Group,
     /// What the store is writing.
@@ -225,8 +231,10 @@ impl Relay {
             recent: Recent::default(),
             deliveries,
             window: HashMap::new(),
-            window_order: VecDeque::new(),
+            window_order: BTreeMap::new(),
+            last_age: 0,
             window_bytes: 0,
+            window_limit: WINDOW_BYTES,
             last_seq,
             next: Group::default(),
             committing: None,
@@ -237,6 +245,11 @@ impl Relay {
             revived: HashSet::new(),
             counts: Counts::default(),
         }
+    }
+
+    /// Keeps at most so many bytes of items in memory; what is over is read from the journal in its turn.
+    pub fn limit_window(&mut self, bytes: usize) {
+        self.window_limit = bytes;
     }
 
     /// Takes in what a row of the store has become.
@@ -285,6 +298,12 @@ impl Relay {
     /// How many (item, destination) pairs wait.
     pub fn waiting(&self) -> usize {
         self.deliveries.waiting()
+    }
+
+    /// How many items are in memory, and how many bytes they are counted as.
+    pub fn in_memory(&self) -> (usize, usize) {
+        debug_assert_eq!(self.window.len(), self.window_order.len());
+        (self.window.len(), self.window_bytes)
     }
 
     /// How much waits to be written to the journal, in items.
@@ -397,6 +416,7 @@ impl Relay {
             wanted: 0,
             letter,
             told: Vec::new(),
+            age: 0,
         });
         self.next.batch.rows.push(row);
     }
@@ -476,15 +496,21 @@ impl Relay {
         let Some(group) = self.committing.take() else { return };
         if !kept {
             self.deliveries.put_back_moved(&group.batch.destinations);
-            self.next.batch.dead_letters.extend(group.batch.dead_letters);
-            self.next.batch.disclosures.extend(group.batch.disclosures);
-            for entry in group.entries {
+            // What waits behind it may rest on it: an item that was repeated while it was being written
+            // counts as known. So it fails too.
+            let behind = std::mem::take(&mut self.next);
+            self.next.batch.dead_letters = group.batch.dead_letters;
+            self.next.batch.dead_letters.extend(behind.batch.dead_letters);
+            self.next.batch.disclosures = group.batch.disclosures;
+            let dropped = behind.batch.disclosures.into_iter().filter(|l| matches!(l, Line::Dropped(_)));
+            self.next.batch.disclosures.extend(dropped);
+            for entry in group.entries.into_iter().chain(behind.entries) {
                 match entry.letter {
                     Some(letter) => self.enter_again(entry, letter),
                     None => self.recent.forget(&entry.node, &entry.item),
                 }
             }
-            let failed = group.settled.into_iter().map(|mut settled| {
+            let failed = group.settled.into_iter().chain(behind.settled).map(|mut settled| {
                 settled.outcome = Err(Refusal::Storage);
                 settled
             });
@@ -539,20 +565,23 @@ impl Relay {
         domains
     }
 
-    fn keep(&mut self, entry: Entry) {
+    fn keep(&mut self, mut entry: Entry) {
+        self.last_age += 1;
+        entry.age = self.last_age;
         self.window_bytes += entry.size;
-        self.window_order.push_back(entry.seq);
+        self.window_order.insert(entry.age, entry.seq);
         self.window.insert(entry.seq, entry);
-        while self.window_bytes > WINDOW_BYTES && self.window.len() > 1 {
-            let Some(oldest) = self.window_order.pop_front() else { break };
+        while self.window_bytes > self.window_limit && self.window.len() > 1 {
+            let Some((_, oldest)) = self.window_order.pop_first() else { break };
             self.drop_from_window(oldest);
         }
     }
 
-    fn drop_from_window(&mut self, seq: u64) {
-        if let Some(entry) = self.window.remove(&seq) {
-            self.window_bytes -= entry.size;
-        }
+    fn drop_from_window(&mut self, seq: u64) -> Option<Entry> {
+        let entry = self.window.remove(&seq)?;
+        self.window_order.remove(&entry.age);
+        self.window_bytes -= entry.size;
+        Some(entry)
     }
 
     fn release(&mut self) {
@@ -563,9 +592,6 @@ impl Relay {
                     self.drop_from_window(seq);
                 }
             }
-        }
-        while self.window_order.front().is_some_and(|seq| !self.window.contains_key(seq)) {
-            self.window_order.pop_front();
         }
     }
 
@@ -649,7 +675,7 @@ impl Relay {
                 unsent.push((place, Why::Expired));
                 continue;
             }
-            let (terms, selection) = match self.permitted(&entry, owed, now) {
+            let (terms, selection) = match self.permitted(&entry, owed, &subscriber.recipient, now) {
                 Ok(permitted) => permitted,
                 Err(why) => {
                     self.counts.withheld += 1;
@@ -695,21 +721,30 @@ impl Relay {
         }
     }
 
-    /// What of it may leave now, and under which terms: the consent is asked again at every send.
-    fn permitted(&self, entry: &Entry, owed: &Owed, now: Now) -> Result<(Terms, Selection), Why> {
-        match owed.basis {
-            Basis::Own => Ok((Terms::own(), owed.records.clone())),
-            Basis::Open => Ok((Terms::open(), owed.records.clone())),
+    /// What of it may leave now, and under which terms: asked again at every send, of open data and of
+    /// people's own series too.
+    fn permitted(
+        &self,
+        entry: &Entry,
+        owed: &Owed,
+        recipient: &BareJid,
+        now: Now,
+    ) -> Result<(Terms, Selection), Why> {
+        let series = |permits: &dyn Fn(&Series) -> bool| {
+            let names = entry.pack.names().map(|name| self.rights.registration(name).is_some_and(permits));
+            narrowed(&entry.pack, &owed.records, &names.collect::<Vec<_>>(), None)
+        };
+        let (terms, selection, otherwise) = match owed.basis {
+            Basis::Own => (Terms::own(), series(&|series| series.is_owned_by(recipient)), Why::Ended),
+            Basis::Open => (Terms::open(), series(&|series| series.open), Why::Ended),
             Basis::Consent(key) => {
                 let consent = self.rights.consent(key).ok_or(Why::Ended)?;
                 decision::may_leave_now(consent, now.wall).map_err(Why::Withheld)?;
                 let selection = still_covered(consent, &entry.pack, &owed.records);
-                if selection == Selection::Some(Vec::new()) {
-                    return Err(Why::Withheld(Denial::OutsideDataWindow));
-                }
-                Ok((Terms::of(consent), selection))
+                (Terms::of(consent), selection, Why::Withheld(Denial::OutsideDataWindow))
             }
-        }
+        };
+        if selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
     }
 
     /// For an item that came without one: its number in the journal, unlike any other installation's.
@@ -730,18 +765,21 @@ impl Relay {
     }
 
     /// Rows that were asked for arrived; those that are not among them are gone.
+    ///
+    /// As many are kept as there is memory for, the first ones: the others are asked for again in their
+    /// turn. Were all kept, the last would drive the first out, and the same be asked for ever.
     pub fn loaded(&mut self, load: &Load, rows: Vec<Row>) {
         let mut found = HashSet::new();
+        let mut kept = 0;
         for row in rows {
             let (Some(owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
                 tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
                 continue;
             };
             found.insert(row.seq);
-            if self.window.contains_key(&row.seq) {
-                continue;
-            }
-            self.keep(Entry {
+            let held = self.drop_from_window(row.seq);
+            let fits = |size: usize| kept == 0 || kept + size <= self.window_limit;
+            let entry = held.unwrap_or_else(|| Entry {
                 seq: row.seq,
                 accepted_at: row.accepted_at,
                 publisher: row.publisher,
@@ -754,7 +792,14 @@ impl Relay {
                 wanted: 1,
                 letter: None,
                 told: Vec::new(),
+                age: 0,
             });
+            if fits(entry.size) {
+                kept += entry.size;
+                self.keep(entry);
+            } else {
+                kept = usize::MAX / 2;
+            }
         }
         self.deliveries.loaded(&load.domain, &load.seqs, &found);
     }
@@ -833,16 +878,23 @@ impl Relay {
 fn still_covered(consent: &Consent, pack: &Pack, records: &Selection) -> Selection {
     let names: Vec<bool> = pack.names().map(|name| consent.covers(name)).collect();
     let windowed = consent.data_from.is_some() || consent.data_until.is_some();
-    if names.iter().all(|covered| *covered) && !windowed {
+    narrowed(pack, records, &names, windowed.then_some(consent))
+}
+
+/// The records of a selection whose series is among those that stay, and that lie in the data window.
+fn narrowed(pack: &Pack, records: &Selection, names: &[bool], window: Option<&Consent>) -> Selection {
+    if window.is_none() && names.iter().all(|stays| *stays) {
         return records.clone();
     }
-    let stays = |record: u32| {
-        names[pack.name_of(record as usize)] && decision::in_data_window(consent, pack.time(record as usize))
+    let stays = |record: &u32| {
+        let place = *record as usize;
+        names[pack.name_of(place)]
+            && window.is_none_or(|consent| decision::in_data_window(consent, pack.time(place)))
     };
     match records {
-        Selection::All if (0..pack.len() as u32).all(stays) => Selection::All,
-        Selection::All => Selection::Some((0..pack.len() as u32).filter(|r| stays(*r)).collect()),
-        Selection::Some(list) => Selection::Some(list.iter().copied().filter(|r| stays(*r)).collect()),
+        Selection::All if (0..pack.len() as u32).all(|record| stays(&record)) => Selection::All,
+        Selection::All => Selection::Some((0..pack.len() as u32).filter(stays).collect()),
+        Selection::Some(list) => Selection::Some(list.iter().copied().filter(stays).collect()),
     }
 }
 
@@ -855,4 +907,165 @@ fn rendered(entry: &mut Entry, selection: Selection) -> Arc<[Vec<u8>]> {
     entry.size += parts.iter().map(Vec::len).sum::<usize>();
     entry.rendered.push((selection, Arc::clone(&parts)));
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::name::Scope;
+    use crate::domain::subscription::Subscription;
+
+    /// An open series, a subscriber at `b.example`, a link.
+    fn relay() -> Relay {
+        let settings = Settings {
+            jid: "energy.a.example".into(),
+            own_server: "a.example".into(),
+            installation: "i".into(),
+            run: "r".into(),
+            headline: false,
+            pack_records: 1000,
+            queue_packs: 1000,
+            time_to_live: Duration::from_secs(1000),
+            patience: Patience { ping: Duration::from_secs(30), retry_max: Duration::from_secs(300) },
+        };
+        let mut relay = Relay::new(settings, 0);
+        relay.apply(series(true));
+        let wish = Subscription {
+            jid: jid::Jid::new("app@b.example").unwrap(),
+            node: Scope::parse("urn:a").unwrap(),
+            format: Default::default(),
+        };
+        relay.apply(Update::Subscription(SubscriptionKey(1), Some(wish)));
+        relay.link_up();
+        relay
+    }
+
+    fn series(open: bool) -> Update {
+        let series = Series {
+            name: Scope::parse("urn:a").unwrap(),
+            owner: "ref:1".parse().unwrap(),
+            producers: vec![BareJid::new("gw@a.example").unwrap()],
+            open,
+            retention: None,
+            title: None,
+        };
+        Update::Series(1, Some(Box::new(series)))
+    }
+
+    fn at(seconds: u64) -> Now {
+        let wall = jiff::Timestamp::from_second(1_780_000_000 + seconds as i64).unwrap();
+        Now { wall, mono: Duration::from_secs(seconds) }
+    }
+
+    fn publish(relay: &mut Relay, item: &str) {
+        let reply_to =
+            ReplyTo { from: "gw@a.example/1".into(), to: "energy.a.example".into(), id: None, is_iq: true };
+        let pack =
+            "<sensml xmlns='urn:ietf:params:xml:ns:senml'><senml n='urn:a' bt='1.7e9' v='1'/></sensml>";
+        let payload = Payload::Sensml(pack.as_bytes().to_vec());
+        let publish = Publish {
+            reply_to,
+            sender: BareJid::new("gw@a.example").unwrap(),
+            node: Some("urn:a".into()),
+            items: vec![(Some(item.into()), payload)],
+        };
+        relay.publish(publish, at(1)).unwrap();
+    }
+
+    fn commit(relay: &mut Relay) -> Batch {
+        let batch = relay.take_batch(at(1)).unwrap();
+        relay.committed(true);
+        batch
+    }
+
+    /// Everything written, and the loads asked for.
+    fn pump(relay: &mut Relay) -> (String, Vec<Load>) {
+        let mut out = Vec::new();
+        let loads = relay.pump(at(2), &mut out, usize::MAX);
+        (String::from_utf8(out).unwrap(), loads)
+    }
+
+    #[test]
+    fn a_repetition_is_not_acknowledged_when_what_it_repeats_was_not_kept() {
+        let mut relay = relay();
+        publish(&mut relay, "1");
+        assert!(relay.take_batch(at(1)).is_some());
+        publish(&mut relay, "1");
+        publish(&mut relay, "2");
+        relay.committed(false);
+        let outcomes = relay.take_settled();
+        assert_eq!(outcomes.len(), 3);
+        assert!(outcomes.iter().all(|settled| settled.outcome == Err(Refusal::Storage)), "{outcomes:?}");
+        publish(&mut relay, "1");
+        assert_eq!(commit(&mut relay).rows.len(), 1, "tried again, it is new");
+        assert!(relay.take_settled()[0].outcome.is_ok());
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_into_memory_together_are_sent_one_after_the_other() {
+        let mut relay = relay();
+        relay.limit_window(1);
+        let rows: Vec<Row> = (1..=5)
+            .flat_map(|item| {
+                publish(&mut relay, &item.to_string());
+                commit(&mut relay).rows
+            })
+            .collect();
+        let mut written = String::new();
+        for _ in 0..20 {
+            let (text, loads) = pump(&mut relay);
+            written += &text;
+            if let Some(ping) = text.split("id='b-r-").nth(1) {
+                let number = ping.split('\'').next().unwrap();
+                relay.iq_answer(&format!("b-r-{number}"), "b.example", Answer::Taken, at(2));
+            }
+            for load in loads {
+                let read = rows.iter().filter(|row| load.seqs.contains(&row.seq)).cloned().collect();
+                relay.loaded(&load, read);
+            }
+            assert!(relay.in_memory().0 <= 1);
+        }
+        assert_eq!(relay.waiting(), 0);
+        assert_eq!(written.matches("<message").count(), 5, "{written}");
+    }
+
+    #[test]
+    fn nothing_is_left_in_the_window_behind_one_that_waits() {
+        let mut relay = relay();
+        let wish = Subscription {
+            jid: jid::Jid::new("app@down.example").unwrap(),
+            node: Scope::parse("urn:a").unwrap(),
+            format: Default::default(),
+        };
+        relay.apply(Update::Subscription(SubscriptionKey(2), Some(wish)));
+        publish(&mut relay, "first");
+        commit(&mut relay);
+        relay.apply(Update::Subscription(SubscriptionKey(2), None));
+        for item in 0..100 {
+            publish(&mut relay, &item.to_string());
+            commit(&mut relay);
+            let (text, _) = pump(&mut relay);
+            for ping in text.split("to='b.example' id='b-r-").skip(1) {
+                let number = ping.split('\'').next().unwrap();
+                relay.iq_answer(&format!("b-r-{number}"), "b.example", Answer::Taken, at(2));
+            }
+        }
+        assert!(relay.window_order.len() <= 2, "{:?}", relay.window_order);
+        assert_eq!(relay.window.len(), relay.window_order.len());
+    }
+
+    #[test]
+    fn what_was_queued_of_a_series_stays_when_it_is_open_no_more() {
+        let mut relay = relay();
+        publish(&mut relay, "1");
+        commit(&mut relay);
+        relay.apply(series(false));
+        assert_eq!(pump(&mut relay), (String::new(), vec![]));
+        assert_eq!((relay.counts().withheld, relay.waiting()), (1, 0));
+        relay.apply(series(true));
+        publish(&mut relay, "2");
+        commit(&mut relay);
+        let (text, _) = pump(&mut relay);
+        assert!(text.contains("basis='open'") && text.contains("<item id='2'"), "{text}");
+    }
 }

@@ -1,0 +1,348 @@
+//! What must be, and what must never be: kept beside the relays, from what is seen outside of them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use courant::domain::name::Scope;
+use jiff::Timestamp;
+
+use super::disk::People;
+use super::story::Millis;
+use super::wire::{Message, Record, domain_of};
+
+/// A delivery that is owed: known by the item's number, the subscription, and what it rests on.
+type Key = (u64, u64, String);
+
+/// What was published, as often as it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Owed {
+    pub(crate) to: String,
+    pub(crate) subscription: u64,
+    pub(crate) basis: String,
+    pub(crate) records: Vec<Record>,
+}
+
+/// What is owed of an item, as it stood when it was taken in.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) owed: Vec<Owed>,
+    pub(crate) accepted_at: i64,
+    pub(crate) order: u64,
+}
+
+#[derive(Debug)]
+struct Delivery {
+    node: String,
+    item: String,
+    owed: Owed,
+    accepted_at: i64,
+    /// Something the recipient's side did, or ended: it need not arrive any more.
+    excused: bool,
+    arrived: bool,
+    acked: bool,
+}
+
+/// One installation's book.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    deliveries: BTreeMap<Key, Delivery>,
+    by_item: HashMap<(String, String), Vec<u64>>,
+    /// Items of which not everything has arrived that must.
+    open: HashSet<Key>,
+    /// Acknowledged, though nothing durable was seen of it.
+    unbacked: HashMap<(String, String), String>,
+    pings: HashSet<String>,
+    /// Per origin id what it stood for.
+    origins: HashMap<String, (String, String, String, String)>,
+    /// Per node and recipient: the first copies that arrived, as (number, batch).
+    firsts: HashMap<(String, String), Vec<(u64, u64)>>,
+    /// Copies that came back on the way, as (id, batch).
+    returned: HashSet<(String, u64)>,
+    orders: BTreeMap<(String, u64), u64>,
+    pub(crate) duplicates: u64,
+    pub(crate) delivered: u64,
+    pub(crate) owed_count: u64,
+}
+
+/// Who is owed what of a pack at this moment, worked out plainly.
+pub(crate) fn owed_now(people: &People, records: &[Record], wall: Timestamp) -> Vec<Owed> {
+    let mut jids: Vec<String> = people.subscriptions.values().map(|s| s.jid.to_string()).collect();
+    jids.sort();
+    jids.dedup();
+    let mut list: Vec<Owed> = Vec::new();
+    for jid in jids {
+        for record in records {
+            let mine = people.subscriptions.iter().filter(|(_, s)| s.jid.to_string() == jid);
+            let covering = mine.filter(|(_, s)| s.node.covers(&record.0));
+            let Some((&subscription, _)) = covering.max_by_key(|(_, s)| specific(&s.node)) else { continue };
+            let Some(basis) = basis(people, record, &jid, wall) else { continue };
+            match list.iter_mut().find(|o| o.subscription == subscription && o.basis == basis) {
+                Some(owed) => owed.records.push(record.clone()),
+                None => {
+                    let (to, records) = (jid.clone(), vec![record.clone()]);
+                    list.push(Owed { to, subscription, basis, records });
+                }
+            }
+        }
+    }
+    list
+}
+
+fn specific(scope: &Scope) -> usize {
+    match scope {
+        Scope::Exact(_) => usize::MAX,
+        Scope::Prefix(prefix) => prefix.len(),
+    }
+}
+
+fn basis(people: &People, record: &Record, jid: &str, wall: Timestamp) -> Option<String> {
+    let series = people.series.values().find(|s| s.name.covers(&record.0));
+    if series.is_some_and(|s| s.owner.jid().is_some_and(|owner| owner.as_str() == jid)) {
+        return Some("self".into());
+    }
+    if series.is_some_and(|s| s.open) {
+        return Some("open".into());
+    }
+    let consents = people.consents.values().filter(|c| c.recipient.as_str() == jid && c.is_live(wall));
+    let covering = consents.filter(|c| c.covers(&record.0) && in_window(c, record.1));
+    let best = covering.max_by_key(|c| (c.valid_until, std::cmp::Reverse(c.id)));
+    best.map(|c| c.id.to_string())
+}
+
+fn in_window(consent: &courant::domain::consent::Consent, time: f64) -> bool {
+    let seconds = |at: Timestamp| at.as_millisecond() as f64 / 1000.0;
+    consent.data_from.is_none_or(|from| time >= seconds(from))
+        && consent.data_until.is_none_or(|until| time < seconds(until))
+}
+
+/// Which of these records may leave now.
+fn still(people: &People, owed: &Owed, wall: Timestamp) -> Vec<Record> {
+    let stands = people.subscriptions.get(&owed.subscription).is_some_and(|s| s.jid.to_string() == owed.to);
+    if !stands {
+        return Vec::new();
+    }
+    let permitted = |record: &&Record| match &*owed.basis {
+        "self" | "open" => {
+            let series = people.series.values().find(|s| s.name.covers(&record.0));
+            series.is_some_and(|s| match &*owed.basis {
+                "open" => s.open,
+                _ => s.owner.jid().is_some_and(|owner| owner.as_str() == owed.to),
+            })
+        }
+        id => people.consent(id).is_some_and(|c| {
+            c.recipient.as_str() == owed.to
+                && c.is_live(wall)
+                && c.covers(&record.0)
+                && in_window(c, record.1)
+        }),
+    };
+    owed.records.iter().filter(permitted).cloned().collect()
+}
+
+impl Oracle {
+    /// A row went to the disk: what it owes is fixed.
+    pub(crate) fn row(&mut self, seq: u64, node: &str, item: &str, snapshot: &Snapshot) {
+        for owed in &snapshot.owed {
+            let key = (seq, owed.subscription, owed.basis.clone());
+            self.deliveries.insert(
+                key.clone(),
+                Delivery {
+                    node: node.to_owned(),
+                    item: item.to_owned(),
+                    owed: owed.clone(),
+                    accepted_at: snapshot.accepted_at,
+                    excused: false,
+                    arrived: false,
+                    acked: false,
+                },
+            );
+        }
+        self.by_item.entry((node.to_owned(), item.to_owned())).or_default().push(seq);
+        self.orders.insert((node.to_owned(), seq), snapshot.order);
+    }
+
+    /// The row did not become durable.
+    pub(crate) fn forget(&mut self, seq: u64, node: &str, item: &str) {
+        self.deliveries.retain(|key, _| key.0 != seq);
+        self.open.retain(|key| key.0 != seq);
+        if let Some(seqs) = self.by_item.get_mut(&(node.to_owned(), item.to_owned())) {
+            seqs.retain(|held| *held != seq);
+        }
+        self.orders.remove(&(node.to_owned(), seq));
+    }
+
+    /// The publisher was told that this item is taken: from now on it must arrive.
+    pub(crate) fn acknowledged(&mut self, node: &str, item: &str, durable: Option<u64>) {
+        let Some(seq) = durable else {
+            let why = "acknowledged, and then it was nowhere".to_owned();
+            self.unbacked.insert((node.to_owned(), item.to_owned()), why);
+            return;
+        };
+        let range = (seq, 0, String::new())..(seq + 1, 0, String::new());
+        for (key, delivery) in self.deliveries.range_mut(range) {
+            self.owed_count += u64::from(!delivery.acked);
+            delivery.acked = true;
+            if !delivery.arrived && !delivery.excused {
+                self.open.insert(key.clone());
+            }
+        }
+    }
+
+    /// The relay, or the world, is not what it was: what may not leave any more need not arrive.
+    pub(crate) fn reconsider(&mut self, people: &People, wall: Timestamp, time_to_live: Millis) {
+        for delivery in self.deliveries.values_mut().filter(|d| !d.arrived && !d.excused) {
+            let age = wall.as_millisecond() - delivery.accepted_at;
+            let too_old = age >= time_to_live as i64;
+            if too_old || still(people, &delivery.owed, wall).is_empty() {
+                delivery.excused = true;
+            }
+        }
+        self.open.retain(|key| self.deliveries.get(key).is_some_and(|d| !d.excused));
+    }
+
+    /// A copy was lost without a word where no barrier can tell, or its recipient gave it up.
+    pub(crate) fn excuse(&mut self, message: &Message) {
+        if let Some((seq, subscription)) = numbers(&message.id) {
+            let key = (seq, subscription, message.basis.clone());
+            if let Some(delivery) = self.deliveries.get_mut(&key) {
+                delivery.excused = true;
+                self.open.remove(&key);
+            }
+        }
+    }
+
+    /// Given up, where the operator sees it.
+    pub(crate) fn dead_letter(&mut self, seq: u64, subscription: u64) {
+        let range = (seq, subscription, String::new())..(seq, subscription + 1, String::new());
+        for (key, delivery) in self.deliveries.range_mut(range) {
+            delivery.excused = true;
+            self.open.remove(key);
+        }
+    }
+
+    /// Something was rendered: may it leave, and was it owed?
+    pub(crate) fn written(
+        &mut self,
+        people: &People,
+        message: &Message,
+        wall: Timestamp,
+    ) -> Result<(), String> {
+        let Some((seq, subscription)) = numbers(&message.id) else {
+            return Err(format!("an id of no known kind: {}", message.id));
+        };
+        let key = (seq, subscription, message.basis.clone());
+        let Some(delivery) = self.deliveries.get(&key) else {
+            return Err(format!(
+                "item {} of {} was written to {} under {}, which was not owed when it was accepted",
+                message.item, message.node, message.to, message.basis
+            ));
+        };
+        let owed = &delivery.owed;
+        if (&*delivery.node, &*delivery.item, &*owed.to) != (&*message.node, &*message.item, &*message.to) {
+            return Err(format!("{} is another delivery now: {message:?}", message.id));
+        }
+        let permitted = still(people, owed, wall);
+        if let Some(more) = message.records.iter().find(|record| !permitted.contains(record)) {
+            return Err(format!(
+                "item {} of {} was written to {} under {}: the record {more:?} may not leave",
+                message.item, message.node, message.to, message.basis
+            ));
+        }
+        if message.records.len() < permitted.len() {
+            return Err(format!("records are missing in {message:?}, owed are {permitted:?}"));
+        }
+        let stands_for =
+            (message.to.clone(), message.node.clone(), message.item.clone(), message.basis.clone());
+        let held = self.origins.entry(message.id.clone()).or_insert_with(|| stands_for.clone());
+        if *held != stands_for {
+            return Err(format!("the origin id {} stood for {held:?}, now for {stands_for:?}", message.id));
+        }
+        Ok(())
+    }
+
+    /// A ping was written; its id was never used before, in this run or another.
+    pub(crate) fn pinged(&mut self, id: &str) -> Result<(), String> {
+        let fresh = self.pings.insert(id.to_owned());
+        if fresh { Ok(()) } else { Err(format!("the ping id {id} was used before")) }
+    }
+
+    /// A copy came back as not reached.
+    pub(crate) fn came_back(&mut self, message: &Message) {
+        self.returned.insert((message.id.clone(), message.batch));
+    }
+
+    /// The recipient's server took a copy.
+    pub(crate) fn arrived(&mut self, message: &Message) -> Result<(), String> {
+        let Some((seq, subscription)) = numbers(&message.id) else { return Ok(()) };
+        let key = (seq, subscription, message.basis.clone());
+        if let Some(delivery) = self.deliveries.get_mut(&key) {
+            if delivery.arrived {
+                self.duplicates += 1;
+            } else {
+                self.delivered += 1;
+            }
+            delivery.arrived = true;
+            self.open.remove(&key);
+        }
+        let firsts = self.firsts.entry((message.node.clone(), message.to.clone())).or_default();
+        if firsts.iter().any(|(held, _)| *held == seq) {
+            return Ok(());
+        }
+        // Within one batch a stream that breaks lets the later ones overtake; never beyond it.
+        let overtaken = firsts
+            .iter()
+            .find(|(later, batch)| *later > seq && !self.returned.contains(&(message.id.clone(), *batch)));
+        if let Some((later, _)) = overtaken
+            && !message.weak
+        {
+            return Err(format!(
+                "item {} ({seq}) of {} came to {} for the first time after the later one ({later})",
+                message.item, message.node, message.to
+            ));
+        }
+        firsts.push((seq, message.batch));
+        Ok(())
+    }
+
+    /// At the end, everything healed and drained.
+    pub(crate) fn finish(&self, ever: &HashMap<(String, String), Vec<u64>>) -> Result<(), String> {
+        if let Some(key) = self.open.iter().min() {
+            let delivery = &self.deliveries[key];
+            return Err(format!(
+                "item {} of {} (number {}) was acknowledged and owed to {} under {}, and never came ({} such)",
+                delivery.item,
+                delivery.node,
+                key.0,
+                delivery.owed.to,
+                delivery.owed.basis,
+                self.open.len()
+            ));
+        }
+        let lost = self.unbacked.iter().find(|(item, _)| !ever.contains_key(*item));
+        if let Some(((node, item), why)) = lost {
+            return Err(format!("item {item} of {node}: {why}"));
+        }
+        let mut last: HashMap<&str, u64> = HashMap::new();
+        for ((node, seq), order) in &self.orders {
+            let before = last.insert(node, *order).unwrap_or(0);
+            if before > *order {
+                return Err(format!("the numbers on {node} do not rise as the items came (at {seq})"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The domains that are owed something, for a report.
+    pub(crate) fn open_domains(&self) -> Vec<String> {
+        let mut domains: Vec<String> =
+            self.open.iter().map(|key| domain_of(&self.deliveries[key].owed.to).to_owned()).collect();
+        domains.sort();
+        domains.dedup();
+        domains
+    }
+}
+
+/// The item's number and the subscription's, from a message id.
+pub(crate) fn numbers(id: &str) -> Option<(u64, u64)> {
+    let mut parts = id.split('-').skip(1).map(|text| u64::from_str_radix(text, 16).ok());
+    Some((parts.next()??, parts.next()??))
+}

@@ -1,0 +1,207 @@
+//! People who publish, consent, subscribe, and change their minds.
+
+use courant::domain::consent::{Consent, Modes, State};
+use courant::domain::name::Scope;
+use courant::domain::series::Series;
+use jid::BareJid;
+use uuid::Uuid;
+
+use super::disk::{Changed, Disk};
+use super::site::Request;
+use super::story::{Act, NODES, SITES};
+use super::world::{What, World, server_name};
+
+/// The recipients of an installation: at the other's server, at two more, at its own; one account does
+/// not exist.
+pub(crate) fn recipient(site: usize, who: usize) -> String {
+    let (other, own) = (server_name((site + 1) % SITES), server_name(site));
+    match who {
+        0 => format!("u0@{other}"),
+        1 => format!("u1@{other}"),
+        2 => "u0@s2.test".into(),
+        3 => "u1@s2.test".into(),
+        4 => "u0@s3.test".into(),
+        5 => "u1@s3.test".into(),
+        6 => format!("u0@{own}"),
+        _ => "ghost@s2.test".into(),
+    }
+}
+
+/// A node's name.
+pub(crate) fn node(node: usize) -> String {
+    format!("urn:dev:m{node}")
+}
+
+fn scope(number: usize) -> Scope {
+    let name = match number {
+        0..=2 => node(number),
+        3..=5 => format!("{}*", node(number - 3)),
+        _ => "urn:dev:*".into(),
+    };
+    Scope::parse(&name).unwrap_or(Scope::Exact(name.into()))
+}
+
+fn address(text: &str) -> BareJid {
+    BareJid::new(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+/// The gateway of an installation.
+pub(crate) fn gateway(site: usize) -> BareJid {
+    address(&format!("gw@{}", server_name(site)))
+}
+
+/// What is there from the beginning.
+pub(crate) fn registrations(site: usize, disk: &mut Disk) {
+    for number in 0..NODES {
+        let owner = if number == 2 { recipient(site, 3) } else { "ann@home.test".into() };
+        let series = Series {
+            name: Scope::Prefix(node(number).into()),
+            owner: owner.parse().unwrap_or_else(|e: String| panic!("{owner}: {e}")),
+            producers: vec![gateway(site)],
+            open: false,
+            retention: None,
+            title: None,
+        };
+        disk.people.series.insert(number as u64 + 1, series);
+    }
+}
+
+/// What people do. Whether there was anything to do.
+pub(crate) fn act(world: &mut World, act: &Act) -> bool {
+    let changed = match *act {
+        Act::Publish { site, node, items, both, bulk } => {
+            publish(world, site, node, items, both, bulk);
+            return true;
+        }
+        Act::Repeat { site, back } => {
+            let count = world.sites[site].requests.len();
+            if back >= count {
+                return false;
+            }
+            world.after(0, What::Republish { site, request: count - 1 - back, unasked: true });
+            return true;
+        }
+        Act::Give { site, who, scope: scopes, lasts, windowed } => {
+            let now = world.wall(site);
+            let place = &mut world.sites[site];
+            place.consents += 1;
+            let until = now + jiff::SignedDuration::from_millis(lasts.unwrap_or(300 * 86_400_000) as i64);
+            let window = windowed.then(|| now - jiff::SignedDuration::from_secs(1800));
+            let id = Uuid::from_u128(u128::from(place.consents) << 8 | site as u128);
+            let consent = Consent {
+                id,
+                arrangement: id,
+                revision: 1,
+                subject: "ref:file 7".parse().unwrap_or_else(|e: String| panic!("{e}")),
+                recipient: address(&recipient(site, who)),
+                recipient_name: None,
+                scope: vec![scope(scopes)],
+                purpose: "advice".into(),
+                purpose_code: None,
+                lawful_basis: "consent".into(),
+                valid_from: now,
+                valid_until: until,
+                data_from: window,
+                data_until: None,
+                modes: Modes::BOTH,
+                retention: "P1Y".parse().unwrap_or_else(|_| panic!("a period")),
+                onward: false,
+                method: "cli".into(),
+                evidence: None,
+                state: State::Active,
+                since: now,
+                ended_by: None,
+                end_reason: None,
+            };
+            let key = place.consents;
+            place.disk.give(key, consent);
+            site
+        }
+        Act::End { site, pick } => {
+            let Some(key) = standing(world, site, pick, &[State::Active, State::Suspended]) else {
+                return false;
+            };
+            world.sites[site].disk.end(key, State::Withdrawn);
+            site
+        }
+        Act::Suspend { site, pick } => {
+            let Some(key) = standing(world, site, pick, &[State::Active]) else { return false };
+            edit(world, site, key, |consent| consent.state = State::Suspended)
+        }
+        Act::Resume { site, pick } => {
+            let Some(key) = standing(world, site, pick, &[State::Suspended]) else { return false };
+            edit(world, site, key, |consent| consent.state = State::Active)
+        }
+        Act::Narrow { site, pick } => {
+            let Some(key) = standing(world, site, pick, &[State::Active]) else { return false };
+            let from = world.wall(site) - jiff::SignedDuration::from_secs(600);
+            edit(world, site, key, |consent| {
+                consent.revision += 1;
+                consent.data_from = Some(consent.data_from.map_or(from, |held| held.max(from)));
+            })
+        }
+        Act::Unsubscribe { site, pick } => {
+            let keys: Vec<u64> = world.sites[site].disk.people.subscriptions.keys().copied().collect();
+            if keys.is_empty() {
+                return false;
+            }
+            world.sites[site].disk.unsubscribe(keys[pick % keys.len()]);
+            site
+        }
+        Act::Subscribe { site, who, scope: number } => {
+            world.sites[site].disk.subscribe(address(&recipient(site, who)), scope(number));
+            site
+        }
+        Act::Open { site, node } | Act::Close { site, node } => {
+            let key = node as u64 + 1;
+            let disk = &mut world.sites[site].disk;
+            if let Some(series) = disk.people.series.get_mut(&key) {
+                series.open = matches!(act, Act::Open { .. });
+            }
+            disk.changes.push(Changed::Series(key));
+            site
+        }
+        _ => return false,
+    };
+    world.reconsider(changed);
+    let wait = world.rng.below(500);
+    world.after(wait, What::News { site: changed });
+    true
+}
+
+fn edit(world: &mut World, site: usize, key: u64, change: impl FnOnce(&mut Consent)) -> usize {
+    let disk = &mut world.sites[site].disk;
+    if let Some(consent) = disk.people.consents.get_mut(&key) {
+        change(consent);
+    }
+    disk.changes.push(Changed::Consent(key));
+    site
+}
+
+fn standing(world: &World, site: usize, pick: usize, states: &[State]) -> Option<u64> {
+    let consents = world.sites[site].disk.people.consents.iter();
+    let keys: Vec<u64> = consents.filter(|(_, c)| states.contains(&c.state)).map(|(k, _)| *k).collect();
+    (!keys.is_empty()).then(|| keys[pick % keys.len()])
+}
+
+fn publish(world: &mut World, site: usize, number: usize, items: usize, both: bool, bulk: usize) {
+    let wall = world.wall(site).as_millisecond() / 1000;
+    for _ in 0..bulk {
+        let place = &mut world.sites[site];
+        let mut list = Vec::with_capacity(items);
+        for _ in 0..items {
+            place.items += 1;
+            let value = place.items;
+            let at = wall - (value as i64 * 397 % 3600);
+            let name = node(number);
+            let mut records = vec![(name.clone(), at as f64, value as f64)];
+            if both {
+                records.push((format!("{name}/b"), at as f64, value as f64 + 0.5));
+            }
+            list.push((format!("i{value}"), records));
+        }
+        place.requests.push(Request { node: node(number), items: list, acked: false, refused: false });
+        let request = place.requests.len() - 1;
+        world.after(0, What::Republish { site, request, unasked: false });
+    }
+}
