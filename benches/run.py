@@ -30,12 +30,14 @@ def arguments():
     parser.add_argument("--seconds", type=float, help="measured in each round, after a second of warming up")
     parser.add_argument("--durability", choices=["full", "normal", "off"], default="full")
     parser.add_argument("--rate", type=int, default=200, help="publishes per second of --soak")
+    parser.add_argument("--no-build", action="store_true", help="use the programs that were built before")
     parser.add_argument("--out", type=pathlib.Path, help="directory of the report (target/bench)")
     return parser.parse_args()
 
 
 def main():
     asked = arguments()
+    build.BUILDS = not asked.no_build
     out = asked.out or build.TARGET / "bench"
     wanted = asked.peers or (["courant"] if asked.smoke or asked.soak else peers.PEERS)
     slixmpp = peers.slixmpp_version()

@@ -9,7 +9,12 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").res
 TOOLS = TARGET / "bench-tools"
 
 
+BUILDS = True  # or use what is there (--no-build)
+
+
 def cargo(*arguments):
+    if not BUILDS:
+        return
     subprocess.run(["cargo", "build", "--locked", "--quiet", *arguments], cwd=ROOT, check=True)
 
 

@@ -13,7 +13,7 @@ class Cell:
     def __str__(self):
         text = f"{self.records} x {self.recipients}"
         if self.series != 1000:
-            text += f", {self.series:,} series".replace(",", " ")
+            text += f", {self.series} series"
         return text + (f", {self.rate}/s" if self.rate else "")
 
     @classmethod

@@ -289,3 +289,72 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ledger with publish 1 under way, of 2 records to 2 recipients, with terms.
+    fn ledger() -> Ledger {
+        let options = Options { records: 2, series: 1, recipients: 2, terms: true, ..Options::default() };
+        let mut ledger = Ledger::new(&options).expect("a ledger");
+        ledger.publish(Instant::now(), true, &mut Vec::new());
+        ledger
+    }
+
+    fn message(recipient: usize) -> String {
+        let (node, consent) = (pack::series(0), pack::consent(0, 2, recipient));
+        format!(
+            "<message to='r{recipient}@sub.localhost'><event><items node='{node}'><item id='1'><sensml>\
+             <senml bn='{node}' v='137'/><senml t='1800' v='198'/></sensml></item></items></event>\
+             <terms consent='{consent}'/></message>"
+        )
+    }
+
+    fn counts(messages: &[String]) -> Counts {
+        let mut ledger = ledger();
+        for message in messages {
+            ledger.message(message.as_bytes(), Instant::now());
+        }
+        ledger.result(b"<iq type='result' id='p1' to='meter@pub.localhost/gw'/>", b"result", Instant::now());
+        ledger.close().expect("closed");
+        ledger.counts
+    }
+
+    #[test]
+    fn what_is_right_is_complete() {
+        let held = counts(&[message(0), message(1)]);
+        assert_eq!((held.results, held.messages), (1, 2));
+        assert_eq!((held.missing, held.extra, held.wrong, held.disordered, held.errors), (0, 0, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_amiss_is_counted() {
+        assert_eq!(counts(&[message(0)]).missing, 1);
+        assert_eq!(counts(&[message(0), message(0), message(1)]).extra, 1);
+        assert_eq!(counts(&[message(0), message(1), message(0)]).extra, 1, "after it was complete");
+        assert_eq!(counts(&[message(0), message(2)]).extra, 1, "nobody of that name");
+        for (from, to) in [
+            ("v='198'", "v='199'"),
+            ("v='137'", "v='138'"),
+            ("<senml t='1800' v='198'/>", ""),
+            ("node='urn", "node='arn"),
+            ("consent='0", "consent='1"),
+            ("<terms", "<other"),
+        ] {
+            let held = counts(&[message(0).replace(from, to), message(1)]);
+            assert_eq!(held.wrong, 1, "{from}");
+        }
+        let error = "<message type='error' to='r0@sub.localhost'/>".to_owned();
+        assert_eq!(counts(&[error, message(0), message(1)]).errors, 1);
+    }
+
+    #[test]
+    fn a_later_item_first_is_out_of_order() {
+        let mut ledger = ledger();
+        ledger.publish(Instant::now(), true, &mut Vec::new());
+        ledger.message(message(0).replace("id='1'", "id='2'").as_bytes(), Instant::now());
+        ledger.message(message(0).as_bytes(), Instant::now());
+        assert_eq!(ledger.counts.disordered, 1);
+    }
+}

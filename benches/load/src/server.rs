@@ -84,7 +84,7 @@ impl Server {
         );
         self.socket.write_all(answer.as_bytes()).map_err(text)?;
         let handshake = self.read_through(b"<handshake", b"</handshake>")?;
-        let digest = sha1_smol::Sha1::from(format!("{id}{secret}")).hexdigest();
+        let digest = sha1_smol::Sha1::from(format!("{id}{secret}")).digest().to_string();
         if memmem::find(&handshake, digest.as_bytes()).is_none() {
             return Err("the component does not know the secret".into());
         }
