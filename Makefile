@@ -40,6 +40,7 @@ bench-quick: deps rust ## the same, a few cells, one short round each
 	@$(PYTHON) benches/run.py --quick $(BENCH)
 
 bench-smoke: rust ## is every message right under load? seconds, no figures
+	cargo test --locked --quiet --manifest-path benches/load/Cargo.toml --target-dir '$(TARGET)/bench-tools'
 	@$(PYTHON) benches/run.py --smoke
 
 deps: ## install the Debian packages that are missing (needs root or sudo, once)
