@@ -4,11 +4,12 @@ import math
 from xml.sax.saxutils import escape
 
 COLOURS = ["#0b6e4f", "#d1495b", "#edae49", "#30638e", "#7d5ba6"]
-FONT = "font-family='sans-serif' font-size='12' fill='#222'"
+FONT = "font-family='sans-serif' fill='#222'"
 
 
-def text(x, y, words, anchor="start", extra=""):
-    return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' {FONT} {extra}>{escape(words)}</text>"
+def text(x, y, words, anchor="start", size=12, extra=""):
+    place = f"x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' font-size='{size}'"
+    return f"<text {place} {FONT} {extra}>{escape(words)}</text>"
 
 
 def line(x1, y1, x2, y2, colour="#ddd"):
@@ -63,7 +64,7 @@ def bars(title, unit, groups, names):
                 f"<rect x='{at}' y='{y(value):.1f}' width='{bar - 4}' "
                 f"height='{top + height - y(value):.1f}' fill='{COLOURS[place]}'/>"
             )
-            parts.append(text(at + (bar - 4) / 2, y(value) - 3, short(value), "middle", "font-size='10'"))
+            parts.append(text(at + (bar - 4) / 2, y(value) - 3, short(value), "middle", size=10))
         parts.append(text(x + bar * len(names) / 2, top + height + 18, label, "middle"))
     parts.append(text(left, top + height + 40, unit))
     return document(width, top + height + 52, title, parts)
