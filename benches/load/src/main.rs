@@ -6,7 +6,7 @@
 //! - [`wire`]: stanzas out of bytes, attributes out of stanzas; no more XML than that.
 //! - [`server`]: the stream: handshake, reading and writing without waiting.
 //! - [`ledger`]: what is outstanding, what is right, what is wrong.
-//! - [`histogram`]: latencies.
+//! - [`histogram`]: latencies, in constant memory.
 //! - [`peer`]: the process under load: its CPU time and memory.
 //! - [`run`]: one measurement from beginning to end.
 //! - [`report`]: what it found, as one line of JSON and for people.
