@@ -9,12 +9,13 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test unit simulate federation deps rust
+.PHONY: help demo demo-stop test unit simulate federation bench bench-quick bench-smoke deps rust
 
 help: ## print this
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
-	@echo "Variables: KEEP=1 (make demo: leave everything running), STORIES='...' (make federation: only these)"
+	@echo "Variables: KEEP=1 (make demo: leave everything running), STORIES='...' (make federation: only these),"
+	@echo "           BENCH='--cell 48x10 --durability normal' (make bench: see benches/run.py --help)"
 
 demo: deps rust ## show the whole way of a measurement, between two real servers
 	cargo build --release --locked
@@ -23,7 +24,7 @@ demo: deps rust ## show the whole way of a measurement, between two real servers
 demo-stop: ## stop what `make demo KEEP=1` left running
 	@$(PYTHON) demo/demo.py --stop
 
-test: deps rust unit federation ## all tests: unit, conversations, federation
+test: deps rust unit federation bench-smoke ## all tests: unit, conversations, federation, correctness under load
 
 unit: rust ## unit tests and conversations with a scripted server
 	cargo test --locked
@@ -34,6 +35,17 @@ simulate: rust ## 100 000 seeds of the simulation (COURANT_SEEDS=N for another n
 federation: deps rust ## the stories between a real Prosody and a real ejabberd, in both directions
 	cargo build --locked
 	@COURANT_BIN='$(TARGET)/debug/courant' $(PYTHON) tests/federation/run.py $(STORIES)
+
+bench: deps rust ## measure beside the peers, full matrix (half an hour); report in target/bench
+	@$(PYTHON) benches/run.py $(BENCH)
+
+bench-quick: deps rust ## the same, a few cells, one short round each
+	@$(PYTHON) benches/run.py --quick $(BENCH)
+
+bench-smoke: rust ## is every message right under load? seconds, no figures
+	cargo test --locked --quiet --manifest-path benches/load/Cargo.toml --target-dir '$(TARGET)/bench-tools'
+	cargo build --locked
+	@COURANT_BIN='$(TARGET)/debug/courant' $(PYTHON) benches/run.py --smoke
 
 deps: ## install the Debian packages that are missing (needs root or sudo, once)
 	@scripts/install-deps.sh

@@ -923,6 +923,7 @@ mod tests {
             installation: "i".into(),
             run: "r".into(),
             headline: false,
+            publishes_per_second: 0,
             pack_records: 1000,
             queue_packs: 1000,
             time_to_live: Duration::from_secs(1000),
@@ -962,7 +963,7 @@ mod tests {
             ReplyTo { from: "gw@a.example/1".into(), to: "energy.a.example".into(), id: None, is_iq: true };
         let pack =
             "<sensml xmlns='urn:ietf:params:xml:ns:senml'><senml n='urn:a' bt='1.7e9' v='1'/></sensml>";
-        let payload = Payload::Sensml(pack.as_bytes().to_vec());
+        let payload = Payload::Sensml(pack.as_bytes().to_vec().into());
         let publish = Publish {
             reply_to,
             sender: BareJid::new("gw@a.example").unwrap(),

@@ -197,6 +197,7 @@ impl World {
             installation: format!("n{site}"),
             run: format!("{:x}r{site}x{run}", self.story.seed),
             headline: false,
+            publishes_per_second: 0,
             pack_records: 1000,
             queue_packs: self.story.queue_packs,
             time_to_live: Duration::from_millis(self.story.time_to_live),
@@ -713,11 +714,11 @@ fn alive_of(world: &mut World, site: usize) -> Option<&mut Alive> {
     world.sites[site].alive.as_mut()
 }
 
-fn payload(records: &[Record]) -> Payload {
+fn payload(records: &[Record]) -> Payload<'static> {
     let mut text = String::from("<sensml xmlns='urn:ietf:params:xml:ns:senml'>");
     for (name, time, value) in records {
         text += &format!("<senml n='{name}' t='{time}' v='{value}'/>");
     }
     text += "</sensml>";
-    Payload::Sensml(text.into_bytes())
+    Payload::Sensml(text.into_bytes().into())
 }
