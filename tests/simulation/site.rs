@@ -340,7 +340,7 @@ impl World {
             let wait = 3_000 + self.rng.below(5_000);
             self.after(wait, What::Republish { site, request, unasked: false });
         }
-        self.to_component(site, Back::Publish { request }, 10);
+        self.hand_to_component(site, Back::Publish { request }, 10);
     }
 
     pub(crate) fn gateway_hears(&mut self, site: usize, request: usize, done: bool, again: bool) {
@@ -594,8 +594,8 @@ impl World {
         let place = &mut self.sites[site];
         for row in &batch.rows {
             let key = (row.node.to_string(), row.item.to_string());
-            let known = place.snapshots.get(&key).into_iter().flatten();
-            match known.filter(|s| s.accepted_at == row.accepted_at).last() {
+            let mut known = place.snapshots.get(&key).into_iter().flatten();
+            match known.rfind(|s| s.accepted_at == row.accepted_at) {
                 Some(snapshot) => place.oracle.row(row.seq, &row.node, &row.item, snapshot),
                 None => failure = Err(format!("a row that nobody published: {row:?}")),
             }

@@ -443,7 +443,7 @@ impl World {
                 let from = if domain { other } else { format!("u0@{}", server_name(server)) };
                 match self.sites[site].last_pings.get(&server_name(server)).cloned() {
                     Some(id) => {
-                        self.to_component(site, Back::Pong { id, from, answer: Answer::Taken }, 20);
+                        self.hand_to_component(site, Back::Pong { id, from, answer: Answer::Taken }, 20);
                         true
                     }
                     None => false,
@@ -477,7 +477,7 @@ impl World {
         });
         let Some(about) = about.cloned() else { return false };
         let condition = if last { "service-unavailable" } else { "remote-server-timeout" };
-        self.to_component(site, Back::Bounce { id: about.id, from, condition }, 20);
+        self.hand_to_component(site, Back::Bounce { id: about.id, from, condition }, 20);
         true
     }
 
@@ -624,10 +624,10 @@ impl World {
                     self.sites[site].oracle.excuse(&message);
                 }
                 self.count("(messages bounced)");
-                self.to_component(site, Back::Bounce { id: message.id, from: message.to, condition }, 5);
+                self.hand_to_component(site, Back::Bounce { id: message.id, from: message.to, condition }, 5);
             }
             Stanza::Ping { id, to } => {
-                self.to_component(site, Back::Pong { id, from: to, answer: Answer::NotReached }, 5);
+                self.hand_to_component(site, Back::Pong { id, from: to, answer: Answer::NotReached }, 5);
             }
             Stanza::Reply { .. } => {}
         }
@@ -729,12 +729,12 @@ impl World {
                 self.servers[site].held.push_back(what);
             }
             ServerState::Down => {}
-            _ => self.to_component(site, back, 2),
+            _ => self.hand_to_component(site, back, 2),
         }
     }
 
     /// One's own server writes to the component, if it is there.
-    pub(crate) fn to_component(&mut self, site: usize, back: Back, wait: Millis) {
+    pub(crate) fn hand_to_component(&mut self, site: usize, back: Back, wait: Millis) {
         let Some(link) = self.sites[site].link else { return };
         if matches!(self.servers[site].state, ServerState::Down | ServerState::Hung) {
             return;
