@@ -219,9 +219,7 @@ async fn what_is_changed_behind_its_back_is_found_and_named() {
 
     let copy = directory.join("sound.db");
     sql(&directory, &format!("VACUUM INTO '{}'", copy.display())).await;
-    let truncated = format!(
-        "DELETE FROM disclosure_block WHERE seq > 4;\nUPDATE counter SET value = 4 WHERE name = 'disclosure'"
-    );
+    let truncated = "DELETE FROM disclosure_block WHERE seq > 4;\nUPDATE counter SET value = 4 WHERE name = 'disclosure'".to_string();
     let cut = format!("DELETE FROM disclosure_block WHERE seq = {last}");
     let renumbered = "DELETE FROM disclosure_block WHERE seq = 5;\n\
         UPDATE disclosure_block SET seq = seq - 1 WHERE seq = 6;\n\
