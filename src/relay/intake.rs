@@ -311,6 +311,62 @@ mod tests {
     }
 
     #[test]
+    fn what_is_denied_is_told_with_its_reason() {
+        use super::super::disclosure;
+        use super::super::rights::Update;
+        use crate::domain::consent::tests::sample;
+        use crate::domain::disclosure::{Ground, Line};
+        use crate::domain::name::Scope;
+        use crate::domain::subscription::Subscription;
+        use crate::protocol::publish::Payload;
+        use crate::store::journal::Row;
+
+        let mut rights = Rights::default();
+        let mut consent = sample();
+        consent.data_until = Some("2026-06-01T00:00:00Z".parse().unwrap());
+        rights.apply(Update::Consent(ConsentKey(4), Some(Box::new(consent))));
+        for (key, jid) in [(1, "app@coop.example"), (2, "other@coop.example")] {
+            let node = Scope::parse("urn:dev:prm:*").unwrap();
+            let wish = Subscription { jid: jid.parse().unwrap(), node, format: Default::default() };
+            rights.apply(Update::Subscription(SubscriptionKey(key), Some(wish)));
+        }
+        let xml = "<sensml xmlns='urn:ietf:params:xml:ns:senml'>\
+                   <senml bn='urn:dev:prm:1' bt='1780271999' v='1'/><senml t='1' v='2'/><senml n='/b' v='3'/></sensml>";
+        let pack = Pack::read(&Payload::Sensml(xml.as_bytes().to_vec().into()), 1.7e9, 10).unwrap();
+        let now = Now { wall: "2026-06-02T00:00:00Z".parse().unwrap(), mono: Default::default() };
+        let verdicts = owed(&rights, &pack, now);
+        let row = Row {
+            seq: 9,
+            accepted_at: 0,
+            publisher: "gw@prod.example".into(),
+            node: "urn:dev:prm:1".into(),
+            item: "i".into(),
+            digest: 1,
+            owed: Vec::new(),
+            payload: Vec::new(),
+        };
+        let Some(Line::Decided(told)) = disclosure::decided(&rights, &pack, &row, &verdicts, false) else {
+            panic!("nothing told")
+        };
+        let mut told: Vec<_> = told
+            .verdicts
+            .iter()
+            .map(|v| (v.subscription.0, v.ground, v.series.len(), v.records, v.first, v.last))
+            .collect();
+        told.sort_by_key(|(subscription, ground, ..)| (*subscription, format!("{ground:?}")));
+        let (first, last) = (1_780_271_999_000, 1_780_272_000_000);
+        assert_eq!(
+            told,
+            [
+                (1, Ground::Consent(ConsentKey(4)), 1, 1, first, first),
+                (1, Ground::Denied(Denial::NoneRegistered), 1, 1, first, first),
+                (1, Ground::Denied(Denial::OutsideDataWindow), 1, 1, last, last),
+                (2, Ground::Denied(Denial::NoneRegistered), 2, 3, first, last),
+            ]
+        );
+    }
+
+    #[test]
     fn recent_items_are_known_until_others_came() {
         let mut recent = Recent::default();
         recent.note("n", "1", 11);

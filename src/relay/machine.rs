@@ -455,7 +455,9 @@ impl Relay {
             // Nothing new to wait for.
             self.settled.append(&mut self.next.settled);
         }
-        if !self.next.batch.rows.is_empty() || std::mem::take(&mut self.housekeeping) {
+        // A cursor travels with the next rows, or with the dead letters that it leaves behind, or at a tick.
+        let due = std::mem::take(&mut self.housekeeping);
+        if due || !self.next.batch.rows.is_empty() || !self.next.batch.dead_letters.is_empty() {
             self.next.batch.destinations = self.deliveries.take_moved();
             self.next.batch.prune = self.prune(now);
         }
