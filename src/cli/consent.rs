@@ -59,7 +59,7 @@ pub struct Add {
     #[arg(long, value_name = "TIME", value_parser = show::time)]
     valid_from: Option<Timestamp>,
 
-    /// Delivery ends; after [consent] duration (a year) unless said
+    /// Delivery ends; after a year unless said here or in the configuration
     #[arg(long, value_name = "TIME", value_parser = show::time)]
     valid_until: Option<Timestamp>,
 

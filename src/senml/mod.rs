@@ -8,7 +8,7 @@
 //!          stream ↗  exchange ↗                     ↑ fragment, units
 //! ```
 //!
-//! - [`read`] takes a whole pack, [`Stream`] one that arrives in pieces, [`fetch`] and [`patch`] are RFC 8790.
+//! - [`read()`] takes a whole pack, [`Stream`] one that arrives in pieces, [`fetch`] and [`patch`] are RFC 8790.
 //! - [`Assembler`] is the state machine behind them, open to callers who have records by other means: fields
 //!   in, resolved records out, every rule of §4 checked.
 //! - [`Resolved`] is what comes out (§4.6): absolute times, whole names, base fields applied, sorted by time.
