@@ -1,0 +1,183 @@
+//! The pings behind the batches, what their answers prove, and how long to wait for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use super::destination::{Ping, State};
+use super::{Answer, Deliveries, PingTo, Step};
+
+/// How often a batch is sent again because deliveries came back although its ping was answered.
+pub(super) const DOUBTS_MAX: usize = 3;
+
+/// How long to wait for the first try after a failure.
+pub(super) const RETRY_FIRST: Duration = Duration::from_millis(500);
+
+impl Deliveries {
+    pub(super) fn ping(&mut self, domain: &Arc<str>, now: Duration, probe: bool) -> Step {
+        self.last_ping += 1;
+        let number = self.last_ping;
+        self.pings.insert(number, Arc::clone(domain));
+        let ping = Ping { number, fallback: None, sent: now };
+        let destination = self.destination(domain);
+        destination.state = if probe { State::Probing(ping) } else { State::Pinged(ping) };
+        Step::Ping { to: PingTo::Destination(Arc::clone(domain)), number }
+    }
+
+    /// Where the ping of this number went, if it is still open: only from there can its answer come.
+    pub fn ping_target(&self, number: u64) -> Option<PingTo> {
+        let domain = self.pings.get(&number)?;
+        match &self.destinations.get(domain)?.state {
+            State::Pinged(ping) | State::Probing(ping) if ping.fallback == Some(number) => {
+                Some(PingTo::OwnServer)
+            }
+            _ => Some(PingTo::Destination(Arc::clone(domain))),
+        }
+    }
+
+    /// A ping was answered. What it confirmed is in [`Self::take_released`].
+    pub fn answered(&mut self, number: u64, answer: Answer, now: Duration) {
+        let Some(domain) = self.pings.remove(&number) else { return };
+        let patience = self.patience.ping;
+        let destination = self.destination(&domain);
+        if destination.unheard.is_some_and(|(unheard, _)| unheard == number) {
+            destination.unheard = None;
+            if answer == Answer::Taken && !destination.answers_pings {
+                destination.answers_pings = true;
+                destination.moved = true;
+            }
+            return;
+        }
+        let (ping, probing) = match &destination.state {
+            State::Pinged(ping) => (ping.clone(), false),
+            State::Probing(ping) => (ping.clone(), true),
+            _ => return,
+        };
+        if ping.number != number && ping.fallback != Some(number) {
+            return;
+        }
+        if answer == Answer::NotReached {
+            self.fail(&domain, now);
+            return;
+        }
+        if ping.number == number && !destination.answers_pings {
+            destination.answers_pings = true;
+            destination.moved = true;
+        }
+        destination.failures = 0;
+        // The oldest is kept, or under load none would be old enough to be answered.
+        let listens = destination.unheard.is_none_or(|(_, since)| since + patience <= now);
+        let unheard = if ping.fallback == Some(number) && !destination.answers_pings && listens {
+            destination.unheard.replace((ping.number, now))
+        } else {
+            None
+        };
+        if let Some((forgotten, _)) = unheard {
+            self.pings.remove(&forgotten);
+        }
+        self.forget_pings(&ping);
+        let destination = self.destination(&domain);
+        if probing {
+            destination.state = State::Idle;
+            self.list_ready(&domain);
+            return;
+        }
+        if destination.doubts.is_empty() {
+            destination.doubtful = 0;
+        } else if destination.doubtful < DOUBTS_MAX {
+            destination.doubtful += 1;
+            let wait = wait_after(destination.doubtful - 1, RETRY_FIRST * 8, number);
+            destination.land(State::Backoff { until: now + wait });
+            return;
+        } else {
+            destination.doubtful = 0;
+            let doubts = std::mem::take(&mut destination.doubts);
+            destination.suspects.extend(doubts);
+        }
+        self.confirm(&domain);
+    }
+
+    pub(super) fn forget_pings(&mut self, ping: &Ping) {
+        let domain = self.pings.get(&ping.number);
+        let held = domain.and_then(|domain| self.destinations.get(domain)).and_then(|d| d.unheard);
+        if held.is_none_or(|(unheard, _)| unheard != ping.number) {
+            self.pings.remove(&ping.number);
+        }
+        if let Some(fallback) = ping.fallback {
+            self.pings.remove(&fallback);
+        }
+    }
+
+    pub(super) fn fail(&mut self, domain: &Arc<str>, now: Duration) {
+        let (seed, retry_max) = (self.seed, self.patience.retry_max);
+        let destination = self.destination(domain);
+        let under_way = match &destination.state {
+            State::Pinged(ping) | State::Probing(ping) => Some(ping.clone()),
+            State::Backoff { .. } | State::Idle => None,
+            State::Filling { .. } | State::Loading => Some(Ping { number: 0, fallback: None, sent: now }),
+        };
+        let Some(ping) = under_way else { return };
+        let wait = wait_after(destination.failures, retry_max, seed ^ ping.number);
+        destination.failures += 1;
+        destination.land(State::Backoff { until: now + wait });
+        self.forget_pings(&ping);
+        self.take_back(domain);
+    }
+
+    /// Time passed: pings that went unanswered, waits that are over. Returns pings to write.
+    pub fn tick(&mut self, now: Duration) -> Vec<Step> {
+        let patience = self.patience.ping;
+        let mut late = Vec::new();
+        let mut over = Vec::new();
+        for (domain, destination) in &self.destinations {
+            match &destination.state {
+                State::Pinged(ping) | State::Probing(ping) if ping.sent + patience <= now => {
+                    let fall_back = ping.fallback.is_none() && !destination.answers_pings;
+                    late.push((Arc::clone(domain), fall_back));
+                }
+                State::Backoff { until } if *until <= now => over.push(Arc::clone(domain)),
+                _ => {}
+            }
+        }
+        let mut steps = Vec::new();
+        for (domain, fall_back) in late {
+            if fall_back {
+                steps.push(self.fall_back(&domain, now));
+            } else {
+                self.fail(&domain, now);
+            }
+        }
+        for domain in over {
+            self.list_ready(&domain);
+        }
+        steps
+    }
+
+    /// Asks one's own server instead: its answer proves that it took the batch, not that it arrived.
+    pub(super) fn fall_back(&mut self, domain: &Arc<str>, now: Duration) -> Step {
+        self.last_ping += 1;
+        let number = self.last_ping;
+        self.pings.insert(number, Arc::clone(domain));
+        let destination = self.destination(domain);
+        destination.falls_back = true;
+        if let State::Pinged(ping) | State::Probing(ping) = &mut destination.state {
+            ping.fallback = Some(number);
+            ping.sent = now;
+        }
+        Step::Ping { to: PingTo::OwnServer, number }
+    }
+}
+
+/// How long to wait after so many failures in a row: doubling, with jitter, up to `most`.
+pub(super) fn wait_after(failures: usize, most: Duration, seed: u64) -> Duration {
+    ExponentialBuilder::default()
+        .with_min_delay(RETRY_FIRST)
+        .with_max_delay(most)
+        .with_jitter()
+        .with_jitter_seed(seed)
+        .without_max_times()
+        .build()
+        .nth(failures.min(40))
+        .unwrap_or(most)
+}

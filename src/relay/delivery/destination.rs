@@ -1,0 +1,84 @@
+//! One recipient's server domain, and what it is doing.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use super::doubts::Suspect;
+
+/// What a destination is doing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum State {
+    /// Nothing under way.
+    #[default]
+    Idle,
+    /// Its next items are being read from the journal.
+    Loading,
+    /// A batch is being written.
+    Filling { bytes: usize },
+    /// A batch is written, its ping not answered.
+    Pinged(Ping),
+    /// It is down; try again then.
+    Backoff { until: Duration },
+    /// One ping to see whether it is back.
+    Probing(Ping),
+}
+
+/// A ping that is out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ping {
+    /// To the destination itself.
+    pub(super) number: u64,
+    /// To one's own server, for a destination that has never answered.
+    pub(super) fallback: Option<u64>,
+    pub(super) sent: Duration,
+}
+
+/// One recipient's server domain.
+#[derive(Debug, Default)]
+pub(super) struct Destination {
+    pub(super) state: State,
+    /// Everything up to this seq was taken.
+    pub(super) confirmed: u64,
+    pub(super) answers_pings: bool,
+    /// It let a first ping go unanswered: ask one's own server beside it from then on.
+    pub(super) falls_back: bool,
+    /// A ping that one's own server was faster to answer beside, and since when: should the destination
+    /// answer it after all, its own word counts from then on.
+    pub(super) unheard: Option<(u64, Duration)>,
+    /// What it is owed beyond that, rising. The first `flight` of them are in the batch under way.
+    pub(super) queue: VecDeque<u64>,
+    pub(super) flight: usize,
+    pub(super) failures: usize,
+    /// Deliveries given up: (item, subscription).
+    pub(super) dead: HashSet<(u64, u64)>,
+    /// Deliveries of the batch under way that came back for good, if the ping behind them is answered: a
+    /// server that is stopping speaks in the destination's name too.
+    pub(super) suspects: Vec<Suspect>,
+    /// Deliveries of the batch under way that came back as not reached.
+    pub(super) doubts: Vec<Suspect>,
+    /// How often in a row a batch was answered for although deliveries came back.
+    pub(super) doubtful: usize,
+    /// The last item ever confirmed in this run; `confirmed` may fall behind it.
+    pub(super) reached: u64,
+    /// What came back only after it was confirmed, and was owed again.
+    pub(super) late: HashSet<(u64, u64)>,
+    /// Of these, what waits for the batch under way to end.
+    pub(super) returned: Vec<u64>,
+    pub(super) listed_ready: bool,
+    pub(super) moved: bool,
+}
+
+impl Destination {
+    /// Whether the item is in the batch under way.
+    pub(super) fn in_flight(&self, seq: u64) -> bool {
+        self.queue.iter().take(self.flight).any(|&held| held == seq)
+    }
+
+    /// Nothing is under way any more; what was is owed as before.
+    pub(super) fn land(&mut self, state: State) {
+        self.flight = 0;
+        self.suspects.clear();
+        self.doubts.clear();
+        self.state = state;
+    }
+}

@@ -1,0 +1,75 @@
+//! What came back, and what that means.
+
+use std::sync::Arc;
+
+use super::Deliveries;
+
+/// How many deliveries may be owed again because they came back late, per destination and run.
+const LATE_MAX: usize = 10_000;
+
+/// A delivery that came back, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The item.
+    pub seq: u64,
+    /// Under which subscription.
+    pub subscription: u64,
+    /// The stanza error condition (RFC 6120 §8.3.3).
+    pub condition: String,
+}
+
+impl Suspect {
+    pub(super) fn is_same(&self, other: &Suspect) -> bool {
+        (self.seq, self.subscription) == (other.seq, other.subscription)
+    }
+}
+
+impl Deliveries {
+    /// A message to this destination came back because it was not reached.
+    ///
+    /// The ping behind it decides: if that is not answered either, the destination is down. If it is, the
+    /// batch is sent again, a few times; then the delivery is given up, as nobody but its recipient can be
+    /// the one who says so, and the others must not suffer from it.
+    /// Where the bounce comes later than the answer, the item is owed again, once.
+    pub fn not_reached(&mut self, domain: &Arc<str>, suspect: Suspect) {
+        let destination = self.destination(domain);
+        if destination.in_flight(suspect.seq) {
+            if !destination.doubts.iter().any(|held| held.is_same(&suspect)) {
+                destination.doubts.push(suspect);
+            }
+            return;
+        }
+        let foreign = suspect.seq > destination.reached || destination.late.len() >= LATE_MAX;
+        if !foreign && destination.late.insert((suspect.seq, suspect.subscription)) {
+            destination.returned.push(suspect.seq);
+            self.take_back(domain);
+        }
+    }
+
+    /// Puts what came back late into the queue again, once no batch is under way.
+    pub(super) fn take_back(&mut self, domain: &Arc<str>) {
+        let destination = self.destination(domain);
+        if destination.flight > 0 || destination.returned.is_empty() {
+            return;
+        }
+        let before = destination.queue.len();
+        for seq in std::mem::take(&mut destination.returned) {
+            if let Err(place) = destination.queue.binary_search(&seq) {
+                destination.queue.insert(place, seq);
+                destination.confirmed = destination.confirmed.min(seq - 1);
+                destination.moved = true;
+            }
+        }
+        self.waiting += destination.queue.len() - before;
+        self.list_ready(domain);
+    }
+
+    /// A message came back for good, unless the ping behind it says that it never got there.
+    pub fn came_back(&mut self, domain: &Arc<str>, suspect: Suspect) {
+        let destination = self.destination(domain);
+        let known = destination.suspects.iter().any(|held| held.is_same(&suspect));
+        if destination.in_flight(suspect.seq) && !known {
+            destination.suspects.push(suspect);
+        }
+    }
+}

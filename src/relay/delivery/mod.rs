@@ -1,0 +1,209 @@
+//! What each destination was sent, and has confirmed.
+//!
+//! Neither component streams nor server-to-server links acknowledge anything, and both lose stanzas
+//! silently. So every destination (a recipient's server domain) gets its own barrier: a batch of messages,
+//! then a ping (XEP-0199) to that domain. Streams keep order per pair of domains, so the answer proves that
+//! the server took the whole batch, and only then the destination's cursor moves. One batch is under way
+//! per destination; what no answered ping covers is sent again, before anything later.
+//!
+//! - `destination`: one recipient's server domain, and what it is doing.
+//! - `queue`: what is owed, in batches.
+//! - `barrier`: the pings behind them.
+//! - `doubts`: what came back.
+
+mod barrier;
+mod destination;
+mod doubts;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::destination::{Destination, State};
+pub use self::doubts::Suspect;
+use crate::store::journal::Destination as Known;
+
+/// What the state machine wants written next.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Render this item for this destination, then call [`Deliveries::wrote`].
+    Item {
+        /// The destination.
+        domain: Arc<str>,
+        /// The item.
+        seq: u64,
+    },
+    /// Write a ping with this number.
+    Ping {
+        /// To this domain.
+        to: PingTo,
+        /// Its number, unlike any other of this process.
+        number: u64,
+    },
+    /// These items are no longer in memory: read them from the journal, then call
+    /// [`Deliveries::loaded`].
+    Load {
+        /// The destination that waits for them.
+        domain: Arc<str>,
+        /// Which.
+        seqs: Vec<u64>,
+    },
+}
+
+/// Where a ping goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PingTo {
+    /// The destination.
+    Destination(Arc<str>),
+    /// One's own server.
+    OwnServer,
+}
+
+/// What came back for a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A result, or that domain's own word that it does not know pings: it took what came before.
+    Taken,
+    /// It was not reached, or somebody on the way spoke for it.
+    NotReached,
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// For the answer to a ping.
+    pub ping: Duration,
+    /// Between tries, at most.
+    pub retry_max: Duration,
+}
+
+/// All destinations.
+#[derive(Debug)]
+pub struct Deliveries {
+    patience: Patience,
+    /// In order, so that the same events are followed by the same steps.
+    destinations: BTreeMap<Arc<str>, Destination>,
+    ready: VecDeque<Arc<str>>,
+    pings: HashMap<u64, Arc<str>>,
+    last_ping: u64,
+    waiting: usize,
+    released: Vec<u64>,
+    given_up: Vec<Suspect>,
+    link: bool,
+    /// For jitter; the same seed gives the same waits.
+    seed: u64,
+}
+
+impl Deliveries {
+    /// None yet; the link is down.
+    pub fn new(patience: Patience, seed: u64) -> Self {
+        Deliveries {
+            patience,
+            destinations: BTreeMap::new(),
+            ready: VecDeque::new(),
+            pings: HashMap::new(),
+            last_ping: 0,
+            waiting: 0,
+            released: Vec::new(),
+            given_up: Vec::new(),
+            link: false,
+            seed,
+        }
+    }
+
+    /// Takes in what the store knows of a destination.
+    pub fn know(&mut self, known: &Known) {
+        let destination = self.destination(&known.domain.as_str().into());
+        destination.confirmed = known.confirmed;
+        destination.answers_pings = known.answers_pings;
+    }
+
+    /// Notes a delivery that was given up before.
+    pub fn know_dead(&mut self, domain: &Arc<str>, seq: u64, subscription: u64) {
+        self.destination(domain).dead.insert((seq, subscription));
+    }
+
+    /// The link to one's own server is there again: everything unconfirmed is sent again.
+    pub fn link_up(&mut self) {
+        self.link = true;
+        let all: Vec<Arc<str>> = self.destinations.keys().cloned().collect();
+        for domain in all {
+            self.take_back(&domain);
+            self.list_ready(&domain);
+        }
+    }
+
+    /// The link is lost, and with it every batch under way.
+    pub fn link_down(&mut self) {
+        self.link = false;
+        self.pings.clear();
+        for destination in self.destinations.values_mut() {
+            let state = match destination.state {
+                State::Backoff { until } => State::Backoff { until },
+                State::Loading => State::Loading,
+                State::Probing(_) => State::Backoff { until: Duration::ZERO },
+                _ => State::Idle,
+            };
+            destination.unheard = None;
+            destination.land(state);
+        }
+    }
+
+    /// Whether a batch is written and not yet confirmed.
+    pub fn is_under_way(&self) -> bool {
+        self.destinations.values().any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_)))
+    }
+
+    /// Whether a delivery was given up.
+    pub fn is_dead(&self, domain: &str, seq: u64, subscription: u64) -> bool {
+        self.destinations.get(domain).is_some_and(|d| d.dead.contains(&(seq, subscription)))
+    }
+
+    /// The items that a destination needs no more, once for each such destination.
+    pub fn take_released(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.released)
+    }
+
+    /// Deliveries that are given up: to be kept as dead letters.
+    pub fn take_given_up(&mut self) -> Vec<Suspect> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// The destinations that got further since the last call.
+    pub fn take_moved(&mut self) -> Vec<Known> {
+        let mut moved = Vec::new();
+        for (domain, destination) in &mut self.destinations {
+            if std::mem::take(&mut destination.moved) {
+                moved.push(Known {
+                    domain: domain.to_string(),
+                    confirmed: destination.confirmed,
+                    answers_pings: destination.answers_pings,
+                });
+            }
+        }
+        moved
+    }
+
+    /// What was taken by [`Self::take_moved`] could not be written: it is still news.
+    pub fn put_back_moved(&mut self, moved: &[Known]) {
+        for known in moved {
+            self.destination(&known.domain.as_str().into()).moved = true;
+        }
+    }
+
+    fn list_ready(&mut self, domain: &Arc<str>) {
+        let destination = self.destination(domain);
+        let nothing = destination.queue.is_empty() && destination.state == State::Idle;
+        if !destination.listed_ready && !nothing {
+            destination.listed_ready = true;
+            self.ready.push_back(Arc::clone(domain));
+        }
+    }
+
+    fn destination(&mut self, domain: &Arc<str>) -> &mut Destination {
+        self.destinations.entry(Arc::clone(domain)).or_default()
+    }
+}

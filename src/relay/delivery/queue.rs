@@ -1,0 +1,154 @@
+//! What is owed, in batches.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::destination::State;
+use super::{Deliveries, Step};
+
+/// Items per batch: one barrier serves so many.
+const BATCH_ITEMS: usize = 512;
+
+/// Bytes per batch: what may have to be sent again.
+const BATCH_BYTES: usize = 512 * 1024;
+
+/// Items asked of the journal at once, when they are no longer in memory.
+pub(super) const LOAD_ITEMS: usize = 32;
+
+impl Deliveries {
+    /// This destination is owed this item. Items come in rising order.
+    ///
+    /// Returns whether it is news: what the destination has confirmed already is not.
+    pub fn owe(&mut self, domain: &Arc<str>, seq: u64) -> bool {
+        let destination = self.destination(domain);
+        if seq <= destination.confirmed || destination.queue.back().is_some_and(|&last| last >= seq) {
+            return false;
+        }
+        destination.queue.push_back(seq);
+        let idle = destination.state == State::Idle;
+        self.waiting += 1;
+        if idle {
+            self.list_ready(domain);
+        }
+        true
+    }
+
+    /// How many (item, destination) pairs wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// The first item that somebody is still owed.
+    pub fn floor(&self) -> Option<u64> {
+        self.destinations.values().filter_map(|d| d.queue.front()).min().copied()
+    }
+
+    /// What to write next, if anything. `is_in_memory` tells whether an item need not be loaded.
+    pub fn next_step(&mut self, now: Duration, is_in_memory: impl Fn(u64) -> bool) -> Option<Step> {
+        if !self.link {
+            return None;
+        }
+        while let Some(domain) = self.ready.front().cloned() {
+            if let Some(step) = self.step_for(&domain, now, &is_in_memory) {
+                return Some(step);
+            }
+            self.ready.pop_front();
+            self.destination(&domain).listed_ready = false;
+        }
+        None
+    }
+
+    fn step_for(
+        &mut self,
+        domain: &Arc<str>,
+        now: Duration,
+        is_in_memory: &impl Fn(u64) -> bool,
+    ) -> Option<Step> {
+        loop {
+            let destination = self.destination(domain);
+            let bytes = match &destination.state {
+                State::Idle => 0,
+                State::Filling { bytes } => *bytes,
+                State::Backoff { until } if *until <= now => return Some(self.ping(domain, now, true)),
+                State::Pinged(ping) | State::Probing(ping)
+                    if destination.falls_back && !destination.answers_pings && ping.fallback.is_none() =>
+                {
+                    return Some(self.fall_back(domain, now));
+                }
+                _ => return None,
+            };
+            let next = destination.queue.get(destination.flight).copied();
+            let full = destination.flight >= BATCH_ITEMS || bytes >= BATCH_BYTES;
+            match next {
+                Some(seq) if !full && is_in_memory(seq) => {
+                    destination.state = State::Filling { bytes };
+                    return Some(Step::Item { domain: Arc::clone(domain), seq });
+                }
+                _ if bytes > 0 => return Some(self.ping(domain, now, false)),
+                // All that was looked at had nothing to send any more: no barrier is needed.
+                _ if destination.flight > 0 => self.confirm(domain),
+                Some(_) => {
+                    let seqs: Vec<u64> = destination.queue.iter().take(LOAD_ITEMS).copied().collect();
+                    destination.state = State::Loading;
+                    return Some(Step::Load { domain: Arc::clone(domain), seqs });
+                }
+                None => {
+                    destination.state = State::Idle;
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// An item was rendered for a destination: so many bytes were written for it, none if there was
+    /// nothing to send.
+    pub fn wrote(&mut self, domain: &Arc<str>, written: usize) {
+        let destination = self.destination(domain);
+        if let State::Filling { bytes } = &mut destination.state {
+            *bytes += written;
+            destination.flight += 1;
+        }
+    }
+
+    /// The journal was read for a destination. `found` are the items that are there; the others are
+    /// owed no more.
+    pub fn loaded(&mut self, domain: &Arc<str>, asked: &[u64], found: &HashSet<u64>) {
+        let destination = self.destination(domain);
+        if destination.state != State::Loading {
+            return;
+        }
+        destination.state = State::Idle;
+        let before = destination.queue.len();
+        destination.queue.retain(|seq| found.contains(seq) || !asked.contains(seq));
+        let gone = before - destination.queue.len();
+        self.waiting -= gone;
+        self.list_ready(domain);
+    }
+
+    /// The journal could not be read for a destination: try later.
+    pub fn load_failed(&mut self, domain: &Arc<str>, now: Duration) {
+        self.fail(domain, now);
+    }
+
+    pub(super) fn confirm(&mut self, domain: &Arc<str>) {
+        let destination = self.destination(domain);
+        let done: Vec<u64> = destination.queue.drain(..destination.flight).collect();
+        let suspects = std::mem::take(&mut destination.suspects);
+        destination.flight = 0;
+        destination.state = State::Idle;
+        if let Some(&last) = done.last() {
+            destination.confirmed = last;
+            destination.reached = destination.reached.max(last);
+            destination.moved = true;
+            if !destination.dead.is_empty() {
+                destination.dead.retain(|(seq, _)| *seq > last);
+            }
+        }
+        self.waiting -= done.len();
+        self.released.extend(done);
+        self.given_up.extend(suspects);
+        self.take_back(domain);
+        self.list_ready(domain);
+    }
+}

@@ -1,0 +1,246 @@
+//! Deliveries, step by step.
+
+use super::barrier::{DOUBTS_MAX, RETRY_FIRST, wait_after};
+use super::queue::LOAD_ITEMS;
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn domain() -> Arc<str> {
+    "b.example".into()
+}
+
+/// One destination that is owed the items 1 to `items`, on a link; `answers` if it is known to.
+fn deliveries(items: u64, answers: bool) -> Deliveries {
+    let patience = Patience { ping: SECOND * 30, retry_max: SECOND * 300 };
+    let mut deliveries = Deliveries::new(patience, 7);
+    let known = Known { domain: "b.example".into(), confirmed: 0, answers_pings: answers };
+    deliveries.know(&known);
+    deliveries.link_up();
+    for seq in 1..=items {
+        assert!(deliveries.owe(&domain(), seq));
+    }
+    deliveries
+}
+
+/// Writes all that is due: the items, and the pings as (to whom, number).
+fn write(deliveries: &mut Deliveries, now: Duration) -> (Vec<u64>, Vec<(PingTo, u64)>) {
+    let (mut items, mut pings) = (Vec::new(), Vec::new());
+    while let Some(step) = deliveries.next_step(now, |_| true) {
+        match step {
+            Step::Item { domain, seq } => {
+                items.push(seq);
+                deliveries.wrote(&domain, 100);
+            }
+            Step::Ping { to, number } => pings.push((to, number)),
+            Step::Load { .. } => panic!("everything is in memory"),
+        }
+    }
+    (items, pings)
+}
+
+/// As [`write`], where exactly one ping is due.
+fn batch(deliveries: &mut Deliveries, now: Duration) -> (Vec<u64>, u64) {
+    let (items, pings) = write(deliveries, now);
+    let [(PingTo::Destination(to), number)] = &pings[..] else { panic!("{pings:?}") };
+    assert_eq!(**to, *domain());
+    (items, *number)
+}
+
+fn suspect(seq: u64, condition: &str) -> Suspect {
+    Suspect { seq, subscription: 9, condition: condition.into() }
+}
+
+#[test]
+fn a_batch_is_confirmed_by_the_ping_behind_it_alone() {
+    let mut deliveries = deliveries(3, true);
+    let (items, ping) = batch(&mut deliveries, SECOND);
+    assert_eq!(items, [1, 2, 3]);
+    deliveries.owe(&domain(), 4);
+    assert_eq!(write(&mut deliveries, SECOND), (vec![], vec![]), "one batch is under way");
+    deliveries.answered(ping + 5, Answer::Taken, SECOND);
+    assert_eq!((deliveries.waiting(), deliveries.floor()), (4, Some(1)));
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!(deliveries.take_released(), [1, 2, 3]);
+    assert_eq!(deliveries.take_moved()[0].confirmed, 3);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(4)), "twice says nothing more");
+    assert_eq!(batch(&mut deliveries, SECOND).0, [4]);
+}
+
+#[test]
+fn what_is_unanswered_is_probed_for_and_sent_again() {
+    let mut deliveries = deliveries(2, true);
+    let (_, first) = batch(&mut deliveries, SECOND);
+    assert!(deliveries.tick(SECOND * 30).is_empty());
+    deliveries.tick(SECOND * 31);
+    assert_eq!(write(&mut deliveries, SECOND * 31), (vec![], vec![]), "it waits");
+    deliveries.tick(SECOND * 33);
+    let (items, probe) = batch(&mut deliveries, SECOND * 33);
+    assert!(items.is_empty() && probe != first, "one probe, and no message");
+    deliveries.answered(first, Answer::Taken, SECOND * 34);
+    assert_eq!(deliveries.waiting(), 2, "a late answer proves nothing");
+    deliveries.answered(probe, Answer::Taken, SECOND * 34);
+    assert_eq!(deliveries.waiting(), 2, "nor does a probe's");
+    let (items, again) = batch(&mut deliveries, SECOND * 34);
+    assert_eq!(items, [1, 2]);
+    deliveries.answered(again, Answer::Taken, SECOND * 35);
+    assert_eq!(deliveries.waiting(), 0);
+}
+
+#[test]
+fn waits_grow_and_stay_below_the_longest() {
+    let waits: Vec<Duration> = (0..50).map(|n| wait_after(n, SECOND * 300, 3)).collect();
+    assert!(waits[0] >= RETRY_FIRST && waits[0] <= RETRY_FIRST * 2);
+    assert!(waits[6] > waits[0] * 8);
+    assert!(waits.iter().all(|wait| *wait <= SECOND * 600), "{waits:?}");
+}
+
+#[test]
+fn who_never_answered_is_vouched_for_by_ones_own_server() {
+    let mut deliveries = deliveries(1, false);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    let steps = deliveries.tick(SECOND * 31);
+    let [Step::Ping { to: PingTo::OwnServer, number }] = steps[..] else { panic!("{steps:?}") };
+    assert_eq!(deliveries.ping_target(number), Some(PingTo::OwnServer));
+    assert_eq!(deliveries.ping_target(ping), Some(PingTo::Destination(domain())));
+    deliveries.answered(number, Answer::Taken, SECOND * 31);
+    assert_eq!(deliveries.waiting(), 0);
+    let moved = deliveries.take_moved();
+    assert!(moved[0].confirmed == 1 && !moved[0].answers_pings);
+    deliveries.owe(&domain(), 2);
+    let (_, pings) = write(&mut deliveries, SECOND * 32);
+    assert_eq!(pings.len(), 2, "from then on both are asked at once");
+}
+
+#[test]
+fn a_pong_behind_that_of_ones_own_server_is_heard() {
+    let mut deliveries = deliveries(1, false);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    let steps = deliveries.tick(SECOND * 31);
+    let [Step::Ping { number, .. }] = steps[..] else { panic!("{steps:?}") };
+    deliveries.answered(number, Answer::Taken, SECOND * 32);
+    // Under load the next batch is under way by then.
+    deliveries.owe(&domain(), 2);
+    let (_, pings) = write(&mut deliveries, SECOND * 32);
+    deliveries.answered(pings[1].1, Answer::Taken, SECOND * 32);
+    assert_eq!(deliveries.ping_target(ping), Some(PingTo::Destination(domain())));
+    deliveries.answered(ping, Answer::Taken, SECOND * 33);
+    assert!(deliveries.take_moved()[0].answers_pings);
+    deliveries.owe(&domain(), 3);
+    let (items, ping) = batch(&mut deliveries, SECOND * 34);
+    assert_eq!(items, [3], "its own word is waited for again");
+    deliveries.answered(ping, Answer::Taken, SECOND * 35);
+    assert!(deliveries.pings.is_empty(), "no ping is kept for nothing");
+}
+
+#[test]
+fn a_batch_that_was_not_reached_is_sent_again() {
+    let mut deliveries = deliveries(2, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
+    deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
+    deliveries.answered(ping, Answer::NotReached, SECOND);
+    assert!(deliveries.take_given_up().is_empty(), "nobody there said so");
+    deliveries.tick(SECOND * 3);
+    let (_, probe) = batch(&mut deliveries, SECOND * 3);
+    deliveries.answered(probe, Answer::Taken, SECOND * 3);
+    assert_eq!(batch(&mut deliveries, SECOND * 3).0, [1, 2]);
+}
+
+#[test]
+fn what_comes_back_for_good_is_given_up_with_its_barrier() {
+    let mut deliveries = deliveries(2, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
+    deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
+    deliveries.came_back(&domain(), suspect(8, "service-unavailable"));
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!(deliveries.take_given_up(), [suspect(1, "service-unavailable")]);
+    deliveries.came_back(&domain(), suspect(2, "service-unavailable"));
+    assert!(deliveries.take_given_up().is_empty(), "what was confirmed is not given up later");
+}
+
+#[test]
+fn a_doubt_is_given_up_only_after_some_tries() {
+    let mut deliveries = deliveries(1, true);
+    let mut now = SECOND;
+    for _ in 0..DOUBTS_MAX {
+        let (items, ping) = batch(&mut deliveries, now);
+        assert_eq!(items, [1]);
+        deliveries.not_reached(&domain(), suspect(1, "remote-server-timeout"));
+        deliveries.answered(ping, Answer::Taken, now);
+        assert_eq!((deliveries.waiting(), deliveries.take_given_up().len()), (1, 0));
+        now += SECOND * 120;
+        deliveries.tick(now);
+        let (items, probe) = batch(&mut deliveries, now);
+        assert!(items.is_empty());
+        deliveries.answered(probe, Answer::Taken, now);
+    }
+    let (_, ping) = batch(&mut deliveries, now);
+    deliveries.not_reached(&domain(), suspect(1, "remote-server-timeout"));
+    deliveries.answered(ping, Answer::Taken, now);
+    assert_eq!(deliveries.take_given_up(), [suspect(1, "remote-server-timeout")]);
+    assert_eq!(deliveries.waiting(), 0);
+}
+
+#[test]
+fn what_comes_back_late_is_owed_again_once() {
+    let mut deliveries = deliveries(3, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
+    assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(2)));
+    assert_eq!(deliveries.take_moved()[0].confirmed, 1, "on the disk too");
+    deliveries.not_reached(&domain(), suspect(77, "remote-server-timeout"));
+    let (items, ping) = batch(&mut deliveries, SECOND);
+    assert_eq!(items, [2]);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
+    assert_eq!(deliveries.waiting(), 0);
+}
+
+#[test]
+fn a_lost_link_takes_the_batch_along() {
+    let mut deliveries = deliveries(2, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    assert!(deliveries.is_under_way());
+    deliveries.link_down();
+    assert_eq!(write(&mut deliveries, SECOND), (vec![], vec![]));
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    deliveries.link_up();
+    let (items, again) = batch(&mut deliveries, SECOND);
+    assert!(items == [1, 2] && again != ping);
+}
+
+#[test]
+fn given_up_before_the_start_stays_given_up_until_confirmed() {
+    let mut deliveries = deliveries(1, true);
+    deliveries.know_dead(&domain(), 1, 9);
+    assert!(deliveries.is_dead("b.example", 1, 9) && !deliveries.is_dead("b.example", 1, 8));
+    // There was nothing else to send, so no barrier is needed.
+    let step = deliveries.next_step(SECOND, |_| true);
+    assert!(matches!(step, Some(Step::Item { seq: 1, .. })));
+    deliveries.wrote(&domain(), 0);
+    assert_eq!(deliveries.next_step(SECOND, |_| true), None);
+    assert_eq!((deliveries.waiting(), deliveries.is_dead("b.example", 1, 9)), (0, false));
+}
+
+#[test]
+fn what_is_not_in_memory_is_loaded() {
+    let mut deliveries = deliveries(40, true);
+    let step = deliveries.next_step(SECOND, |_| false);
+    let Some(Step::Load { domain: at, seqs }) = step else { panic!("{step:?}") };
+    assert_eq!((at, seqs.len()), (domain(), LOAD_ITEMS));
+    assert_eq!(deliveries.next_step(SECOND, |_| false), None);
+    deliveries.load_failed(&domain(), SECOND);
+    deliveries.tick(SECOND * 3);
+    let (_, probe) = batch(&mut deliveries, SECOND * 3);
+    deliveries.answered(probe, Answer::Taken, SECOND * 3);
+    assert!(matches!(deliveries.next_step(SECOND * 3, |_| false), Some(Step::Load { .. })));
+    // All but the second are there.
+    let found = seqs.iter().copied().filter(|seq| *seq != 2).collect();
+    deliveries.loaded(&domain(), &seqs, &found);
+    assert_eq!(deliveries.waiting(), 39);
+    assert_eq!(write(&mut deliveries, SECOND * 3).0[..2], [1, 3]);
+}
