@@ -10,11 +10,12 @@ use courant::domain::consent::{Consent, ConsentKey};
 use courant::domain::name::Scope;
 use courant::domain::series::Series;
 use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
+use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::{Answer, Patience};
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
-use courant::router::{self, Outside, Router};
+use courant::router::{self, Router};
 use courant::store::journal::{self, Batch, Row};
 use courant::store::{Durability, Store};
 use courant::transport::envelope::Envelope;
@@ -156,7 +157,7 @@ fn intake(bencher: Bencher, records: usize) {
             (outside(number), parse_element(&publish(number, records), None).expect("well-formed"))
         })
         .bench_local_values(|(outside, stanza)| {
-            router.handle(&outside, &stanza, &mut relay, now(), &mut out);
+            router.handle(outside, stanza, &mut relay, now(), &mut out);
             let batch = relay.take_batch(now());
             relay.committed(false); // nothing is to pile up
             relay.take_settled();
@@ -197,7 +198,7 @@ fn whole_way_64(bencher: Bencher, (records, recipients): (usize, usize)) {
                     to: envelope.to.as_deref().unwrap_or_default().to_owned(),
                 };
                 let element = parse_element(&stanza, None).expect("well-formed");
-                router.handle(&outside, &element, &mut relay, now(), &mut out);
+                router.handle(outside, element, &mut relay, now(), &mut out);
             }
             black_box(relay.take_batch(now()));
             relay.committed(true);

@@ -9,9 +9,11 @@ use std::time::Duration;
 use jid::{BareJid, Jid};
 use minidom::Element;
 
+use crate::desk::Request;
 use crate::domain::clock::Now;
 use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::outside::Outside;
 use crate::protocol::publish::{self, Payload};
 use crate::protocol::reply::{Kind, Reply};
 use crate::protocol::{direct, disco, ns};
@@ -23,44 +25,14 @@ use crate::relay::machine::{Bounce, Publish, ReplyTo, Settled};
 /// The most nodes in one answer to `disco#items`.
 const ITEMS_MAX: usize = 1000;
 
-/// The outside of a stanza: all that is needed to answer it.
-#[derive(Debug, Clone)]
-pub struct Outside {
-    /// What it is.
-    pub kind: Kind,
-    /// Its `type`, empty if it has none.
-    pub type_: String,
-    /// Its `id`.
-    pub id: Option<String>,
-    /// Its `from`, as the server wrote it.
-    pub from: String,
-    /// Its `to`.
-    pub to: String,
-}
-
-impl Outside {
-    /// Whether it may be answered at all: errors and results never are, an IQ of an unknown type is
-    /// (RFC 6120 §8.3.3.1).
-    fn wants_answer(&self) -> bool {
-        match self.kind {
-            Kind::Iq => !matches!(&*self.type_, "result" | "error"),
-            Kind::Message => !matches!(&*self.type_, "error" | "groupchat" | "headline"),
-            Kind::Presence => false,
-        }
-    }
-
-    fn reply(&self) -> Reply<'_> {
-        Reply { kind: self.kind, to: &self.from, from: &self.to, id: self.id.as_deref() }
-    }
-
-    fn reply_to(&self) -> ReplyTo {
-        ReplyTo {
-            from: self.from.clone(),
-            to: self.to.clone(),
-            id: self.id.clone(),
-            is_iq: self.kind == Kind::Iq,
-        }
-    }
+/// What became of a stanza.
+enum Routed {
+    /// The content of its result.
+    Answered(Vec<u8>),
+    /// The answer comes later, or not at all.
+    Done,
+    /// It takes a look into the store.
+    Desk,
 }
 
 /// Knows who we are.
@@ -106,13 +78,6 @@ impl Router {
         &self.domain
     }
 
-    /// A stanza that could not be read at all is answered, if it wants an answer.
-    pub fn refuse(&self, outside: &Outside, error: &StanzaError, out: &mut Vec<u8>) {
-        if outside.wants_answer() && !outside.from.is_empty() {
-            outside.reply().error(out, error);
-        }
-    }
-
     /// Takes the publish that gateways send all day, if that is what the stanza is and nothing is to be
     /// said against it. Otherwise nothing happened, and [`Self::handle`] is to be asked.
     pub fn handle_direct(&mut self, stanza: &[u8], relay: &mut Relay, now: Now) -> bool {
@@ -135,47 +100,50 @@ impl Router {
         relay.try_publish(publish, now).is_ok()
     }
 
-    /// Takes one stanza where it belongs; answers go to `out`.
+    /// Takes one stanza where it belongs; answers go to `out`. What comes back is for the desk.
     pub fn handle(
         &self,
-        outside: &Outside,
-        stanza: &Element,
+        outside: Outside,
+        stanza: Element,
         relay: &mut Relay,
         now: Now,
         out: &mut Vec<u8>,
-    ) {
-        match self.route(outside, stanza, relay, now) {
-            Ok(Some(content)) => outside.reply().result(out, &content),
-            Ok(None) => {}
-            Err(error) => self.refuse(outside, &error, out),
+    ) -> Option<Request> {
+        let Ok(sender) = Jid::new(&outside.from) else {
+            let text = "the sender's address is not one";
+            outside.refuse(&StanzaError::new(Condition::BadRequest, text), out);
+            return None;
+        };
+        match self.route(&outside, &stanza, &sender, relay, now) {
+            Ok(Routed::Answered(content)) => outside.reply().result(out, &content),
+            Ok(Routed::Done) => {}
+            Ok(Routed::Desk) => return Some(Request { outside, sender: sender.to_bare(), stanza }),
+            Err(error) => outside.refuse(&error, out),
         }
+        None
     }
 
-    /// The content of the result, nothing if it comes later or not at all, or the error.
     fn route(
         &self,
         outside: &Outside,
         stanza: &Element,
+        sender: &Jid,
         relay: &mut Relay,
         now: Now,
-    ) -> Result<Option<Vec<u8>>, StanzaError> {
-        let Ok(sender) = Jid::new(&outside.from) else {
-            let text = "the sender's address is not one";
-            return Err(StanzaError::new(Condition::BadRequest, text));
-        };
+    ) -> Result<Routed, StanzaError> {
         match (outside.kind, &*outside.type_) {
             (Kind::Iq, "result" | "error") => {
                 if let Some(id) = &outside.id {
                     relay.iq_answer(id, &sender.to_string(), answer(stanza, &outside.type_), now);
                 }
-                Ok(None)
+                Ok(Routed::Done)
             }
             (Kind::Message, "error") => {
                 if let Some(id) = outside.id.clone() {
                     let condition = condition(stanza).unwrap_or_else(|| "undefined-condition".into());
                     relay.bounced(&Bounce { id, from: sender.to_bare(), condition });
                 }
-                Ok(None)
+                Ok(Routed::Done)
             }
             (Kind::Iq, type_ @ ("get" | "set")) => {
                 self.check_address(outside)?;
@@ -185,11 +153,8 @@ impl Router {
                 Condition::BadRequest,
                 "an iq is of type get, set, result or error (RFC 6120 §8.2.3)",
             )),
-            (Kind::Message, _) => {
-                self.message(outside, stanza, &sender.to_bare(), relay, now)?;
-                Ok(None)
-            }
-            (Kind::Presence, _) => Ok(None),
+            (Kind::Message, _) => self.message(outside, stanza, &sender.to_bare(), relay, now),
+            (Kind::Presence, _) => Ok(Routed::Done),
         }
     }
 
@@ -212,7 +177,7 @@ impl Router {
         sender: &BareJid,
         relay: &mut Relay,
         now: Now,
-    ) -> Result<Option<Vec<u8>>, StanzaError> {
+    ) -> Result<Routed, StanzaError> {
         let mut children = stanza.children();
         let (Some(child), None) = (children.next(), children.next()) else {
             let text = "an iq of type get or set holds exactly one child (RFC 6120 §8.2.3)";
@@ -223,16 +188,21 @@ impl Router {
         }
         match (&*child.ns(), child.name(), set) {
             (ns::PUBSUB, "pubsub", true) => self.pubsub(outside, child, sender, relay, now),
-            (ns::PUBSUB | ns::PUBSUB_OWNER, "pubsub", _) => Err(unsupported(child)),
-            (ns::PING, "ping", false) => Ok(Some(Vec::new())),
-            (ns::VERSION, "query", false) => Ok(Some(disco::version())),
-            (ns::LAST, "query", false) => Ok(Some(disco::uptime(uptime(now)))),
-            (ns::DISCO_INFO, "query", false) => info(child.attr("node"), sender, relay, now).map(Some),
-            (ns::DISCO_ITEMS, "query", false) => Ok(Some(self.items(child.attr("node"), sender, relay, now))),
-            _ => Err(StanzaError::new(
-                Condition::ServiceUnavailable,
-                "this service does not know that request; disco#info lists what it does know",
-            )),
+            (ns::PING, "ping", false) => Ok(Routed::Answered(Vec::new())),
+            (ns::VERSION, "query", false) => Ok(Routed::Answered(disco::version())),
+            (ns::LAST, "query", false) => Ok(Routed::Answered(disco::uptime(uptime(now)))),
+            (ns::DISCO_INFO | ns::DISCO_ITEMS, "query", false)
+                if child.attr("node") == Some(ns::COMMANDS) =>
+            {
+                Ok(Routed::Desk)
+            }
+            (ns::DISCO_INFO, "query", false) => {
+                info(child.attr("node"), sender, relay, now).map(Routed::Answered)
+            }
+            (ns::DISCO_ITEMS, "query", false) => {
+                Ok(Routed::Answered(self.items(child.attr("node"), sender, relay, now)))
+            }
+            _ => Ok(Routed::Desk),
         }
     }
 
@@ -243,9 +213,9 @@ impl Router {
         sender: &BareJid,
         relay: &mut Relay,
         now: Now,
-    ) -> Result<Option<Vec<u8>>, StanzaError> {
+    ) -> Result<Routed, StanzaError> {
         let Some(publish) = pubsub.get_child("publish", ns::PUBSUB) else {
-            return Err(unsupported(pubsub));
+            return Ok(Routed::Desk);
         };
         if pubsub.has_child("publish-options", ns::PUBSUB) {
             // Publishing without looking at the precondition would be worse than not publishing.
@@ -269,9 +239,9 @@ impl Router {
         items: Vec<(Option<String>, Payload<'_>)>,
         relay: &mut Relay,
         now: Now,
-    ) -> Result<Option<Vec<u8>>, StanzaError> {
-        let publish = Publish { reply_to: outside.reply_to(), sender: sender.clone(), node, items };
-        relay.publish(publish, now).map(|()| None).map_err(|refusal| refused(&refusal))
+    ) -> Result<Routed, StanzaError> {
+        let publish = Publish { reply_to: reply_to(outside), sender: sender.clone(), node, items };
+        relay.publish(publish, now).map(|()| Routed::Done).map_err(|refusal| refused(&refusal))
     }
 
     fn message(
@@ -281,23 +251,19 @@ impl Router {
         sender: &BareJid,
         relay: &mut Relay,
         now: Now,
-    ) -> Result<(), StanzaError> {
+    ) -> Result<Routed, StanzaError> {
         let payload = stanza.children().find_map(publish::payload);
-        let has_body = stanza.children().any(|child| child.name() == "body");
-        if payload.is_none() && !has_body {
+        let is_for_people =
+            stanza.has_child("x", ns::DATA_FORMS) || stanza.children().any(|c| c.name() == "body");
+        if payload.is_none() && !is_for_people {
             // Receipts, chat states, events of other services: nothing to say to them.
-            return Ok(());
+            return Ok(Routed::Done);
         }
         self.check_address(outside)?;
-        let Some(payload) = payload else {
-            return Err(StanzaError::new(
-                Condition::FeatureNotImplemented,
-                "this service does not read text messages; it takes measurements as SenML",
-            ));
-        };
+        let Some(payload) = payload else { return Ok(Routed::Desk) };
         let id =
             stanza.get_child("origin-id", ns::SID).and_then(|origin| origin.attr("id")).map(str::to_owned);
-        self.publish(outside, sender, None, vec![(id, payload)], relay, now).map(|_| ())
+        self.publish(outside, sender, None, vec![(id, payload)], relay, now)
     }
 
     fn items(&self, node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Vec<u8> {
@@ -350,6 +316,15 @@ fn uptime(now: Now) -> Duration {
     now.mono
 }
 
+fn reply_to(outside: &Outside) -> ReplyTo {
+    ReplyTo {
+        from: outside.from.clone(),
+        to: outside.to.clone(),
+        id: outside.id.clone(),
+        is_iq: outside.kind == Kind::Iq,
+    }
+}
+
 /// A refusal of the relay as a stanza error (DESIGN §2).
 fn refused(refusal: &Refusal) -> StanzaError {
     let text = refusal.to_string();
@@ -367,36 +342,6 @@ fn refused(refusal: &Refusal) -> StanzaError {
         Refusal::TooManyRecords { .. } => StanzaError::new(Condition::PolicyViolation, text),
         Refusal::TooFast { .. } | Refusal::QueueFull => StanzaError::new(Condition::ResourceConstraint, text),
         Refusal::Storage => StanzaError::new(Condition::InternalServerError, text),
-    }
-}
-
-/// The pubsub feature behind a request that is not served (XEP-0060 §10).
-fn unsupported(pubsub: &Element) -> StanzaError {
-    let owner = pubsub.ns() == ns::PUBSUB_OWNER;
-    let feature = pubsub.children().find_map(|child| match (child.name(), owner) {
-        ("create", false) => Some("create-nodes"),
-        ("subscribe" | "unsubscribe", false) => Some("subscribe"),
-        ("items", false) => Some("retrieve-items"),
-        ("retract", false) => Some("retract-items"),
-        ("subscriptions", false) => Some("retrieve-subscriptions"),
-        ("affiliations", false) => Some("retrieve-affiliations"),
-        ("options", false) => Some("subscription-options"),
-        ("default", false) => Some("retrieve-default-sub"),
-        ("configure", true) => Some("config-node"),
-        ("default", true) => Some("retrieve-default"),
-        ("delete", true) => Some("delete-nodes"),
-        ("purge", true) => Some("purge-nodes"),
-        ("affiliations", true) => Some("modify-affiliations"),
-        ("subscriptions", true) => Some("manage-subscriptions"),
-        _ => None,
-    });
-    match feature {
-        Some(feature) => StanzaError::with(
-            Condition::FeatureNotImplemented,
-            format!("{feature} is not served here"),
-            Detail::Unsupported { feature },
-        ),
-        None => StanzaError::new(Condition::BadRequest, "the pubsub request is empty or not known"),
     }
 }
 

@@ -22,17 +22,20 @@ use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
 use super::start;
 use crate::config::{Config, ConfigError, limit};
+use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
 use crate::domain::consent::Consent;
+use crate::domain::decision;
 use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::notice::{self, Language};
+use crate::protocol::outside::Outside;
 use crate::protocol::ping;
 use crate::protocol::reply::Kind;
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
-use crate::router::{self, Outside, Router};
+use crate::router::{self, Router};
 use crate::store::journal::Row;
 use crate::store::{Store, StoreError};
 use crate::transport::backoff::Reconnect;
@@ -53,6 +56,9 @@ const OUT_TOO_MUCH: usize = 1024 * 1024;
 
 /// Nothing is read while so many items wait for the journal.
 const UNCOMMITTED_TOO_MUCH: usize = 4096;
+
+/// Answers of the desk that may wait to be written.
+const OUTGOING: usize = 64;
 
 /// How long a change may wait for what was rendered before it; then the link is given up, and with it
 /// what was not written.
@@ -109,8 +115,16 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         tokio::spawn(async move { checkpoints::sign_now_and_then(&store, &key, every).await })
     });
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
-    let service = Service::new(config, store.clone(), clock, relay, journal, connection, link);
-    let outcome = service.run(news, stop).await;
+    let (out, outgoing) = mpsc::channel(OUTGOING);
+    let context = DeskContext {
+        store: store.clone(),
+        config: Arc::new(config.clone()),
+        clock,
+        out,
+        wishes: wishes.clone(),
+    };
+    let service = Service::new(context, relay, journal, connection, link);
+    let outcome = service.run(news, outgoing, stop).await;
     follower.abort();
     drop(wishes);
     if let (Some(key), Some(signer)) = (key, signer) {
@@ -166,6 +180,7 @@ struct Service {
     relay: Relay,
     router: Router,
     journal: JournalWriter,
+    desk: Desk,
     writing: bool,
     connection: ConnectConfig,
     framer_limits: FramerLimits,
@@ -198,26 +213,28 @@ enum Woken {
     Committed(bool),
     News(Option<News>),
     Loaded(Loaded),
+    Desk(Outgoing),
     Linked(Box<Result<Link, ConnectError>>),
     Tick,
 }
 
 impl Service {
     fn new(
-        config: &Config,
-        store: Store,
-        clock: Clock,
+        context: DeskContext,
         relay: Relay,
         journal: JournalWriter,
         connection: ConnectConfig,
         link_state: watch::Sender<String>,
     ) -> Self {
+        let desk = Desk::open(&context);
+        let DeskContext { store, config, clock, .. } = context;
         Service {
             store,
             clock,
             relay,
             router: Router::new(&config.jid()),
             journal,
+            desk,
             writing: false,
             connection,
             framer_limits: FramerLimits {
@@ -245,6 +262,7 @@ impl Service {
     async fn run(
         mut self,
         mut news: mpsc::Receiver<News>,
+        mut outgoing: mpsc::Receiver<Outgoing>,
         stop: impl Future<Output = ()>,
     ) -> Result<(), ServiceError> {
         let (loads, mut loaded) = mpsc::channel::<Loaded>(64);
@@ -255,8 +273,8 @@ impl Service {
         let mut linking = Box::pin(connect_after(Duration::ZERO, self.connection.clone()));
         let mut stopping: Option<Duration> = None;
         loop {
-            let may_read =
-                self.waiting_to_write() < OUT_TOO_MUCH && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
+            let may_render = self.waiting_to_write() < OUT_TOO_MUCH;
+            let may_read = may_render && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
             let woken = {
                 let (out, link) = (&self.out[self.written..], &mut self.link);
                 let (linked, wants_write) = (link.is_some(), !out.is_empty());
@@ -269,6 +287,7 @@ impl Service {
                     kept = self.journal.outcome(), if self.writing => Woken::Committed(kept),
                     news = news.recv() => Woken::News(news),
                     Some(rows) = loaded.recv() => Woken::Loaded(rows),
+                    Some(said) = outgoing.recv(), if may_render => Woken::Desk(said),
                     wrote = write_some(write, out), if linked && wants_write => Woken::Wrote(wrote),
                     count = read_some(read), if linked && may_read => Woken::Read(count),
                     link = &mut linking, if !linked => Woken::Linked(Box::new(link)),
@@ -287,6 +306,7 @@ impl Service {
                 Woken::News(Some(news)) => self.take_news(news),
                 Woken::News(None) => return Err(anyhow::anyhow!("the store is not followed any more").into()),
                 Woken::Loaded((load, rows)) => self.take_rows(&load, rows),
+                Woken::Desk(said) => self.say(&said),
                 Woken::Wrote(Ok(count)) if count > 0 => self.wrote(count),
                 Woken::Wrote(Ok(_)) => self.unlink("the server closed the connection"),
                 Woken::Wrote(Err(error)) => self.write_failed(&error),
@@ -373,18 +393,24 @@ impl Service {
                     };
                     match parse_element(&stanza, link.lang.as_deref()) {
                         Ok(element) => {
-                            self.router.handle(&outside, &element, &mut self.relay, now, &mut self.out);
+                            let relay = &mut self.relay;
+                            if let Some(request) =
+                                self.router.handle(outside, element, relay, now, &mut self.out)
+                                && let Err(back) = self.desk.put(request)
+                            {
+                                back.outside.refuse(&busy(), &mut self.out);
+                            }
                         }
                         Err(error) => {
                             let error = StanzaError::new(Condition::BadRequest, error.to_string());
-                            self.router.refuse(&outside, &error, &mut self.out);
+                            outside.refuse(&error, &mut self.out);
                         }
                     }
                 }
                 Ok(Some(Frame::Refused { head, why })) => {
                     if let Some(outside) = Envelope::read(&head).as_ref().and_then(outside) {
                         let error = refusal(why, &self.framer_limits);
-                        self.router.refuse(&outside, &error, &mut self.out);
+                        outside.refuse(&error, &mut self.out);
                     }
                 }
                 Ok(Some(Frame::StreamError(error))) => {
@@ -397,6 +423,14 @@ impl Service {
         if let Some(why) = ended {
             self.unlink(&why);
         }
+    }
+
+    /// Takes what the desk has to say, unless a consent that it rests on has ended meanwhile.
+    fn say(&mut self, said: &Outgoing) {
+        let (rights, now) = (self.relay.rights(), self.clock.now().wall);
+        let still = |key| rights.consent(key).is_some_and(|c| decision::may_leave_now(c, now).is_ok());
+        let stands = said.rests_on.iter().all(|key| still(*key));
+        self.out.extend_from_slice(if stands { &said.bytes } else { &said.otherwise });
     }
 
     fn take_news(&mut self, news: News) {
@@ -605,6 +639,12 @@ fn stream_error(bytes: &[u8]) -> String {
         parts.join(": ")
     });
     format!("the server ended the stream ({})", words.unwrap_or_default())
+}
+
+/// Too many requests wait for the desk.
+fn busy() -> StanzaError {
+    let text = "too many requests are waiting to be answered; wait a moment, then ask again";
+    StanzaError::new(Condition::ResourceConstraint, text)
 }
 
 fn refusal(why: crate::transport::framer::Refusal, limits: &FramerLimits) -> StanzaError {

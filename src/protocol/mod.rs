@@ -3,6 +3,7 @@
 //! - [`ns`]: the namespaces.
 //! - [`text`](mod@text): escaping.
 //! - [`error`]: stanza errors (RFC 6120 §8.3) as values, and how they are written.
+//! - [`outside`]: all that is needed to answer a stanza.
 //! - [`reply`]: results and errors as bytes.
 //! - [`publish`]: what a publish looks like (XEP-0060 §7.1), and payloads as direct children.
 //! - [`direct`]: the publish that gateways send all day, read without a tree.
@@ -18,6 +19,7 @@ pub mod error;
 pub mod event;
 pub mod notice;
 pub mod ns;
+pub mod outside;
 pub mod ping;
 pub mod publish;
 pub mod quoalise;

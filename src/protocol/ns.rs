@@ -30,5 +30,7 @@ pub const LAST: &str = "jabber:iq:last";
 pub const SID: &str = "urn:xmpp:sid:0";
 /// XEP-0050.
 pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+/// XEP-0004.
+pub const DATA_FORMS: &str = "jabber:x:data";
 /// Terms, reasons, ends: what is Courant's own.
 pub const COURANT: &str = "urn:courant:0";

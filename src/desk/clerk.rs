@@ -1,0 +1,103 @@
+//! Takes one request after the other to its room, and answers whatever comes.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::{Context, Outgoing, Request};
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::ns;
+use crate::protocol::reply::Kind;
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One of several; each has its own people.
+#[derive(Debug)]
+pub struct Clerk {
+    context: Context,
+}
+
+impl Clerk {
+    /// A clerk with nothing on the table.
+    pub fn new(context: Context) -> Self {
+        Clerk { context }
+    }
+
+    /// Serves until nobody can come any more.
+    pub async fn work(mut self, mut waiting: mpsc::Receiver<Request>) {
+        while let Some(request) = waiting.recv().await {
+            let answered = tokio::time::timeout(PATIENCE, self.serve(&request)).await;
+            let answer = answered.unwrap_or_else(|_| {
+                Err(StanzaError::new(
+                    Condition::ResourceConstraint,
+                    "that took too long; ask for less at once",
+                ))
+            });
+            let outgoing = answer.unwrap_or_else(|error| {
+                let mut out = Vec::new();
+                request.outside.refuse(&error, &mut out);
+                out.into()
+            });
+            if self.context.out.send(outgoing).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The answer as whole stanzas.
+    async fn serve(&mut self, request: &Request) -> Result<Outgoing, StanzaError> {
+        let outside = &request.outside;
+        if outside.kind == Kind::Message {
+            return Err(StanzaError::new(
+                Condition::FeatureNotImplemented,
+                "this service does not read text messages; it takes measurements as SenML",
+            ));
+        }
+        let Some(child) = request.stanza.children().next() else {
+            return Err(StanzaError::new(Condition::BadRequest, "the request is empty"));
+        };
+        match &*child.ns() {
+            ns::PUBSUB | ns::PUBSUB_OWNER => Err(unsupported(child)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// Nobody here knows what that is.
+pub fn unknown() -> StanzaError {
+    StanzaError::new(
+        Condition::ServiceUnavailable,
+        "this service does not know that request; disco#info lists what it does know",
+    )
+}
+
+/// The pubsub feature behind a request that is not served (XEP-0060 §10).
+fn unsupported(pubsub: &minidom::Element) -> StanzaError {
+    let owner = pubsub.ns() == ns::PUBSUB_OWNER;
+    let feature = pubsub.children().find_map(|child| match (child.name(), owner) {
+        ("create", false) => Some("create-nodes"),
+        ("subscribe" | "unsubscribe", false) => Some("subscribe"),
+        ("items", false) => Some("retrieve-items"),
+        ("retract", false) => Some("retract-items"),
+        ("subscriptions", false) => Some("retrieve-subscriptions"),
+        ("affiliations", false) => Some("retrieve-affiliations"),
+        ("options", false) => Some("subscription-options"),
+        ("default", false) => Some("retrieve-default-sub"),
+        ("configure", true) => Some("config-node"),
+        ("default", true) => Some("retrieve-default"),
+        ("delete", true) => Some("delete-nodes"),
+        ("purge", true) => Some("purge-nodes"),
+        ("affiliations", true) => Some("modify-affiliations"),
+        ("subscriptions", true) => Some("manage-subscriptions"),
+        _ => None,
+    });
+    match feature {
+        Some(feature) => StanzaError::with(
+            Condition::FeatureNotImplemented,
+            format!("{feature} is not served here"),
+            Detail::Unsupported { feature },
+        ),
+        None => StanzaError::new(Condition::BadRequest, "the pubsub request is empty or not known"),
+    }
+}

@@ -1,0 +1,63 @@
+//! What every clerk works with.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Outgoing;
+use crate::config::Config;
+use crate::domain::clock::Clock;
+use crate::protocol::error::{Condition, StanzaError};
+use crate::store::{Store, StoreError};
+
+/// Shared by all clerks.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The operator's choices.
+    pub config: Arc<Config>,
+    /// What time it is.
+    pub clock: Clock,
+    /// What is to be written to the socket, in order.
+    pub out: mpsc::Sender<Outgoing>,
+    /// Asks the relay to take all changes made so far, see [`Self::taken`].
+    pub wishes: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Context {
+    /// The component's address.
+    pub fn jid(&self) -> String {
+        self.config.jid()
+    }
+
+    /// Whether this is one of the operators.
+    pub fn is_admin(&self, who: &BareJid) -> bool {
+        self.config.access.admins.contains(who)
+    }
+
+    /// Waits until the relay has taken every change made so far: what is against them is not written to
+    /// the socket any more.
+    pub async fn taken(&self) -> Result<(), StanzaError> {
+        let (taken, told) = oneshot::channel();
+        let sent = self.wishes.send(taken).await.is_ok();
+        if sent && told.await.is_ok() {
+            return Ok(());
+        }
+        let text = "the change is stored, but the service has not taken it yet; it does within seconds";
+        Err(StanzaError::new(Condition::InternalServerError, text))
+    }
+
+    /// Writes stanzas that answer nothing: notices, forms to approve.
+    pub async fn send(&self, stanzas: impl Into<Outgoing>) {
+        // The other end only goes with the service.
+        let _ = self.out.send(stanzas.into()).await;
+    }
+}
+
+/// The store failed: nothing half done, try again.
+pub fn failed(error: &StoreError) -> StanzaError {
+    tracing::error!(%error, "a request could not be answered from the store");
+    StanzaError::new(Condition::InternalServerError, "the store does not answer; try again later")
+}
