@@ -1,6 +1,8 @@
 //! What a delivery looks like (DESIGN §3): an event (XEP-0060 §7.1.2) with the terms under which it may
 //! be kept, and an origin id (XEP-0359) that stays the same however often it is sent.
 
+use std::io::Write;
+
 use super::ns;
 use super::text::{attribute, raw};
 use crate::domain::consent::Consent;
@@ -32,56 +34,40 @@ pub struct Item<'a> {
 }
 
 /// What the recipient may do with it, and why it gets it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
-    attributes: Vec<(&'static str, String)>,
-}
-
-impl Terms {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Terms<'a> {
     /// Under a consent.
-    pub fn of(consent: &Consent) -> Self {
-        let purpose = consent.purpose_code.as_ref().unwrap_or(&consent.purpose);
-        Terms {
-            attributes: vec![
-                ("consent", consent.id.to_string()),
-                ("purpose", purpose.clone()),
-                ("retention", consent.retention.to_string()),
-                ("expires", consent.valid_until.to_string()),
-            ],
-        }
-    }
-
+    Consent(&'a Consent),
     /// Open data.
-    pub fn open() -> Self {
-        Terms { attributes: vec![("basis", "open".into())] }
-    }
-
+    Open,
     /// The person's own.
-    pub fn own() -> Self {
-        Terms { attributes: vec![("basis", "self".into())] }
-    }
+    Own,
+}
 
-    /// As an element.
-    pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(200);
-        raw(&mut out, "<terms xmlns='");
-        raw(&mut out, ns::COURANT);
-        raw(&mut out, "'");
-        for (name, value) in &self.attributes {
-            attribute(&mut out, name, value);
+impl Terms<'_> {
+    /// Appends the element.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        raw(out, "<terms xmlns='");
+        raw(out, ns::COURANT);
+        match self {
+            Terms::Open => raw(out, "' basis='open'/>"),
+            Terms::Own => raw(out, "' basis='self'/>"),
+            Terms::Consent(consent) => {
+                raw(out, "' consent='");
+                out.extend_from_slice(consent.id.hyphenated().encode_lower(&mut [0; 36]).as_bytes());
+                raw(out, "'");
+                attribute(out, "purpose", consent.purpose_code.as_ref().unwrap_or(&consent.purpose));
+                attribute(out, "retention", consent.retention.as_str());
+                // Writing into memory does not fail, and a timestamp needs no escaping.
+                let _ = write!(out, " expires='{}'/>", consent.valid_until);
+            }
         }
-        raw(&mut out, "/>");
-        out
     }
 }
 
-/// Appends one delivery. `payload` and `terms` are written elements.
-pub fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, item: &Item<'_>, payload: &[u8], terms: &[u8]) {
-    raw(out, if envelope.headline { "<message type='headline'" } else { "<message type='normal'" });
-    attribute(out, "from", envelope.from);
-    attribute(out, "to", envelope.to);
-    attribute(out, "id", envelope.id);
-    raw(out, "><event xmlns='");
+/// Appends the `<event/>` element of an item. `payload` is a written element.
+pub fn content(out: &mut Vec<u8>, item: &Item<'_>, payload: &[u8]) {
+    raw(out, "<event xmlns='");
     raw(out, ns::PUBSUB_EVENT);
     raw(out, "'><items");
     attribute(out, "node", item.node);
@@ -95,7 +81,18 @@ pub fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, item: &Item<'_>, payloa
     raw(out, ">");
     out.extend_from_slice(payload);
     raw(out, "</item></items></event>");
-    out.extend_from_slice(terms);
+}
+
+/// Appends one delivery. `content` is a written element.
+pub fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, content: &[u8], terms: Terms<'_>) {
+    out.reserve(content.len() + 600);
+    raw(out, if envelope.headline { "<message type='headline'" } else { "<message type='normal'" });
+    attribute(out, "from", envelope.from);
+    attribute(out, "to", envelope.to);
+    attribute(out, "id", envelope.id);
+    raw(out, ">");
+    out.extend_from_slice(content);
+    terms.write(out);
     raw(out, "<origin-id xmlns='");
     raw(out, ns::SID);
     raw(out, "'");
@@ -112,14 +109,13 @@ mod tests {
     fn a_delivery_as_the_design_writes_it() {
         let mut consent = sample();
         consent.purpose = "advice & <more>".into();
+        let mut event = Vec::new();
+        let item = Item { node: "urn:a", id: "2026", part: 1, publisher: "gw@prod.example" };
+        content(&mut event, &item, b"<sensml/>");
         let mut out = Vec::new();
-        write(
-            &mut out,
-            &Envelope { from: "energy.example.org", to: "app@coop.example", id: "i-1", headline: false },
-            &Item { node: "urn:a", id: "2026", part: 1, publisher: "gw@prod.example" },
-            b"<sensml/>",
-            &Terms::of(&consent).write(),
-        );
+        let (from, to) = ("energy.example.org", "app@coop.example");
+        let envelope = Envelope { from, to, id: "i-1", headline: false };
+        write(&mut out, &envelope, &event, Terms::Consent(&consent));
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "<message type='normal' from='energy.example.org' to='app@coop.example' id='i-1'>\
@@ -129,7 +125,10 @@ mod tests {
              purpose='advice &amp; &lt;more&gt;' retention='P1Y' expires='2027-01-01T00:00:00Z'/>\
              <origin-id xmlns='urn:xmpp:sid:0' id='i-1'/></message>"
         );
-        assert_eq!(Terms::open().write(), b"<terms xmlns='urn:courant:0' basis='open'/>");
-        assert_eq!(Terms::own().write(), b"<terms xmlns='urn:courant:0' basis='self'/>");
+        let mut out = Vec::new();
+        Terms::Open.write(&mut out);
+        Terms::Own.write(&mut out);
+        let terms = "<terms xmlns='urn:courant:0' basis='open'/><terms xmlns='urn:courant:0' basis='self'/>";
+        assert_eq!(String::from_utf8(out).unwrap(), terms);
     }
 }

@@ -6,8 +6,11 @@
 /// attribute keeps them (XML 1.0 §3.3.3).
 pub fn escape(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    let plain = |b: u8| b >= 0x20 && !matches!(b, b'&' | b'<' | b'>' | b'\'' | b'"' | 0xef);
-    if bytes.iter().all(|&b| plain(b)) {
+    let special = |b: u8| {
+        (b < 0x20) | (b == b'&') | (b == b'<') | (b == b'>') | (b == b'\'') | (b == b'"') | (b == 0xef)
+    };
+    // Without an early end the loop is done many bytes at a time.
+    if !bytes.iter().fold(false, |found, &b| found | special(b)) {
         out.extend_from_slice(bytes);
         return;
     }

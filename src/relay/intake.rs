@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 
 use jid::BareJid;
+use rustc_hash::FxHashMap;
 use thiserror::Error;
 
 use super::owed::{Basis, Owed, Selection};
 use super::pack::Pack;
-use super::rights::{Rights, Subscriber};
+use super::rights::{Party, Rights, Subscriber};
 use crate::domain::clock::Now;
-use crate::domain::consent::{ConsentKey, Mode};
+use crate::domain::consent::{Consent, ConsentKey, Mode};
 use crate::domain::decision::{self, Decision, Denial, Question};
 use crate::domain::subscription::SubscriptionKey;
 use crate::senml::Invalid;
@@ -120,33 +121,47 @@ pub struct Denied {
 /// Each recipient address gets a record once, under its most specific subscription.
 pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
     let mut found = Collected::default();
+    let mut served: Vec<(Party, &Subscriber)> = Vec::new();
+    let mut consents: Vec<Standing<'_>> = Vec::new();
     for (place, name) in pack.names().enumerate() {
         let registration = rights.registration(name);
         let open = registration.is_some_and(|s| s.open);
-        let mut served: Vec<&Subscriber> = Vec::new();
+        served.clear();
+        consents.clear();
+        if !open {
+            consents.extend(rights.parties_consents(name));
+            consents.sort_unstable_by_key(|(party, key, _)| (*party, *key));
+        }
         for subscriber in rights.subscribers(name) {
-            if served.iter().any(|other| other.wish.jid == subscriber.wish.jid) {
+            let party = subscriber.party;
+            if served.iter().any(|(other, s)| *other == party && s.wish.jid == subscriber.wish.jid) {
                 continue;
             }
-            served.push(subscriber);
+            served.push((party, subscriber));
             if registration.is_some_and(|s| s.is_owned_by(&subscriber.recipient)) {
                 found.whole_series(subscriber, Basis::Own, pack, place);
             } else if open {
                 found.whole_series(subscriber, Basis::Open, pack, place);
             } else {
-                found.under_consent(rights, subscriber, pack, place, name, now);
+                let from = consents.partition_point(|(other, ..)| *other < party);
+                let theirs = &consents[from..];
+                let to = theirs.partition_point(|(other, ..)| *other == party);
+                found.under_consent(&theirs[..to], subscriber, pack, place, name, now);
             }
         }
     }
     found.into_verdicts(pack)
 }
 
+/// A consent that names a series, with its recipient.
+type Standing<'a> = (Party, ConsentKey, &'a Consent);
+
 /// What was decided so far: records by subscription and basis or reason, in the order first seen.
 #[derive(Default)]
 struct Collected {
     list: Vec<(Owed, usize)>,
     denied: Vec<Denied>,
-    places: HashMap<(u64, Basis), usize>,
+    places: FxHashMap<(u64, Basis), usize>,
 }
 
 impl Collected {
@@ -174,19 +189,17 @@ impl Collected {
 
     fn under_consent(
         &mut self,
-        rights: &Rights,
+        theirs: &[Standing<'_>],
         subscriber: &Subscriber,
         pack: &Pack,
         place: usize,
         name: &str,
         now: Now,
     ) {
-        let theirs: Vec<_> =
-            rights.consents(name).filter(|(_, c)| c.recipient == subscriber.recipient).collect();
         if theirs.is_empty() {
             return self.deny(subscriber, Denial::NoneRegistered, pack.records_of(place));
         }
-        let key_of = |id| theirs.iter().find(|(_, c)| c.id == id).map(|(key, _)| *key);
+        let key_of = |id| theirs.iter().find(|(.., c)| c.id == id).map(|(_, key, _)| *key);
         let decide = |time| -> Result<ConsentKey, Denial> {
             let question = Question {
                 series: name,
@@ -195,13 +208,13 @@ impl Collected {
                 mode: Mode::Notify,
                 now: now.wall,
             };
-            match decision::decide(theirs.iter().map(|(_, c)| *c), question) {
+            match decision::decide(theirs.iter().map(|(.., c)| *c), question) {
                 Decision::Permit(consent) => key_of(consent.id).ok_or(Denial::NoneRegistered),
                 Decision::Deny(reason) => Err(reason),
             }
         };
         // Without a data window the answer is the same for every record of the series.
-        if theirs.iter().all(|(_, c)| c.data_from.is_none() && c.data_until.is_none()) {
+        if theirs.iter().all(|(.., c)| c.data_from.is_none() && c.data_until.is_none()) {
             match decide(0.0) {
                 Ok(key) => self.whole_series(subscriber, Basis::Consent(key), pack, place),
                 Err(reason) => self.deny(subscriber, reason, pack.records_of(place)),

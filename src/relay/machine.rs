@@ -1,6 +1,6 @@
 //! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,26 +9,18 @@ use jid::BareJid;
 use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
 use super::disclosure;
 use super::intake::{self, Recent, Refusal, Verdicts};
-use super::owed::{self, Basis, Owed, Selection};
+use super::owed::{self, Owed};
 use super::pack::Pack;
+use super::render::Renderer;
 use super::rights::{Rights, Update};
 use super::throttle::Throttle;
+use super::window::{Entry, Window};
 use crate::domain::clock::Now;
-use crate::domain::consent::Consent;
-use crate::domain::decision::{self, Denial};
 use crate::domain::disclosure::{Line, Why};
-use crate::domain::series::Series;
 use crate::domain::subscription::SubscriptionKey;
-use crate::protocol::event::{self, Terms};
 use crate::protocol::ping;
 use crate::protocol::publish::Payload;
 use crate::store::journal::{Batch, DeadLetter, Destination, Outline, Row};
-
-/// The largest stanza that leaves: a larger one is lost silently at some servers.
-const STANZA_MAX: usize = 200 * 1024;
-
-/// Of that, what is kept free for the envelope, the terms and what servers add on the way.
-const ENVELOPE: usize = 6 * 1024;
 
 /// Rendered and resolved items kept in memory, in bytes; others are read from the journal in their turn.
 const WINDOW_BYTES: usize = 24 * 1024 * 1024;
@@ -143,29 +135,6 @@ pub struct Counts {
     pub revived: u64,
 }
 
-/// One accepted item.
-#[derive(Debug)]
-struct Entry {
-    seq: u64,
-    accepted_at: i64,
-    publisher: Arc<str>,
-    node: Arc<str>,
-    item: Arc<str>,
-    owed: Vec<Owed>,
-    pack: Pack,
-    /// Written payloads, by selection: one serves all who are owed the same.
-    rendered: Vec<(Selection, Arc<[Vec<u8>]>)>,
-    /// How many destinations still need it here.
-    wanted: usize,
-    size: usize,
-    /// The dead letter that it revives.
-    letter: Option<u64>,
-    /// What of `owed` the disclosure log was told not to be sent.
-    told: Vec<usize>,
-    /// Its place in the order of the window.
-    age: u64,
-}
-
 /// One item that was found right.
 #[derive(Debug)]
 struct Part {
@@ -199,12 +168,7 @@ pub struct Relay {
     recent: Recent,
     throttle: Throttle,
     deliveries: Deliveries,
-    window: HashMap<u64, Entry>,
-    /// What is in the window, oldest first.
-    window_order: BTreeMap<u64, u64>,
-    last_age: u64,
-    window_bytes: usize,
-    window_limit: usize,
+    window: Window,
     last_seq: u64,
     next: Group,
     /// What the store is writing.
@@ -230,11 +194,7 @@ impl Relay {
             rights: Rights::default(),
             recent: Recent::default(),
             deliveries,
-            window: HashMap::new(),
-            window_order: BTreeMap::new(),
-            last_age: 0,
-            window_bytes: 0,
-            window_limit: WINDOW_BYTES,
+            window: Window::new(WINDOW_BYTES),
             last_seq,
             next: Group::default(),
             committing: None,
@@ -249,7 +209,7 @@ impl Relay {
 
     /// Keeps at most so many bytes of items in memory; what is over is read from the journal in its turn.
     pub fn limit_window(&mut self, bytes: usize) {
-        self.window_limit = bytes;
+        self.window.limit = bytes;
     }
 
     /// Takes in what a row of the store has become.
@@ -302,8 +262,7 @@ impl Relay {
 
     /// How many items are in memory, and how many bytes they are counted as.
     pub fn in_memory(&self) -> (usize, usize) {
-        debug_assert_eq!(self.window.len(), self.window_order.len());
-        (self.window.len(), self.window_bytes)
+        self.window.size()
     }
 
     /// How much waits to be written to the journal, in items.
@@ -403,21 +362,12 @@ impl Relay {
         let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, letter.is_some());
         self.next.batch.disclosures.extend(line);
         self.next.batch.revived.extend(letter);
-        self.next.entries.push(Entry {
-            seq: row.seq,
-            accepted_at: row.accepted_at,
-            publisher: Arc::clone(&row.publisher),
-            node: Arc::clone(&row.node),
-            item: Arc::clone(&row.item),
-            owed: verdicts.owed,
-            size: pack.footprint() + row.owed.len() * 8 + 400,
-            pack,
-            rendered: Vec::new(),
-            wanted: 0,
-            letter,
-            told: Vec::new(),
-            age: 0,
-        });
+        let (publisher, node, item) = (&row.publisher, &row.node, &row.item);
+        let (publisher, node, item) = (Arc::clone(publisher), Arc::clone(node), Arc::clone(item));
+        let mut entry =
+            Entry::new(row.seq, row.accepted_at, publisher, node, item).holding(pack, verdicts.owed);
+        entry.letter = letter;
+        self.next.entries.push(entry);
         self.next.batch.rows.push(row);
     }
 
@@ -528,7 +478,7 @@ impl Relay {
                 }
             }
             if entry.wanted > 0 {
-                self.keep(entry);
+                self.window.keep(entry);
             }
         }
     }
@@ -567,33 +517,9 @@ impl Relay {
         domains
     }
 
-    fn keep(&mut self, mut entry: Entry) {
-        self.last_age += 1;
-        entry.age = self.last_age;
-        self.window_bytes += entry.size;
-        self.window_order.insert(entry.age, entry.seq);
-        self.window.insert(entry.seq, entry);
-        while self.window_bytes > self.window_limit && self.window.len() > 1 {
-            let Some((_, oldest)) = self.window_order.pop_first() else { break };
-            self.drop_from_window(oldest);
-        }
-    }
-
-    fn drop_from_window(&mut self, seq: u64) -> Option<Entry> {
-        let entry = self.window.remove(&seq)?;
-        self.window_order.remove(&entry.age);
-        self.window_bytes -= entry.size;
-        Some(entry)
-    }
-
     fn release(&mut self) {
         for seq in self.deliveries.take_released() {
-            if let Some(entry) = self.window.get_mut(&seq) {
-                entry.wanted = entry.wanted.saturating_sub(1);
-                if entry.wanted == 0 {
-                    self.drop_from_window(seq);
-                }
-            }
+            self.window.release(seq);
         }
     }
 
@@ -627,8 +553,7 @@ impl Relay {
         while out.len() < limit {
             let window = &self.window;
             let queued = self.steps.pop_front();
-            let Some(step) =
-                queued.or_else(|| self.deliveries.next_step(now.mono, |seq| window.contains_key(&seq)))
+            let Some(step) = queued.or_else(|| self.deliveries.next_step(now.mono, |seq| window.holds(seq)))
             else {
                 break;
             };
@@ -658,105 +583,26 @@ impl Relay {
 
     /// Writes all that one destination is owed of one item, as far as it may still leave.
     fn write_item(&mut self, domain: &str, seq: u64, now: Now, out: &mut Vec<u8>) {
-        let Some(mut entry) = self.window.remove(&seq) else { return };
-        let age = now.wall.as_millisecond() - entry.accepted_at;
-        let live = u128::try_from(age).is_ok_and(|age| age < self.settings.time_to_live.as_millis());
-        let mut unsent = Vec::new();
-        for place in 0..entry.owed.len() {
-            let owed = &entry.owed[place];
-            let Some(subscriber) = self.rights.subscriber(owed.subscription) else {
-                unsent.push((place, Why::Ended));
-                continue;
-            };
-            if &*subscriber.domain != domain || self.deliveries.is_dead(domain, seq, owed.subscription.0) {
-                continue;
-            }
-            // A clock that stepped back makes an item look younger, never too old.
-            if age >= 0 && !live {
-                self.counts.expired += 1;
-                unsent.push((place, Why::Expired));
-                continue;
-            }
-            let (terms, selection) = match self.permitted(&entry, owed, &subscriber.recipient, now) {
-                Ok(permitted) => permitted,
-                Err(why) => {
-                    self.counts.withheld += 1;
-                    unsent.push((place, why));
-                    continue;
-                }
-            };
-            let to = subscriber.wish.jid.as_str().to_owned();
-            let id = self.message_id(seq, owed.subscription.0, place);
-            let terms = terms.write();
-            let held = entry.size;
-            let parts = rendered(&mut entry, selection);
-            self.window_bytes += entry.size - held;
-            for (part, payload) in parts.iter().enumerate() {
-                let id = if part == 0 { id.clone() } else { format!("{id}~{}", part + 1) };
-                event::write(
-                    out,
-                    &event::Envelope {
-                        from: &self.settings.jid,
-                        to: &to,
-                        id: &id,
-                        headline: self.settings.headline,
-                    },
-                    &event::Item { node: &entry.node, id: &entry.item, part, publisher: &entry.publisher },
-                    payload,
-                    &terms,
-                );
-                self.counts.sent += 1;
-            }
-        }
-        self.tell_unsent(&mut entry, unsent);
-        self.window.insert(seq, entry);
-    }
-
-    /// Tells the disclosure log what of an item is not sent, each once.
-    fn tell_unsent(&mut self, entry: &mut Entry, unsent: Vec<(usize, Why)>) {
-        for (place, why) in unsent {
-            if !entry.told.contains(&place) {
-                entry.told.push(place);
-                let line = disclosure::dropped(entry.seq, &entry.owed[place], why);
-                self.next.batch.disclosures.push(line);
-            }
-        }
-    }
-
-    /// What of it may leave now, and under which terms: asked again at every send, of open data and of
-    /// people's own series too.
-    fn permitted(
-        &self,
-        entry: &Entry,
-        owed: &Owed,
-        recipient: &BareJid,
-        now: Now,
-    ) -> Result<(Terms, Selection), Why> {
-        let series = |permits: &dyn Fn(&Series) -> bool| {
-            let names = entry.pack.names().map(|name| self.rights.registration(name).is_some_and(permits));
-            narrowed(&entry.pack, &owed.records, &names.collect::<Vec<_>>(), None)
+        let renderer = Renderer {
+            rights: &self.rights,
+            deliveries: &self.deliveries,
+            from: &self.settings.jid,
+            installation: &self.settings.installation,
+            headline: self.settings.headline,
+            time_to_live: self.settings.time_to_live,
+            now,
         };
-        let (terms, selection, otherwise) = match owed.basis {
-            Basis::Own => (Terms::own(), series(&|series| series.is_owned_by(recipient)), Why::Ended),
-            Basis::Open => (Terms::open(), series(&|series| series.open), Why::Ended),
-            Basis::Consent(key) => {
-                let consent = self.rights.consent(key).ok_or(Why::Ended)?;
-                decision::may_leave_now(consent, now.wall).map_err(Why::Withheld)?;
-                let selection = still_covered(consent, &entry.pack, &owed.records);
-                (Terms::of(consent), selection, Why::Withheld(Denial::OutsideDataWindow))
-            }
-        };
-        if selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
+        let written = self.window.with(seq, |entry| renderer.write(entry, domain, out));
+        let Some(mut written) = written else { return };
+        self.counts.sent += written.sent;
+        self.counts.expired += written.expired;
+        self.counts.withheld += written.withheld;
+        self.next.batch.disclosures.append(&mut written.lines);
     }
 
     /// For an item that came without one: its number in the journal, unlike any other installation's.
     fn new_item_id(&self, place: usize) -> String {
         format!("{}-{:x}", self.settings.installation, self.last_seq + 1 + place as u64)
-    }
-
-    /// Stable across retries and restarts, and unlike any other installation's.
-    fn message_id(&self, seq: u64, subscription: u64, place: usize) -> String {
-        format!("{}-{seq:x}-{subscription:x}-{place:x}", self.settings.installation)
     }
 
     /// The item and subscription that a message id stands for.
@@ -779,26 +625,17 @@ impl Relay {
                 continue;
             };
             found.insert(row.seq);
-            let held = self.drop_from_window(row.seq);
-            let fits = |size: usize| kept == 0 || kept + size <= self.window_limit;
-            let entry = held.unwrap_or_else(|| Entry {
-                seq: row.seq,
-                accepted_at: row.accepted_at,
-                publisher: row.publisher,
-                node: row.node,
-                item: row.item,
-                size: pack.footprint() + owed.len() * 40 + 400,
-                owed,
-                pack,
-                rendered: Vec::new(),
-                wanted: 1,
-                letter: None,
-                told: Vec::new(),
-                age: 0,
+            let held = self.window.remove(row.seq);
+            let fits = |size: usize| kept == 0 || kept + size <= self.window.limit;
+            let entry = held.unwrap_or_else(|| {
+                let entry = Entry::new(row.seq, row.accepted_at, row.publisher, row.node, row.item);
+                let mut entry = entry.holding(pack, owed);
+                entry.wanted = 1;
+                entry
             });
             if fits(entry.size) {
                 kept += entry.size;
-                self.keep(entry);
+                self.window.keep(entry);
             } else {
                 kept = usize::MAX / 2;
             }
@@ -855,7 +692,7 @@ impl Relay {
         for Suspect { seq, subscription, condition } in self.deliveries.take_given_up() {
             let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { continue };
             self.counts.dead += 1;
-            let entry = self.window.get(&seq);
+            let entry = self.window.get(seq);
             let key = SubscriptionKey(subscription);
             let why = Why::Undeliverable(condition.as_str().into());
             let line = match entry.and_then(|e| e.owed.iter().find(|owed| owed.subscription == key)) {
@@ -876,45 +713,11 @@ impl Relay {
     }
 }
 
-/// The records of a selection that the consent covers today: an edit may have narrowed it.
-fn still_covered(consent: &Consent, pack: &Pack, records: &Selection) -> Selection {
-    let names: Vec<bool> = pack.names().map(|name| consent.covers(name)).collect();
-    let windowed = consent.data_from.is_some() || consent.data_until.is_some();
-    narrowed(pack, records, &names, windowed.then_some(consent))
-}
-
-/// The records of a selection whose series is among those that stay, and that lie in the data window.
-fn narrowed(pack: &Pack, records: &Selection, names: &[bool], window: Option<&Consent>) -> Selection {
-    if window.is_none() && names.iter().all(|stays| *stays) {
-        return records.clone();
-    }
-    let stays = |record: &u32| {
-        let place = *record as usize;
-        names[pack.name_of(place)]
-            && window.is_none_or(|consent| decision::in_data_window(consent, pack.time(place)))
-    };
-    match records {
-        Selection::All if (0..pack.len() as u32).all(|record| stays(&record)) => Selection::All,
-        Selection::All => Selection::Some((0..pack.len() as u32).filter(stays).collect()),
-        Selection::Some(list) => Selection::Some(list.iter().copied().filter(stays).collect()),
-    }
-}
-
-/// The payload of a selection, written once and cut into parts that are small enough to arrive.
-fn rendered(entry: &mut Entry, selection: Selection) -> Arc<[Vec<u8>]> {
-    if let Some((_, parts)) = entry.rendered.iter().find(|(held, _)| *held == selection) {
-        return Arc::clone(parts);
-    }
-    let parts: Arc<[Vec<u8>]> = entry.pack.write_parts(&selection, STANZA_MAX - ENVELOPE).into();
-    entry.size += parts.iter().map(Vec::len).sum::<usize>();
-    entry.rendered.push((selection, Arc::clone(&parts)));
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::name::Scope;
+    use crate::domain::series::Series;
     use crate::domain::subscription::Subscription;
 
     /// An open series, a subscriber at `b.example`, a link.
@@ -1053,8 +856,7 @@ mod tests {
                 relay.iq_answer(&format!("b-r-{number}"), "b.example", Answer::Taken, at(2));
             }
         }
-        assert!(relay.window_order.len() <= 2, "{:?}", relay.window_order);
-        assert_eq!(relay.window.len(), relay.window_order.len());
+        assert!(relay.in_memory().0 <= 2, "{:?}", relay.in_memory());
     }
 
     #[test]

@@ -16,6 +16,8 @@
 //! - [`intake`]: is this publish right, and what follows from it?
 //! - [`disclosure`]: what the disclosure log is told of it.
 //! - [`delivery`]: what each destination was sent and has confirmed.
+//! - `window`: the accepted items that are in memory.
+//! - `render`: what one destination is owed of an item, as bytes.
 //! - [`machine`]: the [`Relay`] itself, which joins them.
 
 pub mod delivery;
@@ -24,7 +26,9 @@ pub mod intake;
 pub mod machine;
 pub mod owed;
 pub mod pack;
+mod render;
 pub mod rights;
 pub mod throttle;
+mod window;
 
 pub use machine::{Relay, Settings};

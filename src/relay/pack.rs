@@ -11,7 +11,7 @@ use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, 
 const ELSEWHERE: f64 = 2_000_000_000.0;
 
 /// Resolved records (RFC 8428 §4.6) that can be written and read again.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pack {
     resolved: Resolved,
     /// Of a pack of relative times, as it would be at another moment: sent again it is the same pack,

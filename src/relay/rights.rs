@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jid::BareJid;
+use rustc_hash::FxHashMap;
 
 use crate::domain::consent::{Consent, ConsentKey};
 use crate::domain::name::{Scope, ScopeMap};
@@ -31,22 +32,29 @@ pub struct Subscriber {
     pub wish: Subscription,
     /// The recipient whose consent counts.
     pub recipient: BareJid,
+    /// The same as a number, see [`Rights::party`].
+    pub party: Party,
     /// Where its stanzas go: the domain of the address.
     pub domain: Arc<str>,
     /// The address as text, shared by all lines of the disclosure log that name it.
     pub address: Arc<str>,
 }
 
-/// The index.
+/// A recipient's address as a number: the same number, the same recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Party(u32);
+
+/// The index. Keys are numbers that the store handed out, so nobody can choose them to collide.
 #[derive(Debug, Default)]
 pub struct Rights {
     series: ScopeMap<u64>,
-    series_by_key: HashMap<u64, Box<Series>>,
+    series_by_key: FxHashMap<u64, Box<Series>>,
     consents: ScopeMap<Vec<ConsentKey>>,
-    consents_by_key: HashMap<ConsentKey, Box<Consent>>,
+    consents_by_key: FxHashMap<ConsentKey, (Party, Box<Consent>)>,
     subscriptions: ScopeMap<Vec<SubscriptionKey>>,
-    subscribers: HashMap<SubscriptionKey, Subscriber>,
+    subscribers: FxHashMap<SubscriptionKey, Subscriber>,
     domains: HashMap<Box<str>, Arc<str>>,
+    parties: HashMap<BareJid, Party>,
     /// In how many registrations an address is named as a producer.
     producers: HashMap<BareJid, usize>,
 }
@@ -83,7 +91,7 @@ impl Rights {
     }
 
     fn set_consent(&mut self, key: ConsentKey, consent: Option<Box<Consent>>) {
-        if let Some(old) = self.consents_by_key.remove(&key) {
+        if let Some((_, old)) = self.consents_by_key.remove(&key) {
             for scope in &old.scope {
                 self.consents.take(scope, &key);
             }
@@ -93,7 +101,8 @@ impl Rights {
             for scope in &consent.scope {
                 self.consents.push(scope, key);
             }
-            self.consents_by_key.insert(key, consent);
+            let party = self.party(&consent.recipient);
+            self.consents_by_key.insert(key, (party, consent));
         }
     }
 
@@ -105,8 +114,9 @@ impl Rights {
             let domain = self.domain(wish.jid.domain().as_str());
             self.subscriptions.push(&wish.node, key);
             let recipient = wish.jid.to_bare();
+            let party = self.party(&recipient);
             let address = wish.jid.as_str().into();
-            self.subscribers.insert(key, Subscriber { key, recipient, domain, address, wish });
+            self.subscribers.insert(key, Subscriber { key, recipient, party, domain, address, wish });
         }
     }
 
@@ -117,6 +127,17 @@ impl Rights {
         let shared: Arc<str> = name.into();
         self.domains.insert(name.into(), Arc::clone(&shared));
         shared
+    }
+
+    /// The number of a recipient. It is never given to another one.
+    fn party(&mut self, who: &BareJid) -> Party {
+        if let Some(party) = self.parties.get(who) {
+            return *party;
+        }
+        // A recipient is a few words at least: memory ends long before the numbers.
+        let party = Party(self.parties.len() as u32);
+        self.parties.insert(who.clone(), party);
+        party
     }
 
     /// Whether this address may publish anything at all.
@@ -142,15 +163,22 @@ impl Rights {
 
     /// The consents that name this series, for any recipient.
     pub fn consents<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (ConsentKey, &'a Consent)> {
-        self.consents
-            .matching(name)
-            .flatten()
-            .filter_map(|key| self.consents_by_key.get(key).map(|consent| (*key, &**consent)))
+        self.parties_consents(name).map(|(_, key, consent)| (key, consent))
+    }
+
+    /// The same, each with its recipient.
+    pub fn parties_consents<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Iterator<Item = (Party, ConsentKey, &'a Consent)> {
+        self.consents.matching(name).flatten().filter_map(|key| {
+            self.consents_by_key.get(key).map(|(party, consent)| (*party, *key, &**consent))
+        })
     }
 
     /// One consent that has not ended.
     pub fn consent(&self, key: ConsentKey) -> Option<&Consent> {
-        self.consents_by_key.get(&key).map(|c| &**c)
+        self.consents_by_key.get(&key).map(|(_, consent)| &**consent)
     }
 
     /// What of this news tells of an end: consents that stood until now, each with the nodes of the

@@ -157,6 +157,11 @@ impl Deliveries {
         self.destinations.values().any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_)))
     }
 
+    /// Whether any delivery to this destination was given up.
+    pub fn has_dead(&self, domain: &str) -> bool {
+        self.destinations.get(domain).is_some_and(|d| !d.dead.is_empty())
+    }
+
     /// Whether a delivery was given up.
     pub fn is_dead(&self, domain: &str, seq: u64, subscription: u64) -> bool {
         self.destinations.get(domain).is_some_and(|d| d.dead.contains(&(seq, subscription)))

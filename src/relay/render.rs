@@ -1,0 +1,182 @@
+//! Writes what one destination is owed of an item, as far as it may still leave: asked again at every send.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jid::BareJid;
+
+use super::delivery::Deliveries;
+use super::disclosure;
+use super::owed::{Basis, Owed, Selection};
+use super::pack::Pack;
+use super::rights::Rights;
+use super::window::Entry;
+use crate::domain::clock::Now;
+use crate::domain::consent::Consent;
+use crate::domain::decision::{self, Denial};
+use crate::domain::disclosure::{Line, Why};
+use crate::domain::series::Series;
+use crate::protocol::event::{self, Terms};
+
+/// The largest stanza that leaves: a larger one is lost silently at some servers.
+const STANZA_MAX: usize = 200 * 1024;
+
+/// Of that, what is kept free for the envelope, the terms and what servers add on the way.
+const ENVELOPE: usize = 6 * 1024;
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Messages written.
+    pub(super) sent: u64,
+    /// Deliveries whose time to live is over.
+    pub(super) expired: u64,
+    /// Deliveries whose consent or subscription is over.
+    pub(super) withheld: u64,
+    /// What the disclosure log is told of what was not sent.
+    pub(super) lines: Vec<Line>,
+}
+
+/// What stays the same from item to item.
+pub(super) struct Renderer<'a> {
+    pub(super) rights: &'a Rights,
+    pub(super) deliveries: &'a Deliveries,
+    /// The component's address.
+    pub(super) from: &'a str,
+    pub(super) installation: &'a str,
+    pub(super) headline: bool,
+    pub(super) time_to_live: Duration,
+    pub(super) now: Now,
+}
+
+impl Renderer<'_> {
+    /// Appends all messages of one item to one destination.
+    pub(super) fn write(&self, entry: &mut Entry, domain: &str, out: &mut Vec<u8>) -> Written {
+        let age = self.now.wall.as_millisecond() - entry.accepted_at;
+        // A clock that stepped back makes an item look younger, never too old.
+        let expired = age >= 0 && u128::from(age.unsigned_abs()) >= self.time_to_live.as_millis();
+        let some_are_dead = self.deliveries.has_dead(domain);
+        let mut written = Written::default();
+        let mut id = String::new();
+        for place in 0..entry.owed.len() {
+            let owed = &entry.owed[place];
+            let Some(subscriber) = self.rights.subscriber(owed.subscription) else {
+                tell(entry, place, Why::Ended, &mut written);
+                continue;
+            };
+            if &*subscriber.domain != domain
+                || some_are_dead && self.deliveries.is_dead(domain, entry.seq, owed.subscription.0)
+            {
+                continue;
+            }
+            if expired {
+                written.expired += 1;
+                tell(entry, place, Why::Expired, &mut written);
+                continue;
+            }
+            let (terms, selection) = match self.permitted(&entry.pack, owed, &subscriber.recipient) {
+                Ok((terms, selection)) => (terms, selection.into_owned()),
+                Err(why) => {
+                    written.withheld += 1;
+                    tell(entry, place, why, &mut written);
+                    continue;
+                }
+            };
+            id.clear();
+            // Writing into memory does not fail.
+            let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);
+            let whole = id.len();
+            for (part, content) in rendered(entry, selection).iter().enumerate() {
+                if part > 0 {
+                    id.truncate(whole);
+                    let _ = write!(id, "~{}", part + 1);
+                }
+                let (from, to) = (self.from, &*subscriber.address);
+                let envelope = event::Envelope { from, to, id: &id, headline: self.headline };
+                event::write(out, &envelope, content, terms);
+                written.sent += 1;
+            }
+        }
+        written
+    }
+
+    /// What of it may leave now, and under which terms: asked again of open data and of people's own series
+    /// too.
+    fn permitted<'a, 'b>(
+        &'a self,
+        pack: &Pack,
+        owed: &'b Owed,
+        recipient: &BareJid,
+    ) -> Result<(Terms<'a>, Cow<'b, Selection>), Why> {
+        let series = |permits: &dyn Fn(&Series) -> bool| {
+            narrowed(pack, &owed.records, None, |name| self.rights.registration(name).is_some_and(permits))
+        };
+        let (terms, selection, otherwise) = match owed.basis {
+            Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
+            Basis::Open => (Terms::Open, series(&|series| series.open), Why::Ended),
+            Basis::Consent(key) => {
+                let consent = self.rights.consent(key).ok_or(Why::Ended)?;
+                decision::may_leave_now(consent, self.now.wall).map_err(Why::Withheld)?;
+                let windowed = consent.data_from.is_some() || consent.data_until.is_some();
+                let window = windowed.then_some(consent);
+                // An edit may have narrowed it.
+                let selection = narrowed(pack, &owed.records, window, |name| consent.covers(name));
+                (Terms::Consent(consent), selection, Why::Withheld(Denial::OutsideDataWindow))
+            }
+        };
+        if *selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
+    }
+}
+
+/// Tells the disclosure log that something is not sent, once.
+fn tell(entry: &mut Entry, place: usize, why: Why, written: &mut Written) {
+    if !entry.told.contains(&place) {
+        entry.told.push(place);
+        written.lines.push(disclosure::dropped(entry.seq, &entry.owed[place], why));
+    }
+}
+
+/// The records of a selection whose series is among those that stay, and that lie in the data window.
+fn narrowed<'a>(
+    pack: &Pack,
+    records: &'a Selection,
+    window: Option<&Consent>,
+    stays: impl Fn(&str) -> bool,
+) -> Cow<'a, Selection> {
+    if window.is_none() && pack.names().all(&stays) {
+        return Cow::Borrowed(records);
+    }
+    let names: Vec<bool> = pack.names().map(stays).collect();
+    let stays = |record: &u32| {
+        let place = *record as usize;
+        names[pack.name_of(place)]
+            && window.is_none_or(|consent| decision::in_data_window(consent, pack.time(place)))
+    };
+    let all = 0..pack.len() as u32;
+    match records {
+        Selection::All if all.clone().all(|record| stays(&record)) => Cow::Borrowed(records),
+        Selection::All => Cow::Owned(Selection::Some(all.filter(stays).collect())),
+        Selection::Some(list) => Cow::Owned(Selection::Some(list.iter().copied().filter(stays).collect())),
+    }
+}
+
+/// The content of the messages that carry a selection, written once, cut into parts that are small enough to
+/// arrive.
+fn rendered(entry: &mut Entry, selection: Selection) -> Arc<[Vec<u8>]> {
+    if let Some((_, parts)) = entry.rendered.iter().find(|(held, _)| *held == selection) {
+        return Arc::clone(parts);
+    }
+    let payloads = entry.pack.write_parts(&selection, STANZA_MAX - ENVELOPE);
+    let parts = payloads.iter().enumerate().map(|(part, payload)| {
+        let item = event::Item { node: &entry.node, id: &entry.item, part, publisher: &entry.publisher };
+        let mut content = Vec::with_capacity(payload.len() + entry.node.len() + entry.item.len() + 240);
+        event::content(&mut content, &item, payload);
+        content
+    });
+    let parts: Arc<[Vec<u8>]> = parts.collect();
+    entry.size += parts.iter().map(Vec::len).sum::<usize>();
+    entry.rendered.push((selection, Arc::clone(&parts)));
+    parts
+}
