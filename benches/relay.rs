@@ -16,7 +16,8 @@ use courant::relay::delivery::{Answer, Patience};
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
 use courant::router::{self, Router};
-use courant::store::journal::{self, Batch, Row};
+use courant::store::commit::Committer;
+use courant::store::journal::{Batch, Row};
 use courant::store::{Durability, Store};
 use courant::transport::envelope::Envelope;
 use courant::transport::framer::{Frame, Framer, FramerLimits};
@@ -24,7 +25,6 @@ use courant::transport::parse::parse_element;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use jid::{BareJid, Jid};
-use sqlx::sqlite::SqliteConnection;
 
 const NODE: &str = "urn:dev:prm:30001000000000_consumption/power/active/raw";
 const PACKS: [usize; 4] = [1, 10, 48, 336];
@@ -228,7 +228,7 @@ fn last_ping(out: &[u8]) -> Option<String> {
 /// A store on the disk that the target directory is on, and the writer's connection.
 struct Journal {
     runtime: tokio::runtime::Runtime,
-    connection: SqliteConnection,
+    journal: Committer,
     seq: u64,
     _directory: tempfile::TempDir,
 }
@@ -238,11 +238,11 @@ impl Journal {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let url = format!("sqlite:{}/bench.db", directory.path().display());
-        let connection = runtime.block_on(async {
+        let journal = runtime.block_on(async {
             let store = Store::open(&url, durability).await.expect("a store");
-            store.connection().await.expect("a connection")
+            Committer::new(store.connection().await.expect("a connection"))
         });
-        Journal { runtime, connection, seq: 0, _directory: directory }
+        Journal { runtime, journal, seq: 0, _directory: directory }
     }
 
     fn batch(&mut self, rows: usize) -> Batch {
@@ -269,8 +269,8 @@ fn journal_commit<const FULL: bool>(bencher: Bencher, rows: usize) {
     let journal = std::cell::RefCell::new(Journal::open(durability));
     bencher.counter(ItemsCount::new(rows)).with_inputs(|| journal.borrow_mut().batch(rows)).bench_local_refs(
         |batch| {
-            let Journal { runtime, connection, .. } = &mut *journal.borrow_mut();
-            runtime.block_on(journal::commit(connection, batch)).expect("a commit");
+            let Journal { runtime, journal, .. } = &mut *journal.borrow_mut();
+            runtime.block_on(journal.commit(batch)).expect("a commit");
         },
     );
 }

@@ -1,56 +1,64 @@
-//! The one that commits: batches in, outcomes out, one at a time, on a connection of its own.
+//! The one that commits: a batch in, its outcome out, one at a time, on a connection of its own.
 
-use tokio::sync::mpsc;
+use std::future::Future;
+use std::pin::Pin;
 
-use crate::store::journal::{self, Batch};
+use crate::store::commit::Committer;
+use crate::store::journal::Batch;
 use crate::store::{Store, StoreError};
 
-/// The service's end.
-#[derive(Debug)]
+type Writing = Pin<Box<dyn Future<Output = (Committer, bool)> + Send>>;
+
+/// Idle, or writing one batch. It writes while [`Self::outcome`] is awaited, in the service's own task: one
+/// hand-over to the database's thread, and one back.
 pub struct JournalWriter {
-    batches: mpsc::Sender<Batch>,
-    outcomes: mpsc::Receiver<bool>,
+    idle: Option<Committer>,
+    writing: Option<Writing>,
+    failing: bool,
 }
 
 impl JournalWriter {
-    /// Starts the writer. It ends when this end is dropped.
+    /// A writer with nothing to do.
     pub async fn start(store: &Store) -> Result<Self, StoreError> {
-        let mut connection = store.connection().await?;
-        let (batches, mut to_write) = mpsc::channel::<Batch>(1);
-        let (done, outcomes) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let mut failing = false;
-            while let Some(batch) = to_write.recv().await {
-                let kept = match journal::commit(&mut connection, &batch).await {
-                    Ok(()) => {
-                        if std::mem::take(&mut failing) {
-                            tracing::info!("the store takes packs again");
-                        }
-                        true
+        let idle = Some(Committer::new(store.connection().await?));
+        Ok(JournalWriter { idle, writing: None, failing: false })
+    }
+
+    /// Whether a batch is under way.
+    pub fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Takes a batch; the relay gives the next only when the last is done.
+    pub fn write(&mut self, batch: Batch) {
+        let Some(mut committer) = self.idle.take() else { return };
+        let failing = self.failing;
+        self.writing = Some(Box::pin(async move {
+            let kept = match committer.commit(&batch).await {
+                Ok(()) => {
+                    if failing {
+                        tracing::info!("the store takes packs again");
                     }
-                    Err(error) => {
-                        if !std::mem::replace(&mut failing, true) {
-                            tracing::error!(%error, "packs cannot be stored; publishers are told to try later");
-                        }
-                        false
-                    }
-                };
-                if done.send(kept).await.is_err() {
-                    break;
+                    true
                 }
-            }
-        });
-        Ok(JournalWriter { batches, outcomes })
+                Err(error) => {
+                    if !failing {
+                        tracing::error!(%error, "packs cannot be stored; publishers are told to try later");
+                    }
+                    false
+                }
+            };
+            (committer, kept)
+        }));
     }
 
-    /// Hands a batch over. There is room: the relay gives the next only when the last is done.
-    pub async fn write(&self, batch: Batch) {
-        // The writer only ends when this end does.
-        let _ = self.batches.send(batch).await;
-    }
-
-    /// Whether the batch under way was kept.
+    /// Whether the batch under way was kept. May be given up waiting for and asked again.
     pub async fn outcome(&mut self) -> bool {
-        self.outcomes.recv().await.unwrap_or(false)
+        let Some(writing) = &mut self.writing else { return std::future::pending().await };
+        let (committer, kept) = writing.await;
+        self.idle = Some(committer);
+        self.writing = None;
+        self.failing = !kept;
+        kept
     }
 }

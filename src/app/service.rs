@@ -181,7 +181,6 @@ struct Service {
     router: Router,
     journal: JournalWriter,
     desk: Desk,
-    writing: bool,
     connection: ConnectConfig,
     framer_limits: FramerLimits,
     server_domain: String,
@@ -235,7 +234,6 @@ impl Service {
             router: Router::new(&config.jid()),
             journal,
             desk,
-            writing: false,
             connection,
             framer_limits: FramerLimits {
                 stanza_bytes: config.limits.stanza_bytes,
@@ -284,7 +282,7 @@ impl Service {
                 };
                 tokio::select! {
                     () = &mut stop, if stopping.is_none() => Woken::Stop,
-                    kept = self.journal.outcome(), if self.writing => Woken::Committed(kept),
+                    kept = self.journal.outcome(), if self.journal.is_writing() => Woken::Committed(kept),
                     news = news.recv() => Woken::News(news),
                     Some(rows) = loaded.recv() => Woken::Loaded(rows),
                     Some(said) = outgoing.recv(), if may_render => Woken::Desk(said),
@@ -300,7 +298,6 @@ impl Service {
                     stopping = Some(self.clock.now().mono + DRAIN);
                 }
                 Woken::Committed(kept) => {
-                    self.writing = false;
                     self.relay.committed(kept);
                 }
                 Woken::News(Some(news)) => self.take_news(news),
@@ -322,7 +319,7 @@ impl Service {
                 },
                 Woken::Tick => self.tick(),
             }
-            self.settle().await;
+            self.settle();
             if let Some(wait) = self.relink.take() {
                 linking = Box::pin(connect_after(wait, self.connection.clone()));
             }
@@ -528,16 +525,15 @@ impl Service {
     }
 
     /// After whatever happened: answers, the next batch, the next deliveries, fences.
-    async fn settle(&mut self) {
+    fn settle(&mut self) {
         let now = self.clock.now();
         for settled in self.relay.take_settled() {
             router::settle(&settled, &mut self.out);
         }
-        if !self.writing
+        if !self.journal.is_writing()
             && let Some(batch) = self.relay.take_batch(now)
         {
-            self.writing = true;
-            self.journal.write(batch).await;
+            self.journal.write(batch);
         }
         if self.link.is_some() {
             for load in self.relay.pump(now, &mut self.out, self.written + OUT_ENOUGH) {
@@ -564,16 +560,16 @@ impl Service {
 
     /// Whether nothing is under way any more.
     fn is_quiet(&self) -> bool {
-        self.link.is_none() && !self.writing && self.relay.uncommitted() == 0
+        self.link.is_none() && !self.journal.is_writing() && self.relay.uncommitted() == 0
             || self.out.is_empty()
-                && !self.writing
+                && !self.journal.is_writing()
                 && self.relay.uncommitted() == 0
                 && !self.relay.is_under_way()
     }
 
     /// What is durable stays; what is not was not acknowledged. Says goodbye to the server.
     async fn close(mut self) {
-        if self.writing {
+        if self.journal.is_writing() {
             let kept = self.journal.outcome().await;
             self.relay.committed(kept);
             for settled in self.relay.take_settled() {

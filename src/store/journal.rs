@@ -1,14 +1,14 @@
 //! Accepted items and what is owed of them: one row per item, and per destination how far it confirmed.
 //!
-//! One writer commits whole groups ([`commit`]); an acknowledgement never precedes its commit. What a row
+//! One writer commits whole groups ([`super::commit`]); an acknowledgement never precedes its commit. What a row
 //! means is the relay's business: `owed` and `payload` are bytes here.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Connection, Row as _};
 
-use super::{Store, StoreError, disclosures};
+use super::{Store, StoreError};
 use crate::domain::disclosure::Line;
 
 /// One accepted item.
@@ -110,60 +110,36 @@ impl Batch {
     }
 }
 
-/// Rows per statement, so that a group of any size is a few prepared statements.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+/// Notes how far a destination is: its domain, the seq, whether it answers pings.
+pub(super) const PUT_DESTINATION: &str = "INSERT INTO destination (domain, confirmed, answers_pings) \
+    VALUES (?, ?, ?) ON CONFLICT (domain) DO UPDATE SET confirmed = excluded.confirmed, \
+    answers_pings = excluded.answers_pings";
 
-static INSERTS: LazyLock<[&'static str; 3]> = LazyLock::new(|| {
-    CHUNKS.map(|rows| {
-        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        let sql = format!(
-            "INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, owed, payload) VALUES {values}"
-        );
-        &*sql.leak() // three texts, once
-    })
-});
-
-/// Writes a group in one transaction.
-pub async fn commit(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
-    let mut rest = &batch.rows[..];
-    while !rest.is_empty() {
-        let step = CHUNKS.iter().position(|&n| n <= rest.len()).unwrap_or(CHUNKS.len() - 1);
-        let (now, later) = rest.split_at(CHUNKS[step]);
-        let mut insert = sqlx::query(INSERTS[step]);
-        for row in now {
-            insert = insert
-                .bind(row.seq.cast_signed())
-                .bind(row.accepted_at)
-                .bind(&*row.publisher)
-                .bind(&*row.node)
-                .bind(&*row.item)
-                .bind(row.digest.cast_signed())
-                .bind(&row.owed[..])
-                .bind(&row.payload[..]);
-        }
-        insert.execute(&mut *tx).await?;
-        rest = later;
-    }
-    if let Some(last) = batch.rows.last() {
-        sqlx::query("UPDATE counter SET value = ? WHERE name = 'journal'")
-            .bind(last.seq.cast_signed())
-            .execute(&mut *tx)
+/// Notes how far destinations are.
+pub(super) async fn put_destinations(
+    conn: &mut SqliteConnection,
+    destinations: &[Destination],
+) -> Result<(), StoreError> {
+    for destination in destinations {
+        sqlx::query(PUT_DESTINATION)
+            .bind(&destination.domain)
+            .bind(destination.confirmed.cast_signed())
+            .bind(destination.answers_pings)
+            .execute(&mut *conn)
             .await?;
     }
-    for destination in &batch.destinations {
-        sqlx::query(
-            "INSERT INTO destination (domain, confirmed, answers_pings) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (domain) DO UPDATE SET confirmed = ?2, answers_pings = ?3",
-        )
-        .bind(&destination.domain)
-        .bind(destination.confirmed.cast_signed())
-        .bind(destination.answers_pings)
-        .execute(&mut *tx)
-        .await?;
-    }
+    Ok(())
+}
+
+/// Whether there is something in the batch that most batches do not have.
+pub(super) fn has_rarities(batch: &Batch) -> bool {
+    !batch.dead_letters.is_empty() || !batch.revived.is_empty() || batch.prune.is_some()
+}
+
+/// Writes that.
+pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     for letter in &batch.dead_letters {
-        let key = super::next_key(&mut tx, "dead_letter").await?;
+        let key = super::next_key(conn, "dead_letter").await?;
         sqlx::query(
             "INSERT INTO dead_letter (key, seq, subscription, jid, node, item, condition, at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -176,26 +152,24 @@ pub async fn commit(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
         .bind(&letter.item)
         .bind(&letter.condition)
         .bind(letter.at)
-        .execute(&mut *tx)
+        .execute(&mut *conn)
         .await?;
     }
     for key in &batch.revived {
         sqlx::query("DELETE FROM dead_letter WHERE key = ?")
             .bind(key.cast_signed())
-            .execute(&mut *tx)
+            .execute(&mut *conn)
             .await?;
     }
-    disclosures::append(&mut tx, batch.at, &batch.disclosures).await?;
     if let Some((seq, before)) = batch.prune {
         sqlx::query(
             "DELETE FROM journal WHERE seq <= ? AND accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter)",
         )
         .bind(seq.cast_signed())
         .bind(before)
-        .execute(&mut *tx)
+        .execute(&mut *conn)
         .await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 
@@ -287,6 +261,7 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::super::Durability;
+    use super::super::commit::Committer;
     use super::*;
 
     fn row(seq: u64) -> Row {
@@ -307,9 +282,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store =
             Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
-        let mut conn = store.connection().await.unwrap();
+        let mut journal = Committer::new(store.connection().await.unwrap());
         let batch = Batch {
-            rows: (1..=77).map(row).collect(),
+            rows: (1..=130).map(row).collect(),
             destinations: vec![Destination { domain: "b.example".into(), confirmed: 5, answers_pings: true }],
             dead_letters: vec![DeadLetter {
                 seq: 3,
@@ -322,9 +297,9 @@ mod tests {
             }],
             ..Batch::default()
         };
-        commit(&mut conn, &batch).await.unwrap();
-        assert_eq!(store.journal_end().await.unwrap(), 77);
-        assert_eq!(store.journal_rows(&[2, 70, 99]).await.unwrap(), [row(2), row(70)]);
+        journal.commit(&batch).await.unwrap();
+        assert_eq!(store.journal_end().await.unwrap(), 130);
+        assert_eq!(store.journal_rows(&[2, 64, 130, 131]).await.unwrap(), [row(2), row(64), row(130)]);
         assert_eq!(store.destinations().await.unwrap(), batch.destinations);
         assert_eq!(store.dead_deliveries().await.unwrap(), [(3, 9)]);
 
@@ -333,10 +308,10 @@ mod tests {
             prune: Some((10, 95)),
             ..Batch::default()
         };
-        commit(&mut conn, &later).await.unwrap();
+        journal.commit(&later).await.unwrap();
         let left: Vec<u64> = store.journal_outlines(0, 100).await.unwrap().iter().map(|o| o.seq).collect();
         assert_eq!(left[..3], [3, 10, 11], "all but the dead letter's, and what is too young");
         assert_eq!(store.destinations().await.unwrap()[0].confirmed, 7);
-        assert_eq!(store.journal_end().await.unwrap(), 77);
+        assert_eq!(store.journal_end().await.unwrap(), 130);
     }
 }

@@ -3,13 +3,14 @@
 //! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
 //! - [`series`], [`consents`], [`subscriptions`]: the records people make; each write leaves a [`changes`]
 //!   line, which the running service follows, whoever wrote.
-//! - [`journal`]: accepted items and what is owed of them, written in groups by one writer.
+//! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`dead_letters`]: what will not be delivered by trying again, until the operator decides.
 //! - [`disclosures`]: the log of what was sent or refused, chained and signed.
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
 
 pub mod changes;
+pub mod commit;
 pub mod consents;
 pub mod dead_letters;
 pub mod disclosures;

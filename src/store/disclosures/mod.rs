@@ -24,7 +24,7 @@ use crate::domain::disclosure::Line;
 const DOMAIN: &[u8] = b"courant-log-1";
 
 /// Lines per row: what a reader must hold in memory.
-const LINES_MAX: usize = 4096;
+pub(super) const LINES_MAX: usize = 4096;
 
 /// SHA-256.
 pub type Hash = [u8; 32];
@@ -59,24 +59,39 @@ pub fn link(previous: &[u8], at: i64, content: &[u8]) -> Hash {
     hash.finalize().into()
 }
 
+/// Writes a row: seq, at, previous, content, hash.
+pub(super) const PUT_BLOCK: &str =
+    "INSERT INTO disclosure_block (seq, at, previous, content, hash) VALUES (?, ?, ?, ?, ?)";
+
+/// The number of the last row, and what the next one is linked to. To be asked in the transaction of that one.
+pub(super) async fn head(conn: &mut SqliteConnection) -> Result<(i64, Hash), StoreError> {
+    // Should rows be missing, the next is linked to the last that is there: verifying tells the gap.
+    let row = sqlx::query(
+        "SELECT value, (SELECT hash FROM disclosure_block ORDER BY seq DESC LIMIT 1) \
+         FROM counter WHERE name = 'disclosure'",
+    )
+    .fetch_one(conn)
+    .await?;
+    let hash: Option<Vec<u8>> = row.try_get(1)?;
+    let hash = match hash {
+        Some(hash) => hash.try_into().map_err(|_| StoreError::row("a link of another length"))?,
+        None => GENESIS,
+    };
+    Ok((row.try_get(0)?, hash))
+}
+
 /// Appends lines, in the transaction of what they tell of.
 pub(super) async fn append(conn: &mut SqliteConnection, at: i64, lines: &[Line]) -> Result<(), StoreError> {
     for lines in lines.chunks(LINES_MAX) {
+        let (last, previous) = head(conn).await?;
         let seq = next_key(conn, "disclosure").await?;
-        // Should rows be missing, this one is linked to the last that is there: verifying tells the gap.
-        let last = sqlx::query("SELECT hash FROM disclosure_block ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(&mut *conn)
-            .await?;
-        let previous: Vec<u8> = match last {
-            Some(row) => row.try_get(0)?,
-            None => GENESIS.to_vec(),
-        };
+        debug_assert_eq!(seq, last + 1);
         let content = block::encode(lines);
         let hash = link(&previous, at, &content);
-        sqlx::query("INSERT INTO disclosure_block (seq, at, previous, content, hash) VALUES (?, ?, ?, ?, ?)")
+        sqlx::query(PUT_BLOCK)
             .bind(seq)
             .bind(at)
-            .bind(previous)
+            .bind(&previous[..])
             .bind(content)
             .bind(&hash[..])
             .execute(&mut *conn)

@@ -1,0 +1,278 @@
+//! The one that commits: a whole group in one transaction, and in the usual case in one call.
+//!
+//! Every statement costs a hand-over to SQLite's thread and back, more than most statements cost themselves.
+//! So what nearly every group has (rows, a destination or two, a row of the disclosure log) goes as one text
+//! with several statements, of few different shapes, so that each stays prepared. What is rare goes before
+//! it, in the same transaction.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe};
+
+use super::StoreError;
+use super::disclosures::{self, Hash, LINES_MAX, block};
+use super::journal::{self, Batch, Destination, Row};
+
+/// Rows in one statement, at most.
+const ROWS_MAX: usize = 64;
+
+/// Destinations in one text, at most.
+const DESTINATIONS_MAX: usize = 2;
+
+/// What one text does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Shape {
+    /// It opens the transaction.
+    begins: bool,
+    /// So many rows, 0 or a power of two.
+    rows: usize,
+    destinations: usize,
+    /// A row of the disclosure log.
+    block: bool,
+    /// It closes the transaction.
+    commits: bool,
+}
+
+impl Shape {
+    fn sql(self) -> String {
+        let mut sql = String::new();
+        if self.begins {
+            sql += "BEGIN IMMEDIATE;";
+        }
+        if self.rows > 0 {
+            // What is not needed of the shape is filled with NULLs, and passed over.
+            sql += "INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, owed, payload) \
+                    SELECT * FROM (VALUES ";
+            sql += &vec!["(?, ?, ?, ?, ?, ?, ?, ?)"; self.rows].join(", ");
+            sql += ") WHERE column1 IS NOT NULL;UPDATE counter SET value = ? WHERE name = 'journal';";
+        }
+        for _ in 0..self.destinations {
+            sql += journal::PUT_DESTINATION;
+            sql += ";";
+        }
+        if self.block {
+            sql += disclosures::PUT_BLOCK;
+            sql += ";UPDATE counter SET value = ? WHERE name = 'disclosure';";
+        }
+        if self.commits {
+            sql += "COMMIT";
+        }
+        sql
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Committer {
+    connection: SqliteConnection,
+    /// The end of the disclosure log, as far as known here; another process may have written meanwhile.
+    head: Option<(i64, Hash)>,
+    texts: HashMap<Shape, Arc<str>>,
+}
+
+impl Committer {
+    /// Commits on this connection, which is used for nothing else.
+    pub fn new(connection: SqliteConnection) -> Self {
+        Committer { connection, head: None, texts: HashMap::new() }
+    }
+
+    /// Writes a group, all of it or nothing.
+    pub async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let known = self.head.is_some();
+        match self.attempt(batch).await {
+            // The place in the disclosure log was taken: somebody else wrote there.
+            Err(StoreError::Other(error)) if known && is_conflict(&error) => self.attempt(batch).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let outcome = self.write(batch).await;
+        if outcome.is_err() {
+            self.head = None;
+            // There may be no transaction any more; then there is nothing to undo.
+            let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        }
+        outcome
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let early = batch.rows.len().saturating_sub(1) / ROWS_MAX * ROWS_MAX;
+        let (early_rows, rows) = batch.rows.split_at(early);
+        let most = batch.destinations.len().min(DESTINATIONS_MAX);
+        let (destinations, more) = batch.destinations.split_at(most);
+        let early = batch.disclosures.len().saturating_sub(1) / LINES_MAX * LINES_MAX;
+        let (early_lines, lines) = batch.disclosures.split_at(early);
+        let is_usual = early_rows.is_empty()
+            && more.is_empty()
+            && early_lines.is_empty()
+            && !journal::has_rarities(batch)
+            && (lines.is_empty() || self.head.is_some());
+        if !is_usual {
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+            let shape =
+                Shape { begins: false, rows: ROWS_MAX, destinations: 0, block: false, commits: false };
+            for rows in early_rows.chunks(ROWS_MAX) {
+                let mut values = SqliteArguments::default();
+                bind_rows(&mut values, ROWS_MAX, rows)?;
+                self.execute(shape, values).await?;
+            }
+            journal::put_destinations(&mut self.connection, more).await?;
+            disclosures::append(&mut self.connection, batch.at, early_lines).await?;
+            journal::write_rarities(&mut self.connection, batch).await?;
+            if !lines.is_empty() {
+                self.head = Some(disclosures::head(&mut self.connection).await?);
+            }
+        }
+        let shape = Shape {
+            begins: is_usual,
+            rows: if rows.is_empty() { 0 } else { rows.len().next_power_of_two() },
+            destinations: destinations.len(),
+            block: !lines.is_empty(),
+            commits: true,
+        };
+        let mut values = SqliteArguments::default();
+        bind_rows(&mut values, shape.rows, rows)?;
+        for destination in destinations {
+            bind_destination(&mut values, destination)?;
+        }
+        let mut head = self.head;
+        if let (false, Some((last, previous))) = (lines.is_empty(), self.head) {
+            let content = block::encode(lines);
+            let hash = disclosures::link(&previous, batch.at, &content);
+            let seq = last + 1;
+            bind(&mut values, seq)?;
+            bind(&mut values, batch.at)?;
+            bind(&mut values, previous.to_vec())?;
+            bind(&mut values, content)?;
+            bind(&mut values, hash.to_vec())?;
+            bind(&mut values, seq)?;
+            head = Some((seq, hash));
+        }
+        self.execute(shape, values).await?;
+        self.head = head;
+        Ok(())
+    }
+
+    async fn execute(&mut self, shape: Shape, values: SqliteArguments) -> Result<(), StoreError> {
+        let sql = self.texts.entry(shape).or_insert_with(|| shape.sql().into());
+        // Made of constants alone.
+        sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), values).execute(&mut self.connection).await?;
+        Ok(())
+    }
+}
+
+fn bind_rows(values: &mut SqliteArguments, shape: usize, rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
+        bind(values, row.seq.cast_signed())?;
+        bind(values, row.accepted_at)?;
+        bind(values, Arc::clone(&row.publisher))?;
+        bind(values, Arc::clone(&row.node))?;
+        bind(values, Arc::clone(&row.item))?;
+        bind(values, row.digest.cast_signed())?;
+        bind(values, row.owed.clone())?;
+        bind(values, row.payload.clone())?;
+    }
+    for _ in rows.len() * 8..shape * 8 {
+        bind(values, None::<i64>)?;
+    }
+    if let Some(last) = rows.last() {
+        bind(values, last.seq.cast_signed())?;
+    }
+    Ok(())
+}
+
+fn bind_destination(values: &mut SqliteArguments, destination: &Destination) -> Result<(), StoreError> {
+    bind(values, destination.domain.clone())?;
+    bind(values, destination.confirmed.cast_signed())?;
+    bind(values, destination.answers_pings)
+}
+
+fn bind<'a, T>(values: &mut SqliteArguments, value: T) -> Result<(), StoreError>
+where
+    T: 'a + sqlx::Encode<'a, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    values.add(value).map_err(|error| StoreError::row(error.to_string()))
+}
+
+/// Whether a row of this number was there already.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|e| e.is_unique_violation())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Durability, Store};
+    use super::*;
+    use crate::domain::disclosure::Line;
+
+    fn batch(first: u64, rows: usize, lines: usize) -> Batch {
+        let row = |seq| Row {
+            seq,
+            accepted_at: 1,
+            publisher: "gw@x".into(),
+            node: "urn:a".into(),
+            item: "i".into(),
+            digest: 7,
+            owed: vec![1],
+            payload: vec![2],
+        };
+        let line = |n: usize| Line::Confirmed { domain: "b.example".into(), seq: n as u64 };
+        Batch {
+            rows: (first..first + rows as u64).map(row).collect(),
+            disclosures: (0..lines).map(line).collect(),
+            at: 5,
+            ..Batch::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn groups_of_every_size_are_kept_and_linked() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", dir.path().display());
+        let store = Store::open(&url, Durability::Off).await.unwrap();
+        let mut committer = Committer::new(store.connection().await.unwrap());
+        let mut next = 1;
+        for (rows, lines) in
+            [(0, 1), (1, 1), (3, 0), (64, 2), (65, 1), (129, LINES_MAX + 1), (2, 2 * LINES_MAX)]
+        {
+            committer.commit(&batch(next, rows, lines)).await.unwrap();
+            next += rows as u64;
+            assert_eq!(store.journal_end().await.unwrap(), next - 1);
+        }
+        let kept = store.journal_outlines(0, 1000).await.unwrap();
+        assert_eq!(kept.iter().map(|o| o.seq).collect::<Vec<_>>(), (1..next).collect::<Vec<_>>());
+        // Somebody else writes into the log; the next group is linked to that.
+        let mut other = store.connection().await.unwrap();
+        disclosures::append(&mut other, 6, &batch(0, 0, 1).disclosures).await.unwrap();
+        committer.commit(&batch(next, 5, 1)).await.unwrap();
+        let blocks = store.disclosure_blocks(0, 1000).await.unwrap();
+        assert_eq!(blocks.len(), 10);
+        let mut previous = disclosures::GENESIS.to_vec();
+        for block in blocks {
+            assert_eq!(block.previous, previous);
+            assert_eq!(disclosures::link(&block.previous, block.at, &block.content).to_vec(), block.hash);
+            previous = block.hash;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_leaves_nothing_and_the_next_group_goes_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", dir.path().display());
+        let store = Store::open(&url, Durability::Off).await.unwrap();
+        let mut committer = Committer::new(store.connection().await.unwrap());
+        committer.commit(&batch(1, 2, 1)).await.unwrap();
+        // The last of these is there already.
+        let mut wrong = batch(3, 2, 1);
+        wrong.rows.push(wrong.rows[0].clone());
+        committer.commit(&wrong).await.unwrap_err();
+        assert_eq!(store.journal_end().await.unwrap(), 2);
+        assert_eq!(store.disclosures_end().await.unwrap(), 1);
+        committer.commit(&batch(3, 2, 1)).await.unwrap();
+        assert_eq!(store.journal_end().await.unwrap(), 4);
+        assert_eq!(store.disclosures_end().await.unwrap(), 2);
+    }
+}
