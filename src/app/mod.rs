@@ -4,6 +4,7 @@
 //! - [`start`]: what is read from the store before anything is taken in.
 //! - [`journal_writer`]: the one that commits.
 //! - [`follow`]: keeps the relay's memory true to the store, whoever wrote there.
+//! - [`notices`]: brings ends of consents that are to be told.
 //! - [`checkpoints`]: signs the disclosure log now and then.
 //! - [`control`]: how a command line tells the running service, and hears that it has taken a change.
 //! - [`telemetry`]: log lines.
@@ -12,6 +13,7 @@ pub mod checkpoints;
 pub mod control;
 pub mod follow;
 pub mod journal_writer;
+pub mod notices;
 pub mod service;
 pub mod start;
 pub mod telemetry;

@@ -20,13 +20,12 @@ use super::checkpoints;
 use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
+use super::notices::NoticeKeeper;
 use super::start;
 use crate::config::{Config, ConfigError, limit};
 use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
-use crate::domain::consent::Consent;
 use crate::domain::decision;
-use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::notice::{self, Language};
 use crate::protocol::outside::Outside;
@@ -35,8 +34,10 @@ use crate::protocol::reply::Kind;
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
+use crate::relay::rights::Update;
 use crate::router::{self, Router};
 use crate::store::journal::Row;
+use crate::store::notices::Untold;
 use crate::store::{Store, StoreError};
 use crate::transport::backoff::Reconnect;
 use crate::transport::connect::{ConnectConfig, ConnectError, Link, connect};
@@ -201,6 +202,9 @@ struct Service {
     gone: u64,
     fences: VecDeque<Fence>,
     loads: mpsc::Sender<Loaded>,
+    notices: NoticeKeeper,
+    /// How long a notice is worth telling.
+    time_to_live: Duration,
     keepalives: u64,
 }
 
@@ -211,6 +215,7 @@ enum Woken {
     Wrote(std::io::Result<usize>),
     Committed(bool),
     News(Option<News>),
+    Untold(Vec<Untold>),
     Loaded(Loaded),
     Desk(Outgoing),
     Linked(Box<Result<Link, ConnectError>>),
@@ -228,6 +233,8 @@ impl Service {
         let desk = Desk::open(&context);
         let DeskContext { store, config, clock, .. } = context;
         Service {
+            notices: NoticeKeeper::start(store.clone()),
+            time_to_live: config.delivery.time_to_live.nominal(),
             store,
             clock,
             relay,
@@ -284,6 +291,7 @@ impl Service {
                     () = &mut stop, if stopping.is_none() => Woken::Stop,
                     kept = self.journal.outcome(), if self.journal.is_writing() => Woken::Committed(kept),
                     news = news.recv() => Woken::News(news),
+                    untold = self.notices.fetched() => Woken::Untold(untold),
                     Some(rows) = loaded.recv() => Woken::Loaded(rows),
                     Some(said) = outgoing.recv(), if may_render => Woken::Desk(said),
                     wrote = write_some(write, out), if linked && wants_write => Woken::Wrote(wrote),
@@ -302,6 +310,7 @@ impl Service {
                 }
                 Woken::News(Some(news)) => self.take_news(news),
                 Woken::News(None) => return Err(anyhow::anyhow!("the store is not followed any more").into()),
+                Woken::Untold(ends) => ends.iter().for_each(|end| self.tell_end(end)),
                 Woken::Loaded((load, rows)) => self.take_rows(&load, rows),
                 Woken::Desk(said) => self.say(&said),
                 Woken::Wrote(Ok(count)) if count > 0 => self.wrote(count),
@@ -431,7 +440,9 @@ impl Service {
     }
 
     fn take_news(&mut self, news: News) {
-        let ends = self.relay.rights().ends_in(&news.updates);
+        if news.updates.iter().any(|update| matches!(update, Update::Consent(..))) {
+            self.notices.look();
+        }
         for update in news.updates {
             self.relay.apply(update);
         }
@@ -439,30 +450,37 @@ impl Service {
         for (letter, row) in news.replays {
             self.relay.revive(letter.key, letter.subscription, row, now);
         }
-        for (consent, nodes) in ends {
-            self.tell_end(&consent, &nodes);
-        }
         if let Some(taken) = news.taken {
             let until = self.clock.now().mono + FENCE;
             self.fences.push_back(Fence { at: self.rendered_so_far(), until, taken });
         }
     }
 
-    /// Tells those concerned that a consent ended. Who cannot be reached now sees it in the consent itself.
-    fn tell_end(&mut self, consent: &Consent, nodes: &[Scope]) {
-        let from = self.router.domain().to_owned();
+    /// Has those concerned told that a consent ended.
+    fn tell_end(&mut self, end: &Untold) {
+        let from = self.router.domain();
+        let consent = &end.consent;
+        let age = self.clock.now().wall.duration_since(end.at);
+        let stale = age.unsigned_abs() > self.time_to_live && age.is_positive();
+        let mut stanzas: Vec<(Arc<str>, Vec<u8>)> = Vec::new();
         let mut number = 0;
         let mut id = || {
             number += 1;
             format!("e-{}-{number}", consent.id)
         };
-        if nodes.is_empty() {
-            notice::to_recipient(&mut self.out, &from, &id(), consent, None);
+        let to_recipient: Arc<str> = consent.recipient.domain().as_str().into();
+        let nodes = end.nodes.iter().map(|node| Some(node.to_string()));
+        for node in nodes.chain(end.nodes.is_empty().then_some(None)) {
+            let mut stanza = Vec::new();
+            notice::to_recipient(&mut stanza, from, &id(), consent, node.as_deref());
+            stanzas.push((Arc::clone(&to_recipient), stanza));
         }
-        for node in nodes {
-            notice::to_recipient(&mut self.out, &from, &id(), consent, Some(&node.to_string()));
+        if let Some(subject) = consent.subject.jid() {
+            let mut stanza = Vec::new();
+            notice::to_subject(&mut stanza, from, &id(), consent, self.language);
+            stanzas.push((subject.domain().as_str().into(), stanza));
         }
-        notice::to_subject(&mut self.out, &from, &id(), consent, self.language);
+        self.relay.tell(end.key, if stale { Vec::new() } else { stanzas });
     }
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {
@@ -543,6 +561,7 @@ impl Service {
             // Whoever waits for an answer has given up on this link.
             self.give_up_writing();
         }
+        self.notices.attend(&mut self.relay);
         while self.fences.front().is_some_and(|fence| fence.at <= self.gone) {
             if let Some(fence) = self.fences.pop_front() {
                 let _ = fence.taken.send(());

@@ -9,6 +9,7 @@ use jid::BareJid;
 use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
 use super::disclosure;
 use super::intake::{self, Recent, Refusal, Verdicts};
+use super::notices::Notices;
 use super::owed::{self, Owed};
 use super::pack::Pack;
 use super::render::Renderer;
@@ -168,6 +169,7 @@ pub struct Relay {
     recent: Recent,
     throttle: Throttle,
     deliveries: Deliveries,
+    notices: Notices,
     window: Window,
     last_seq: u64,
     next: Group,
@@ -188,12 +190,14 @@ impl Relay {
     pub fn new(settings: Settings, last_seq: u64) -> Self {
         let seed = intake::hash(settings.run.as_bytes());
         let deliveries = Deliveries::new(settings.patience.clone(), seed);
+        let notices = Notices::new(settings.patience.clone());
         Relay {
             throttle: Throttle::new(settings.publishes_per_second),
             settings,
             rights: Rights::default(),
             recent: Recent::default(),
             deliveries,
+            notices,
             window: Window::new(WINDOW_BYTES),
             last_seq,
             next: Group::default(),
@@ -531,25 +535,48 @@ impl Relay {
     /// The link to the server is there.
     pub fn link_up(&mut self) {
         self.deliveries.link_up();
+        self.notices.link_up();
     }
 
     /// The link to the server is lost.
     pub fn link_down(&mut self) {
         self.steps.clear();
         self.deliveries.link_down();
+        self.notices.link_down();
+    }
+
+    /// Has these stanzas written to their domains until their servers have taken them, once or more often:
+    /// the end of this number that is to be told.
+    pub fn tell(&mut self, key: u64, stanzas: Vec<(Arc<str>, Vec<u8>)>) {
+        self.notices.tell(key, stanzas, |domain| self.deliveries.answers_pings(domain));
+    }
+
+    /// How many ends are being told.
+    pub fn untold(&self) -> usize {
+        self.notices.held()
+    }
+
+    /// The ends that were told, since the last call.
+    pub fn take_told(&mut self) -> Vec<u64> {
+        self.notices.take_done()
     }
 
     /// Time passed. To be called a few times a second.
     pub fn tick(&mut self, now: Now) {
         let steps = self.deliveries.tick(now.mono);
         self.steps.extend(steps);
+        self.notices.tick(now.mono);
         self.housekeeping = true;
     }
 
     /// Writes what is due to `out` until it holds `limit` bytes; returns what must be read from the
     /// journal first.
     pub fn pump(&mut self, now: Now, out: &mut Vec<u8>, limit: usize) -> Vec<Load> {
-        let mut loads = Vec::new();
+        let (settings, mut loads) = (&self.settings, Vec::new());
+        self.notices.write(now.mono, out, |out, domain, number| {
+            let to = domain.unwrap_or(&settings.own_server);
+            ping::write(out, &settings.jid, to, &format!("n-{}-{number:x}", settings.run));
+        });
         while out.len() < limit {
             let window = &self.window;
             let queued = self.steps.pop_front();
@@ -652,12 +679,18 @@ impl Relay {
     ///
     /// `from` must be where the ping went: an answer from elsewhere proves nothing.
     pub fn iq_answer(&mut self, id: &str, from: &str, answer: Answer, now: Now) {
-        let number = id
-            .strip_prefix("b-")
-            .and_then(|rest| rest.strip_prefix(&*self.settings.run))
-            .and_then(|rest| rest.strip_prefix('-'))
-            .and_then(|number| u64::from_str_radix(number, 16).ok());
-        let Some(number) = number else { return };
+        let numbered = |prefix: &str| {
+            let rest = id.strip_prefix(prefix)?.strip_prefix(&*self.settings.run)?.strip_prefix('-')?;
+            u64::from_str_radix(rest, 16).ok()
+        };
+        if let Some(number) = numbered("n-") {
+            let Some(target) = self.notices.ping_target(number) else { return };
+            if target.as_deref().unwrap_or(&self.settings.own_server) == from {
+                self.notices.answered(number, answer, now.mono);
+            }
+            return;
+        }
+        let Some(number) = numbered("b-") else { return };
         let expected = match self.deliveries.ping_target(number) {
             Some(PingTo::Destination(domain)) => domain,
             Some(PingTo::OwnServer) => Arc::from(self.settings.own_server.as_str()),

@@ -18,12 +18,14 @@
 //! - [`delivery`]: what each destination was sent and has confirmed.
 //! - `window`: the accepted items that are in memory.
 //! - `render`: what one destination is owed of an item, as bytes.
+//! - [`notices`]: what people are told beside their data.
 //! - [`machine`]: the [`Relay`] itself, which joins them.
 
 pub mod delivery;
 pub mod disclosure;
 pub mod intake;
 pub mod machine;
+pub mod notices;
 pub mod owed;
 pub mod pack;
 mod render;

@@ -8,7 +8,7 @@ use jid::BareJid;
 use rustc_hash::FxHashMap;
 
 use crate::domain::consent::{Consent, ConsentKey};
-use crate::domain::name::{Scope, ScopeMap};
+use crate::domain::name::ScopeMap;
 use crate::domain::series::Series;
 use crate::domain::subscription::{Subscription, SubscriptionKey};
 
@@ -181,32 +181,6 @@ impl Rights {
         self.consents_by_key.get(&key).map(|(_, consent)| &**consent)
     }
 
-    /// What of this news tells of an end: consents that stood until now, each with the nodes of the
-    /// subscriptions that end with it. To be asked before the news is taken in.
-    pub fn ends_in(&self, news: &[Update]) -> Vec<(Consent, Vec<Scope>)> {
-        let gone = |consent: &Consent| -> Vec<Scope> {
-            let subscribers = news.iter().filter_map(|update| match update {
-                Update::Subscription(key, None) => self.subscribers.get(key),
-                _ => None,
-            });
-            subscribers
-                .filter(|s| s.recipient == consent.recipient && consent.scope.contains(&s.wish.node))
-                .map(|s| s.wish.node.clone())
-                .collect()
-        };
-        let mut ends: Vec<(Consent, Vec<Scope>)> = Vec::new();
-        for update in news {
-            if let Update::Consent(key, Some(consent)) = update
-                && consent.state.is_end()
-                && self.consents_by_key.contains_key(key)
-                && !ends.iter().any(|(held, _)| held.id == consent.id)
-            {
-                ends.push(((**consent).clone(), gone(consent)));
-            }
-        }
-        ends
-    }
-
     /// One subscription.
     pub fn subscriber(&self, key: SubscriptionKey) -> Option<&Subscriber> {
         self.subscribers.get(&key)
@@ -227,6 +201,7 @@ mod tests {
     use super::*;
     use crate::domain::consent::State;
     use crate::domain::consent::tests::sample;
+    use crate::domain::name::Scope;
     use jid::Jid;
 
     fn series(name: &str) -> Box<Series> {
@@ -262,29 +237,6 @@ mod tests {
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
         assert_eq!(rights.consents("urn:dev:prm:1").count(), 0);
         assert!(rights.consent(ConsentKey(1)).is_none());
-    }
-
-    #[test]
-    fn an_end_is_told_once_with_the_subscriptions_it_ends() {
-        let mut rights = Rights::default();
-        let mut consent = sample();
-        let wish = Subscription {
-            jid: Jid::new("app@coop.example").unwrap(),
-            node: consent.scope[0].clone(),
-            format: Default::default(),
-        };
-        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))));
-        rights.apply(Update::Subscription(SubscriptionKey(4), Some(wish)));
-        consent.state = State::Revoked;
-        let news = vec![
-            Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))),
-            Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))),
-            Update::Subscription(SubscriptionKey(4), None),
-        ];
-        let ends = rights.ends_in(&news);
-        assert_eq!(ends, [(consent.clone(), consent.scope.clone())]);
-        news.into_iter().for_each(|update| rights.apply(update));
-        assert!(rights.ends_in(&[Update::Consent(ConsentKey(1), Some(Box::new(consent)))]).is_empty());
     }
 
     #[test]

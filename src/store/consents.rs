@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use super::changes::{self, Kind};
-use super::{Store, StoreError, disclosures, millis, next_key, subscriptions, timestamp};
+use super::{Store, StoreError, disclosures, millis, next_key, notices, subscriptions, timestamp};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State};
 use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::name::Scope;
@@ -111,6 +111,9 @@ impl Store {
         disclosures::append(&mut tx, millis(at), &[step]).await?;
         changes::note(&mut tx, Kind::Consent, key, at).await?;
         let ended = end_subscriptions(&mut tx, &consent, at).await?;
+        if matches!(before, State::Active | State::Suspended) {
+            notices::note(&mut tx, ConsentKey(key.unsigned_abs()), &ended, at).await?;
+        }
         tx.commit().await?;
         Ok(Ended::Done(Box::new(consent), ended))
     }

@@ -5,6 +5,7 @@
 //!   line, which the running service follows, whoever wrote.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`dead_letters`]: what will not be delivered by trying again, until the operator decides.
+//! - [`notices`]: ends of consents that those concerned are still to be told.
 //! - [`disclosures`]: the log of what was sent or refused, chained and signed.
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
@@ -16,6 +17,7 @@ pub mod dead_letters;
 pub mod disclosures;
 pub mod error;
 pub mod journal;
+pub mod notices;
 pub mod series;
 pub mod subscriptions;
 

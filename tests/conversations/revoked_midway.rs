@@ -108,8 +108,10 @@ async fn revoked_while_the_server_is_away() {
     peer.drop_link().await;
     stage.cli(&["consent", "revoke", &consent]);
 
+    // They are told as soon as there is somebody to tell it to.
     let mut peer = stage.server.accept().await;
     peer.pings(Pings::Received);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
     nobody_gets(&mut peer, "three", 3).await;
 }
 
@@ -124,7 +126,35 @@ async fn revoked_while_nothing_runs() {
 
     let mut peer = stage.start().await;
     peer.pings(Pings::Received);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
     nobody_gets(&mut peer, "three", 3).await;
+}
+
+#[tokio::test]
+async fn what_was_told_is_not_told_again() {
+    let (mut stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    stage.cli(&["consent", "revoke", &consent]);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
+    // Both servers have taken it; what the next process finds to tell, it tells before it answers.
+    stage.courant.stop().await;
+    drop(peer);
+    let mut peer = stage.start().await;
+    stage.consents(ADVISER, &["urn:dev:prm:30001610071843_consumption/power/active/raw"], &[]);
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn what_was_told_into_a_link_that_broke_is_told_again() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    nothing_else(&mut peer).await;
+    // It is written, and nobody says that it was taken.
+    peer.stop_answering_notices();
+    stage.cli(&["consent", "revoke", &consent]);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
+    peer.drop_link().await;
+    let mut peer = stage.server.accept().await;
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
+    nothing_else(&mut peer).await;
 }
 
 #[tokio::test]

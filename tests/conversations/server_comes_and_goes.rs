@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::stage::{
-    DOMAIN, IMPATIENT, SERIES, Stage, UNDER_CONSENT, accepted, barrier, event, nothing_else, pong, publish,
-    watts,
+    DOMAIN, IMPATIENT, SERIES, Stage, UNDER_CONSENT, accepted, barrier, end_is_told, event, nothing_else,
+    pong, publish, watts,
 };
 use crate::support::{Answer, Courant, GOODBYE, Peer, Pings, ScriptedServer, matches};
 
@@ -208,6 +208,7 @@ async fn a_server_that_stops_reading() {
     drop(peer);
     let mut peer = stage.server.accept().await;
     peer.pings(Pings::Received);
+    end_is_told(&mut peer, ADVISER, &consent, "").await;
     peer.expect(&to_school("one", 1)).await;
     peer.expect(&to_school("two", 2)).await;
     peer.expect(&barrier("edu.example")).await;

@@ -90,6 +90,11 @@ impl Courant {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|ended| ended.is_none()))
+    }
+
     /// Ask it to end (SIGTERM).
     pub(crate) fn terminate(&self) {
         let pid = self.pid().expect("it runs").to_string();

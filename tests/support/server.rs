@@ -46,7 +46,8 @@ pub(crate) enum Answer {
     Raw(&'static str),
 }
 
-/// What becomes of pings (XEP-0199) to any domain but the component's.
+/// What becomes of pings (XEP-0199) to any domain but the component's. Those behind notices (`n-…`) are
+/// answered and not seen, whatever is said of the others, until [`Peer::stop_answering_notices`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pings {
     /// Answered at once, and not seen by the test.
@@ -201,13 +202,21 @@ async fn read_header(tcp: &mut TcpStream) -> (String, Framer) {
     }
 }
 
+/// What becomes of pings.
+#[derive(Debug)]
+struct Pending {
+    policy: Pings,
+    answers: Vec<String>,
+    notices_unanswered: bool,
+}
+
 /// A component whose stream is open, as its server sees it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     domain: String,
     writer: Arc<AsyncMutex<OwnedWriteHalf>>,
     stanzas: mpsc::UnboundedReceiver<String>,
-    pings: Arc<Mutex<(Pings, Vec<String>)>>,
+    pings: Arc<Mutex<Pending>>,
     reading: JoinHandle<()>,
 }
 
@@ -215,7 +224,11 @@ impl Peer {
     fn new(tcp: TcpStream, framer: Framer, domain: String) -> Self {
         let (reader, writer) = tcp.into_split();
         let writer = Arc::new(AsyncMutex::new(writer));
-        let pings = Arc::new(Mutex::new((Pings::Answered, Vec::new())));
+        let pings = Arc::new(Mutex::new(Pending {
+            policy: Pings::Answered,
+            answers: Vec::new(),
+            notices_unanswered: false,
+        }));
         let (sender, stanzas) = mpsc::unbounded_channel();
         let reading = tokio::spawn(read(
             reader,
@@ -294,17 +307,22 @@ impl Peer {
 
     /// What becomes of pings from now on.
     pub(crate) fn pings(&self, pings: Pings) {
-        held(&self.pings).0 = pings;
+        held(&self.pings).policy = pings;
+    }
+
+    /// Nobody says any more that notices were taken.
+    pub(crate) fn stop_answering_notices(&self) {
+        held(&self.pings).notices_unanswered = true;
     }
 
     /// How many pings wait for their answer.
     pub(crate) fn held_pings(&self) -> usize {
-        held(&self.pings).1.len()
+        held(&self.pings).answers.len()
     }
 
     /// Answer the pings that were held.
     pub(crate) async fn answer_held(&self) {
-        let answers = std::mem::take(&mut held(&self.pings).1);
+        let answers = std::mem::take(&mut held(&self.pings).answers);
         for answer in answers {
             self.send(&answer).await;
         }
@@ -312,7 +330,7 @@ impl Peer {
 
     /// Forget them: a server that lost what it was given.
     pub(crate) fn forget_held(&self) {
-        held(&self.pings).1.clear();
+        held(&self.pings).answers.clear();
     }
 
     /// End the connection without a word, as a server does that dies.
@@ -348,7 +366,7 @@ impl Peer {
     }
 }
 
-fn held(pings: &Mutex<(Pings, Vec<String>)>) -> MutexGuard<'_, (Pings, Vec<String>)> {
+fn held(pings: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
     pings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -357,21 +375,30 @@ async fn read(
     mut framer: Framer,
     domain: String,
     writer: Arc<AsyncMutex<OwnedWriteHalf>>,
-    pings: Arc<Mutex<(Pings, Vec<String>)>>,
+    pings: Arc<Mutex<Pending>>,
     sender: mpsc::UnboundedSender<String>,
 ) {
     loop {
         match framer.next() {
             Ok(Some(Frame::Stanza(bytes))) => {
                 if let Some(answer) = pong(&bytes, &domain) {
-                    let policy = held(&pings).0;
+                    let id = Envelope::read(&bytes).and_then(|e| e.id);
+                    let notice = id.is_some_and(|id| id.starts_with("n-"));
+                    let (policy, unheard) = {
+                        let pending = held(&pings);
+                        (pending.policy, pending.notices_unanswered)
+                    };
+                    if notice && unheard {
+                        continue;
+                    }
+                    let policy = if notice { Pings::Answered } else { policy };
                     match policy {
                         Pings::Answered => {
                             let _ = writer.lock().await.write_all(answer.as_bytes()).await;
                             continue;
                         }
                         Pings::Held => {
-                            held(&pings).1.push(answer);
+                            held(&pings).answers.push(answer);
                             continue;
                         }
                         Pings::Received => {}

@@ -170,7 +170,7 @@ impl Deliveries {
 }
 
 /// How long to wait after so many failures in a row: doubling, with jitter, up to `most`.
-pub(super) fn wait_after(failures: usize, most: Duration, seed: u64) -> Duration {
+pub(in crate::relay) fn wait_after(failures: usize, most: Duration, seed: u64) -> Duration {
     ExponentialBuilder::default()
         .with_min_delay(RETRY_FIRST)
         .with_max_delay(most)

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::barrier::wait_after;
 use self::destination::{Destination, State};
 pub use self::doubts::Suspect;
 use crate::store::journal::Destination as Known;
@@ -150,6 +151,11 @@ impl Deliveries {
             destination.unheard = None;
             destination.land(state);
         }
+    }
+
+    /// Whether a domain has ever answered a ping of ours.
+    pub fn answers_pings(&self, domain: &str) -> bool {
+        self.destinations.get(domain).is_some_and(|d| d.answers_pings)
     }
 
     /// Whether a batch is written and not yet confirmed.

@@ -1,0 +1,102 @@
+//! Ends of consents that those concerned are still to be told: noted with the end itself, so that no crash
+//! and no broken link takes them along.
+
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::{Store, StoreError, millis, next_key, timestamp};
+use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::name::Scope;
+
+/// An end that is still to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Untold {
+    /// Its number, rising.
+    pub key: u64,
+    /// The consent that ended.
+    pub consent: Consent,
+    /// The nodes of the recipient's subscriptions that ended with it.
+    pub nodes: Vec<Scope>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// Notes, in the transaction of the end, that it is to be told.
+pub(super) async fn note(
+    conn: &mut SqliteConnection,
+    consent: ConsentKey,
+    nodes: &[Scope],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let key = next_key(conn, "notice").await?;
+    let nodes = serde_json::to_string(nodes).map_err(|e| StoreError::row(e.to_string()))?;
+    sqlx::query("INSERT INTO notice (key, consent, nodes, at) VALUES (?, ?, ?, ?)")
+        .bind(key)
+        .bind(consent.0.cast_signed())
+        .bind(nodes)
+        .bind(millis(at))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Up to `limit` ends after this number that are still to be told, in order.
+    pub async fn untold(&self, after: u64, limit: u32) -> Result<Vec<Untold>, StoreError> {
+        let rows =
+            sqlx::query("SELECT key, consent, nodes, at FROM notice WHERE key > ? ORDER BY key LIMIT ?")
+                .bind(after.cast_signed())
+                .bind(limit)
+                .fetch_all(self.pool())
+                .await?;
+        let mut list = Vec::with_capacity(rows.len());
+        for row in rows {
+            let consent = row.try_get::<i64, _>(1)?.unsigned_abs();
+            // Consents never go away, and the row names one that is there.
+            let Some((_, consent)) = self.consent_by_key(consent).await? else { continue };
+            list.push(Untold {
+                key: row.try_get::<i64, _>(0)?.unsigned_abs(),
+                consent,
+                nodes: serde_json::from_str(row.try_get(2)?).map_err(|e| StoreError::row(e.to_string()))?,
+                at: timestamp(row.try_get(3)?)?,
+            });
+        }
+        Ok(list)
+    }
+
+    /// These were told.
+    pub async fn told(&self, keys: &[u64]) -> Result<(), StoreError> {
+        let list = serde_json::to_string(keys).map_err(|e| StoreError::row(e.to_string()))?;
+        sqlx::query("DELETE FROM notice WHERE key IN (SELECT value FROM json_each(?))")
+            .bind(list)
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Durability;
+    use super::*;
+    use crate::domain::consent::State;
+    use crate::domain::consent::tests::sample;
+
+    #[tokio::test]
+    async fn an_end_is_noted_until_it_was_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
+        let consent = sample();
+        store.add_consent(&consent, true, "admin", consent.since).await.unwrap();
+        assert!(store.untold(0, 10).await.unwrap().is_empty());
+        store.end_consent(consent.id, State::Revoked, "admin", Some("x"), consent.since).await.unwrap();
+        let untold = store.untold(0, 10).await.unwrap();
+        let [end] = &untold[..] else { panic!("{untold:?}") };
+        assert_eq!((end.consent.state, &end.nodes, end.at), (State::Revoked, &consent.scope, consent.since));
+        assert!(store.untold(end.key, 10).await.unwrap().is_empty());
+        store.told(&[end.key]).await.unwrap();
+        assert!(store.untold(0, 10).await.unwrap().is_empty());
+    }
+}
