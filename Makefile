@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test unit simulate federation bench bench-quick bench-smoke deps rust
+.PHONY: help demo demo-stop test unit simulate crash-test federation bench bench-quick bench-smoke deps rust
 
 help: ## print this
 	@echo "make TARGET, where TARGET is one of"
@@ -31,6 +31,9 @@ unit: rust ## unit tests and conversations with a scripted server
 
 simulate: rust ## 100 000 seeds of the simulation (COURANT_SEEDS=N for another number, COURANT_SEED=N for one)
 	COURANT_SEEDS=$(or $(COURANT_SEEDS),100000) cargo test --release --locked --test simulation -- --nocapture
+
+crash-test: rust ## killed 200 times under load, its link cut, servers hung (COURANT_KILLS=N, COURANT_SEED=N)
+	COURANT_KILLS=$(or $(COURANT_KILLS),200) cargo test --release --locked --test crash -- --nocapture
 
 federation: deps rust ## the stories between a real Prosody and a real ejabberd, in both directions
 	cargo build --locked
