@@ -207,7 +207,7 @@ impl Assembler {
         match label.kind() {
             Type::Number => match number::from_xsd(text) {
                 Ok(value) => self.number(label, value),
-                Err(reason) => Err(self.refuse(reason, format!("{} is not a number in range", label.name()))),
+                Err(reason) => Err(self.not_a_number(label, reason)),
             },
             Type::Text | Type::Data => self.text(label, text),
             Type::Boolean => match number::collapse(text) {
@@ -399,6 +399,12 @@ impl Assembler {
             Type::Data => "data",
         };
         self.refuse(Reason::BadType, format!("{} is not {wanted}", label.name()))
+    }
+
+    /// Gives a refusal for a number that is none.
+    #[cold]
+    pub(super) fn not_a_number(&self, label: Label, reason: Reason) -> Invalid {
+        self.refuse(reason, format!("{} is not a number in range", label.name()))
     }
 
     fn unit(&mut self, text: &str) -> u32 {

@@ -41,6 +41,7 @@ mod write_json;
 mod write_xml;
 mod xml;
 mod xml_chars;
+mod xml_plain;
 mod xml_scope;
 
 pub use assembler::Assembler;

@@ -100,6 +100,13 @@ pub(super) fn scan<const XSD: bool>(text: &str, start: usize) -> Option<(f64, us
     text.get(start..at)?.parse().ok().map(|value| (value, at))
 }
 
+/// Whether this is an integer up to 2^53, every one of which is a double.
+#[inline]
+pub(super) fn is_integer(value: f64) -> bool {
+    // Cheaper than asking for the fraction, which is a call on older processors.
+    value.abs() <= EXACT as f64 && value as i64 as f64 == value
+}
+
 #[inline(always)]
 fn digit(bytes: &[u8], at: usize) -> Option<u64> {
     match bytes.get(at) {

@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use super::number::is_integer;
+
 /// Up to here integers are written digit by digit: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -21,14 +23,15 @@ pub(super) fn number(value: f64, out: &mut Vec<u8>) {
     if value < 0.0 {
         out.push(b'-');
     }
-    if size < EXACT && size.fract() == 0.0 {
+    if size < EXACT && is_integer(size) {
         return integer(size as u64, out);
     }
     // The decimals that meters send: an integer, shifted by a few places.
     for (places, power) in [(1, 1e1), (2, 1e2), (3, 1e3), (4, 1e4)] {
-        let shifted = (size * power).round();
-        if shifted < SHORT && shifted / power == size {
-            let (whole, fraction) = (shifted as u64 / power as u64, shifted as u64 % power as u64);
+        // The nearest integer; the cast cuts off.
+        let shifted = (size * power + 0.5) as u64;
+        if (shifted as f64) < SHORT && shifted as f64 / power == size {
+            let (whole, fraction) = (shifted / power as u64, shifted % power as u64);
             integer(whole, out);
             // Writing into memory does not fail.
             let _ = write!(out, ".{fraction:0places$}");

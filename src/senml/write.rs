@@ -3,6 +3,7 @@
 //! What is written is read rightly by weak readers too: base fields stand in the first record only and are
 //! never reset, no base value, no base sum, and never a base unit beside a unit.
 
+use super::number::is_integer;
 use super::read::Format;
 use super::resolved::{Record, Selection};
 use super::{write_cbor, write_json, write_xml};
@@ -173,7 +174,7 @@ impl<'a> Plan<'a> {
 /// What to add to `base` to get `time` exactly; with few digits, if that can be had.
 fn offset(base: f64, time: f64) -> Option<f64> {
     let rest = time - base;
-    if rest.fract() == 0.0 && base + rest == time {
+    if is_integer(rest) && base + rest == time {
         return Some(rest);
     }
     let rounded = [1e3, 1e6, 1e9].into_iter().map(|unit| (rest * unit).round() / unit);

@@ -1,6 +1,7 @@
 //! Packs as CBOR (RFC 8428 §6): definite lengths, integer labels, the shortest number that loses nothing.
 
 use super::label::Label;
+use super::number::is_integer;
 use super::resolved::{Selection, Value};
 use super::write::Plan;
 
@@ -107,7 +108,7 @@ fn text(text: &str, out: &mut Vec<u8>) {
 
 /// An integer up to 2^53, else a float of 32 bits where that is exact, else of 64.
 fn number(value: f64, out: &mut Vec<u8>) {
-    let integral = value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0;
+    let integral = is_integer(value);
     if integral && value >= 0.0 && value.is_sign_positive() {
         head(0, value as u64, out);
     } else if integral && value < 0.0 {

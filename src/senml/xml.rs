@@ -7,6 +7,7 @@
 use super::assembler::{Assembler, brief};
 use super::error::{Invalid, Reason};
 use super::xml_chars::{self, Name};
+use super::xml_plain;
 use super::xml_scope::{Refused, Scope, Uri};
 
 /// Feeds a whole pack to the assembler.
@@ -56,6 +57,8 @@ struct Attribute {
 pub(super) struct Xml {
     phase: Phase,
     scope: Scope,
+    /// The root declares the namespace of SenML as the default one.
+    in_senml: bool,
     attributes: Vec<Attribute>,
     value: String,
 }
@@ -78,6 +81,7 @@ impl Xml {
         Self {
             phase: Phase::Start,
             scope: Scope::new(),
+            in_senml: false,
             attributes: Vec::with_capacity(8),
             value: String::new(),
         }
@@ -87,6 +91,12 @@ impl Xml {
     #[inline]
     pub(super) fn step(&mut self, text: &str, at: usize, sink: &mut Assembler) -> Result<usize, Invalid> {
         let bytes = text.as_bytes();
+        if self.in_senml
+            && self.scope.depth() == 1
+            && let Some(end) = xml_plain::record(text, at, sink)?
+        {
+            return Ok(end);
+        }
         let first = self.phase == Phase::Start;
         if first {
             self.phase = Phase::Prolog;
@@ -322,6 +332,7 @@ impl Xml {
         if uri != Uri::SENML {
             return Err(Invalid::pack(Reason::WrongNamespace, "sensml is in another namespace"));
         }
+        self.in_senml = self.scope.default() == Uri::SENML;
         for attribute in &self.attributes {
             if is_mandatory(text, attribute.name) {
                 let name = brief(attribute.name.whole(text));
