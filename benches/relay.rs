@@ -63,6 +63,7 @@ fn relay(recipients: usize) -> Relay {
         pack_records: 10_000,
         queue_packs: 10_000_000,
         time_to_live: Duration::from_secs(7 * 86_400),
+        retention: Duration::ZERO,
         patience: Patience { ping: Duration::from_secs(30), retry_max: Duration::from_secs(300) },
     };
     let mut relay = Relay::new(settings, 0);
@@ -76,6 +77,8 @@ fn relay(recipients: usize) -> Relay {
             open: false,
             retention: None,
             title: None,
+            source: None,
+            node: Default::default(),
         })),
     ));
     for number in 0..recipients {

@@ -6,6 +6,7 @@
 //! - [`follow`]: keeps the relay's memory true to the store, whoever wrote there.
 //! - [`notices`]: brings ends of consents that are to be told.
 //! - [`checkpoints`]: signs the disclosure log now and then.
+//! - [`retention`]: removes what is past its time.
 //! - [`control`]: how a command line tells the running service, and hears that it has taken a change.
 //! - [`telemetry`]: log lines.
 
@@ -14,6 +15,7 @@ pub mod control;
 pub mod follow;
 pub mod journal_writer;
 pub mod notices;
+pub mod retention;
 pub mod service;
 pub mod start;
 pub mod telemetry;

@@ -21,7 +21,7 @@ use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
 use super::notices::NoticeKeeper;
-use super::start;
+use super::{retention, start};
 use crate::config::{Config, ConfigError, limit};
 use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
@@ -115,6 +115,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         let (store, every) = (store.clone(), config.audit.checkpoint_every.nominal());
         tokio::spawn(async move { checkpoints::sign_now_and_then(&store, &key, every).await })
     });
+    let keeper = tokio::spawn({
+        let (store, usual) = (store.clone(), config.pubsub.retention.nominal());
+        async move { retention::keep_to_it(&store, usual).await }
+    });
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
     let (out, outgoing) = mpsc::channel(OUTGOING);
     let context = DeskContext {
@@ -127,6 +131,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let service = Service::new(context, relay, journal, connection, link);
     let outcome = service.run(news, outgoing, stop).await;
     follower.abort();
+    keeper.abort();
     drop(wishes);
     if let (Some(key), Some(signer)) = (key, signer) {
         signer.abort();
@@ -150,6 +155,7 @@ fn settings(config: &Config, installation: &str) -> Settings {
         pack_records: limit(config.limits.pack_records),
         queue_packs: limit(config.limits.queue_packs),
         time_to_live: config.delivery.time_to_live.nominal(),
+        retention: config.pubsub.retention.nominal(),
         patience: Patience {
             ping: config.delivery.ping_timeout.nominal(),
             retry_max: config.delivery.retry_max.nominal(),

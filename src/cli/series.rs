@@ -1,7 +1,7 @@
 //! `courant series`: what may be published, by whom, and whose it is.
 
 use clap::{Args, Subcommand};
-use jid::BareJid;
+use jid::{BareJid, Jid};
 
 use super::{Failure, open, show, tell_service};
 use crate::config::Config;
@@ -38,6 +38,10 @@ pub struct Add {
     /// How long items are kept for history, as P30D; none unless said
     #[arg(long, value_name = "DURATION")]
     retention: Option<Period>,
+
+    /// Address that keeps the history itself: what is asked of the past is passed on there
+    #[arg(long, value_name = "JID")]
+    source: Option<Jid>,
 
     /// Open data: no consent is needed, and recipients are told so
     #[arg(long)]
@@ -82,6 +86,8 @@ impl Add {
             open: self.open,
             retention: self.retention,
             title: self.title,
+            source: self.source,
+            node: Default::default(),
         };
         open(config).await?.add_series(&series, clock::wall()).await?;
         if self.json {

@@ -3,6 +3,7 @@
 //! - [`name`]: series names and scopes (exact, or a prefix ending in `*`).
 //! - [`party`]: who is who (data subject, recipient, producer) as bare addresses.
 //! - [`series`]: a registered series and who may publish it.
+//! - [`node`]: what the pubsub node of a series is set to.
 //! - [`consent`]: the record a person gives, its states and its events.
 //! - [`subscription`]: where a recipient wants its data, and in which format.
 //! - [`decision`]: *may this record leave?*, one pure function.
@@ -14,6 +15,7 @@ pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod name;
+pub mod node;
 pub mod party;
 pub mod period;
 pub mod series;

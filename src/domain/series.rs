@@ -1,9 +1,10 @@
 //! A registered series, or a registered prefix under which its producers create series by publishing.
 
-use jid::BareJid;
+use jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
 
 use super::name::Scope;
+use super::node::NodeSettings;
 use super::party::Subject;
 use super::period::Period;
 
@@ -22,12 +23,18 @@ pub struct Series {
     /// Open data: no consent is needed, and the terms say so.
     #[serde(default)]
     pub open: bool,
-    /// How long items are kept for history; nothing is kept where absent or zero.
+    /// How long items are kept for history; where absent, as the operator says; nothing where zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Period>,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// Who keeps its history, if not Courant: what is asked of the past is passed on there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Jid>,
+    /// What its node is set to.
+    #[serde(default, skip_serializing_if = "NodeSettings::is_usual")]
+    pub node: NodeSettings,
 }
 
 impl Series {

@@ -13,6 +13,7 @@ use super::notices::Notices;
 use super::owed::{self, Owed};
 use super::pack::Pack;
 use super::render::Renderer;
+use super::retained;
 use super::rights::{Rights, Update};
 use super::throttle::Throttle;
 use super::window::{Entry, Window};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub queue_packs: usize,
     /// How long an item is worth delivering.
     pub time_to_live: Duration,
+    /// How long items of series are kept that do not say.
+    pub retention: Duration,
     /// How long to wait for what.
     pub patience: Patience,
 }
@@ -365,6 +368,10 @@ impl Relay {
         row.seq = self.last_seq;
         let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, letter.is_some());
         self.next.batch.disclosures.extend(line);
+        if letter.is_none() {
+            let kept = retained::retained(&self.rights, self.settings.retention, &pack, &row);
+            self.next.batch.retained.extend(kept);
+        }
         self.next.batch.revived.extend(letter);
         let (publisher, node, item) = (&row.publisher, &row.node, &row.item);
         let (publisher, node, item) = (Arc::clone(publisher), Arc::clone(node), Arc::clone(item));
@@ -765,6 +772,7 @@ mod tests {
             pack_records: 1000,
             queue_packs: 1000,
             time_to_live: Duration::from_secs(1000),
+            retention: Duration::ZERO,
             patience: Patience { ping: Duration::from_secs(30), retry_max: Duration::from_secs(300) },
         };
         let mut relay = Relay::new(settings, 0);
@@ -787,6 +795,8 @@ mod tests {
             open,
             retention: None,
             title: None,
+            source: None,
+            node: Default::default(),
         };
         Update::Series(1, Some(Box::new(series)))
     }

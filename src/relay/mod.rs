@@ -14,6 +14,7 @@
 //! - [`owed`]: who is owed what of an item, as it stands in the journal.
 //! - [`throttle`]: how fast one sender may publish.
 //! - [`intake`]: is this publish right, and what follows from it?
+//! - [`retained`]: what of an item is kept for history.
 //! - [`disclosure`]: what the disclosure log is told of it.
 //! - [`delivery`]: what each destination was sent and has confirmed.
 //! - `window`: the accepted items that are in memory.
@@ -29,6 +30,7 @@ pub mod notices;
 pub mod owed;
 pub mod pack;
 mod render;
+pub mod retained;
 pub mod rights;
 pub mod throttle;
 mod window;

@@ -53,6 +53,11 @@ impl Pack {
         self.written(Format::Cbor, &Selection::All).map_err(unwritable)
     }
 
+    /// Some of the records as they stand in the journal.
+    pub fn bytes_of(&self, records: &Selection) -> Result<Vec<u8>, Refusal> {
+        self.written(Format::Cbor, records).map_err(unwritable)
+    }
+
     /// Of the content, to know the same item again, in whatever shape it comes. `bytes` are what
     /// [`Self::to_bytes`] wrote.
     pub fn digest(&self, bytes: &[u8]) -> u64 {

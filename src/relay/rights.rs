@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jid::BareJid;
 use rustc_hash::FxHashMap;
@@ -57,6 +58,8 @@ pub struct Rights {
     parties: HashMap<BareJid, Party>,
     /// In how many registrations an address is named as a producer.
     producers: HashMap<BareJid, usize>,
+    /// How many registrations keep items.
+    keeping: usize,
 }
 
 impl Rights {
@@ -72,6 +75,7 @@ impl Rights {
     fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
         if let Some(old) = self.series_by_key.remove(&key) {
             self.series.remove(&old.name);
+            self.keeping -= usize::from(keeps(&old));
             for producer in &old.producers {
                 if let Some(count) = self.producers.get_mut(producer) {
                     *count -= 1;
@@ -85,6 +89,7 @@ impl Rights {
             for producer in &series.producers {
                 *self.producers.entry(producer.clone()).or_default() += 1;
             }
+            self.keeping += usize::from(keeps(&series));
             self.series.insert(&series.name, key);
             self.series_by_key.insert(key, series);
         }
@@ -151,6 +156,16 @@ impl Rights {
         self.series_by_key.get(key).map(|s| &**s)
     }
 
+    /// Whether any registration keeps items.
+    pub fn keeps_anything(&self) -> bool {
+        self.keeping > 0
+    }
+
+    /// How long items of this series are kept, as far as its registration says.
+    pub fn retention(&self, name: &str) -> Option<Duration> {
+        Some(self.registration(name)?.retention.as_ref()?.nominal())
+    }
+
     /// All registrations, in no particular order.
     pub fn registrations(&self) -> impl Iterator<Item = &Series> {
         self.series_by_key.values().map(|s| &**s)
@@ -196,6 +211,10 @@ impl Rights {
     }
 }
 
+fn keeps(series: &Series) -> bool {
+    series.retention.as_ref().is_some_and(|retention| !retention.nominal().is_zero())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +231,8 @@ mod tests {
             open: false,
             retention: None,
             title: None,
+            source: None,
+            node: Default::default(),
         })
     }
 

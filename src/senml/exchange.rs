@@ -113,6 +113,14 @@ fn matches(wanted: &Record<'_>, selector: &Selector, record: &Record<'_>) -> boo
 }
 
 impl Resolved {
+    /// Adds a record of another pack at the end; [`Self::sort`] puts it where it belongs.
+    pub fn push(&mut self, record: &Record<'_>) {
+        let mut entry = self.adopt(record);
+        entry.position = u32::try_from(self.positions).unwrap_or(u32::MAX);
+        self.positions += 1;
+        self.records.push(entry);
+    }
+
     /// Takes over what a record of another pack refers to.
     fn adopt(&mut self, record: &Record<'_>) -> Entry {
         let entry = record.entry;

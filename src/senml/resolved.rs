@@ -142,7 +142,7 @@ impl Resolved {
     }
 
     /// Puts the records into chronological order; equal times keep theirs (decision A14).
-    pub(super) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         if !self.records.is_sorted_by(|a, b| a.time <= b.time) {
             // Times are finite, so they always compare.
             self.records.sort_by(|a, b| a.time.partial_cmp(&b.time).unwrap_or(std::cmp::Ordering::Equal));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::items::{self, Retained};
 use super::{Store, StoreError};
 use crate::domain::disclosure::Line;
 
@@ -84,6 +85,8 @@ pub struct DeadLetter {
 pub struct Batch {
     /// New items.
     pub rows: Vec<Row>,
+    /// What of them is kept for history, in the order of `rows`.
+    pub retained: Vec<Retained>,
     /// Destinations that got further.
     pub destinations: Vec<Destination>,
     /// Deliveries given up.
@@ -133,11 +136,15 @@ pub(super) async fn put_destinations(
 
 /// Whether there is something in the batch that most batches do not have.
 pub(super) fn has_rarities(batch: &Batch) -> bool {
-    !batch.dead_letters.is_empty() || !batch.revived.is_empty() || batch.prune.is_some()
+    !batch.retained.is_empty()
+        || !batch.dead_letters.is_empty()
+        || !batch.revived.is_empty()
+        || batch.prune.is_some()
 }
 
 /// Writes that.
 pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    items::write(conn, &batch.retained).await?;
     for letter in &batch.dead_letters {
         let key = super::next_key(conn, "dead_letter").await?;
         sqlx::query(

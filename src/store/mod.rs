@@ -4,6 +4,7 @@
 //! - [`series`], [`consents`], [`subscriptions`]: the records people make; each write leaves a [`changes`]
 //!   line, which the running service follows, whoever wrote.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
+//! - [`items`]: what is kept of them for history, found by time of measurement.
 //! - [`dead_letters`]: what will not be delivered by trying again, until the operator decides.
 //! - [`notices`]: ends of consents that those concerned are still to be told.
 //! - [`disclosures`]: the log of what was sent or refused, chained and signed.
@@ -16,6 +17,7 @@ pub mod consents;
 pub mod dead_letters;
 pub mod disclosures;
 pub mod error;
+pub mod items;
 pub mod journal;
 pub mod notices;
 pub mod series;

@@ -9,7 +9,7 @@ use super::{Store, StoreError, millis, next_key};
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
 
-const COLUMNS: &str = "SELECT key, name, owner, producers, open, retention, title FROM series";
+const COLUMNS: &str = "SELECT key, name, owner, producers, open, retention, title, source, node FROM series";
 
 impl Store {
     /// Registers a series. A name that is registered already is [`StoreError::Exists`].
@@ -28,8 +28,8 @@ impl Store {
         let producers =
             serde_json::to_string(&series.producers).map_err(|e| StoreError::row(e.to_string()))?;
         sqlx::query(
-            "INSERT INTO series (key, name, owner, producers, open, retention, title, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO series (key, name, owner, producers, open, retention, title, created_at, \
+             source, node) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(key)
         .bind(&name)
@@ -39,6 +39,8 @@ impl Store {
         .bind(series.retention.as_ref().map(|r| r.as_str()))
         .bind(series.title.as_deref())
         .bind(millis(at))
+        .bind(series.source.as_ref().map(|source| source.as_str()))
+        .bind(settings(series)?)
         .execute(&mut *tx)
         .await?;
         changes::note(&mut tx, Kind::Series, key, at).await?;
@@ -60,9 +62,18 @@ impl Store {
     }
 }
 
+/// What the node is set to, as it is kept.
+fn settings(series: &Series) -> Result<Option<String>, StoreError> {
+    let usual = series.node.is_usual();
+    (!usual)
+        .then(|| serde_json::to_string(&series.node).map_err(|e| StoreError::row(e.to_string())))
+        .transpose()
+}
+
 fn read(row: &SqliteRow) -> Result<(u64, Series), StoreError> {
     let name: &str = row.try_get(1)?;
     let retention: Option<&str> = row.try_get(5)?;
+    let (source, node): (Option<&str>, Option<&str>) = (row.try_get(7)?, row.try_get(8)?);
     let series = Series {
         name: Scope::parse(name).map_err(|e| StoreError::row(format!("series name: {e}")))?,
         owner: row.try_get::<&str, _>(2)?.parse().map_err(StoreError::row)?,
@@ -70,6 +81,11 @@ fn read(row: &SqliteRow) -> Result<(u64, Series), StoreError> {
         open: row.try_get(4)?,
         retention: retention.map(str::parse).transpose().map_err(StoreError::row)?,
         title: row.try_get(6)?,
+        source: source.map(str::parse).transpose().map_err(|e| StoreError::row(format!("source: {e}")))?,
+        node: match node {
+            Some(json) => serde_json::from_str(json).map_err(|e| StoreError::row(e.to_string()))?,
+            None => Default::default(),
+        },
     };
     Ok((row.try_get::<i64, _>(0)?.unsigned_abs(), series))
 }

@@ -61,6 +61,8 @@ pub(crate) fn registrations(site: usize, disk: &mut Disk) {
             open: false,
             retention: None,
             title: None,
+            source: None,
+            node: Default::default(),
         };
         disk.people.series.insert(number as u64 + 1, series);
     }

@@ -201,6 +201,7 @@ impl World {
             pack_records: 1000,
             queue_packs: self.story.queue_packs,
             time_to_live: Duration::from_millis(self.story.time_to_live),
+            retention: Duration::ZERO,
             patience: Patience { ping: Duration::from_secs(4), retry_max: Duration::from_secs(20) },
         };
         let place = &mut self.sites[site];

@@ -1,0 +1,101 @@
+//! What goes because somebody says so: an item replaced or retracted, a node purged or deleted, the oldest
+//! of too many.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
+
+use super::CHUNK_BITS;
+use crate::store::{Store, StoreError};
+
+/// How many items go in one transaction, so that others get their turn.
+const AT_ONCE: u32 = 1000;
+
+/// Removes an item and its records.
+pub(super) async fn remove_item(conn: &mut SqliteConnection, key: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM history_chunk WHERE key >= ? AND key < ?")
+        .bind(key << CHUNK_BITS)
+        .bind((key + 1) << CHUNK_BITS)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM history_item WHERE key = ?").bind(key).execute(conn).await?;
+    Ok(())
+}
+
+/// Keeps the newest `most` items of a node.
+pub(super) async fn trim(conn: &mut SqliteConnection, node: i64, most: u32) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT key FROM history_item WHERE node = ? ORDER BY key DESC LIMIT -1 OFFSET ?")
+        .bind(node)
+        .bind(most)
+        .fetch_all(&mut *conn)
+        .await?;
+    for row in rows {
+        remove_item(conn, row.try_get(0)?).await?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Removes these items of a node, all or none. `false` if one of them is not there, and then nothing
+    /// happened.
+    pub async fn retract(&self, node: &str, ids: &[String]) -> Result<bool, StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        for id in ids {
+            let found = sqlx::query(
+                "SELECT i.key FROM history_item AS i JOIN history_series AS n ON n.key = i.node \
+                 WHERE n.name = ? AND i.id = ?",
+            )
+            .bind(node)
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(row) = found else { return Ok(false) };
+            remove_item(&mut tx, row.try_get(0)?).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Removes all that is kept of a node: its items, and what is kept of the series of that name.
+    pub async fn purge(&self, node: &str) -> Result<(), StoreError> {
+        loop {
+            let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+            let items = sqlx::query(
+                "SELECT i.key FROM history_item AS i JOIN history_series AS n ON n.key = i.node \
+                 WHERE n.name = ? LIMIT ?",
+            )
+            .bind(node)
+            .bind(AT_ONCE)
+            .fetch_all(&mut *tx)
+            .await?;
+            for row in &items {
+                remove_item(&mut tx, row.try_get(0)?).await?;
+            }
+            let chunks = sqlx::query(
+                "DELETE FROM history_chunk WHERE key IN (SELECT c.key FROM history_chunk AS c \
+                 JOIN history_series AS s ON s.key = c.series WHERE s.name = ? LIMIT ?)",
+            )
+            .bind(node)
+            .bind(AT_ONCE)
+            .execute(&mut *tx)
+            .await?;
+            tx.commit().await?;
+            if items.is_empty() && chunks.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Keeps the newest `most` items of a node.
+    pub async fn keep_newest(&self, node: &str, most: u32) -> Result<(), StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let key = sqlx::query("SELECT key FROM history_series WHERE name = ?")
+            .bind(node)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = key {
+            trim(&mut tx, row.try_get(0)?, most).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
