@@ -15,7 +15,7 @@ use crate::domain::series::Series;
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Register a series, or a prefix of series, and who may publish it
-    Add(Add),
+    Add(Box<Add>),
     /// List what is registered
     List(List),
 }

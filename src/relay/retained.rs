@@ -129,7 +129,7 @@ mod tests {
         assert!(kept(&rights, 0, pack).is_empty());
         register(&mut rights, 2, "urn:a/b", Some("P1D"));
         let b = ("urn:a/b".to_owned(), 1, 1_700_000_000_001, 1_700_000_000_001);
-        assert_eq!(kept(&rights, 0, pack), [b.clone()]);
+        assert_eq!(kept(&rights, 0, pack), std::slice::from_ref(&b));
         let a = ("urn:a".to_owned(), 2, 1_700_000_000_000, 1_700_000_060_000);
         assert_eq!(kept(&rights, 60, pack), [a, b.clone()], "the operator's default");
         register(&mut rights, 1, "urn:a*", Some("P0D"));
