@@ -273,7 +273,8 @@ impl Known {
     /// The line as it is written, one entry for each verdict.
     fn entries(&mut self, line: Line) -> Vec<Entry> {
         match line {
-            Line::Decided(decided) => self.decided(&decided),
+            Line::Decided(decided) => self.decided(&decided, "decision"),
+            Line::Fetched(fetched) => self.decided(&fetched, "fetch"),
             Line::Dropped(dropped) => vec![self.dropped(dropped)],
             Line::Confirmed { domain, seq } => {
                 let reason = Some("taken by the server, with all items before it".into());
@@ -304,10 +305,12 @@ impl Known {
         }
     }
 
-    fn decided(&mut self, decided: &Decided) -> Vec<Entry> {
+    fn decided(&mut self, decided: &Decided, kind: &'static str) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(decided.verdicts.len());
         for verdict in &decided.verdicts {
-            self.subscribers.insert(verdict.subscription.0, Arc::clone(&verdict.recipient));
+            if kind == "decision" {
+                self.subscribers.insert(verdict.subscription.0, Arc::clone(&verdict.recipient));
+            }
             let series = match &verdict.series[..] {
                 [] => vec![Arc::clone(&decided.node)],
                 names => names.to_vec(),
@@ -318,9 +321,10 @@ impl Known {
             };
             let owner = || series.first().and_then(|name| self.owners.matching(name).next()).cloned();
             entries.push(Entry {
-                kind: "decision",
+                kind,
                 outcome: match verdict.ground {
                     Ground::Denied(_) => "denied",
+                    _ if kind == "fetch" => "given",
                     _ if decided.again => "owed again",
                     _ => "owed",
                 },
@@ -332,6 +336,8 @@ impl Known {
                     Ground::Consent(_) => Some("consent"),
                     Ground::Own => Some("own"),
                     Ground::Open => Some("open"),
+                    Ground::Listed => Some("listed"),
+                    Ground::Producer => Some("producer"),
                     Ground::Denied(_) => None,
                 },
                 subject: consent.map(|(_, subject, _)| Arc::clone(subject)).or_else(owner),
@@ -340,7 +346,7 @@ impl Known {
                 records: Some(verdict.records),
                 readings_from: Timestamp::from_millisecond(verdict.first).ok(),
                 readings_until: Timestamp::from_millisecond(verdict.last).ok(),
-                publisher: Some(Arc::clone(&decided.publisher)),
+                publisher: Some(Arc::clone(&decided.publisher)).filter(|publisher| !publisher.is_empty()),
                 node: Some(Arc::clone(&decided.node)),
                 item: Some(Arc::clone(&decided.item)),
                 number: Some(decided.seq),

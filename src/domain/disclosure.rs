@@ -14,6 +14,9 @@ use super::subscription::SubscriptionKey;
 pub enum Line {
     /// An item was taken in: who is to have what of it, and who is not.
     Decided(Decided),
+    /// Somebody fetched records that are kept, or was refused them. `node` is what was asked for, `item` in
+    /// which way; nobody published, and no subscription is named.
+    Fetched(Decided),
     /// What one subscription was to have of an item will not be sent (again).
     Dropped(Dropped),
     /// A recipient's server has taken everything that it was to have of the items up to this one.
@@ -73,6 +76,10 @@ pub enum Ground {
     Own,
     /// They may: the series is open data.
     Open,
+    /// They may: the recipient is on the list of the node.
+    Listed,
+    /// They may: the recipient published them.
+    Producer,
     /// They may not.
     Denied(Denial),
 }

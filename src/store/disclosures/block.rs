@@ -8,11 +8,12 @@
 //! verdict  = subscription recipient ground count { series } records first (last - first)
 //! dropped  = seq subscription consent why                                                        tag 2
 //! confirmed= domain seq                                                                          tag 3
+//! fetched  = as decided                                                                          tag 5
 //! consent  = event key id[16] revision subject recipient terms[32] at from to actor note         tag 4
 //! ```
 //!
 //! Numbers are LEB128, times zigzag LEB128, texts places in `strings`; an optional value is 0 or the value
-//! plus one. `ground` is 0 own, 1 open, 2+n denied for reason n, 16+k consent k. Item ids stand in
+//! plus one. `ground` is 0 own, 1 open, 2+n denied for reason n, 14 listed, 15 producer, 16+k consent k. Item ids stand in
 //! `strings` like all other texts.
 
 use std::collections::HashMap;
@@ -28,6 +29,11 @@ const DECIDED: u64 = 1;
 const DROPPED: u64 = 2;
 const CONFIRMED: u64 = 3;
 const CONSENT: u64 = 4;
+const FETCHED: u64 = 5;
+
+/// The last grounds that are no consents; denials have what is between.
+const LISTED: u64 = 14;
+const PRODUCER: u64 = 15;
 
 /// Grounds below are own, open and denials; from here on they are consents.
 const CONSENTS_FROM: u64 = 16;
@@ -67,6 +73,10 @@ pub fn encode(lines: &[Line]) -> Vec<u8> {
         one.clear();
         let tag = match line {
             Line::Decided(decided) => put_decided(&mut one, &mut texts, decided),
+            Line::Fetched(fetched) => {
+                put_decided(&mut one, &mut texts, fetched);
+                FETCHED
+            }
             Line::Dropped(dropped) => put_dropped(&mut one, &mut texts, dropped),
             Line::Confirmed { domain, seq } => {
                 put(&mut one, texts.place(domain));
@@ -111,6 +121,7 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Line>> {
         rest.bytes = &rest.bytes[..length];
         let line = match tag {
             DECIDED => Some(Line::Decided(rest.decided()?)),
+            FETCHED => Some(Line::Fetched(rest.decided()?)),
             DROPPED => Some(Line::Dropped(rest.dropped()?)),
             CONFIRMED => Some(Line::Confirmed { domain: rest.text()?, seq: rest.number()? }),
             CONSENT => Some(Line::Consent(Box::new(rest.step()?))),
@@ -210,6 +221,8 @@ fn ground_number(ground: Ground) -> u64 {
     match ground {
         Ground::Own => 0,
         Ground::Open => 1,
+        Ground::Listed => LISTED,
+        Ground::Producer => PRODUCER,
         Ground::Denied(denial) => 2 + place(&DENIALS, denial),
         Ground::Consent(key) => CONSENTS_FROM + key.0,
     }
@@ -281,6 +294,8 @@ impl<'a> Reader<'a> {
             let ground = match self.number()? {
                 0 => Ground::Own,
                 1 => Ground::Open,
+                LISTED => Ground::Listed,
+                PRODUCER => Ground::Producer,
                 key @ CONSENTS_FROM.. => Ground::Consent(ConsentKey(key - CONSENTS_FROM)),
                 denial => Ground::Denied(*DENIALS.get(usize::try_from(denial - 2).ok()?)?),
             };
