@@ -19,6 +19,16 @@ pub enum Condition {
     FeatureNotImplemented,
     /// Not known.
     ServiceUnavailable,
+    /// There is one already, or a precondition is not met.
+    Conflict,
+    /// Understood, but not to be had so.
+    NotAcceptable,
+    /// Nobody may, or not in this state.
+    NotAllowed,
+    /// Not at this time: something else has to come first.
+    UnexpectedRequest,
+    /// None of the others; the application condition says it.
+    Undefined,
     /// A limit of the operator.
     PolicyViolation,
     /// Too much at the moment.
@@ -37,6 +47,11 @@ impl Condition {
             Condition::NotAuthorized => ("not-authorized", "auth"),
             Condition::FeatureNotImplemented => ("feature-not-implemented", "cancel"),
             Condition::ServiceUnavailable => ("service-unavailable", "cancel"),
+            Condition::Conflict => ("conflict", "cancel"),
+            Condition::NotAcceptable => ("not-acceptable", "modify"),
+            Condition::NotAllowed => ("not-allowed", "cancel"),
+            Condition::UnexpectedRequest => ("unexpected-request", "cancel"),
+            Condition::Undefined => ("undefined-condition", "cancel"),
             Condition::PolicyViolation => ("policy-violation", "modify"),
             Condition::ResourceConstraint => ("resource-constraint", "wait"),
             Condition::InternalServerError => ("internal-server-error", "wait"),

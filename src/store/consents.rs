@@ -1,6 +1,6 @@
 //! Consents, their events, and the subscriptions that come and go with them.
 
-use jid::Jid;
+use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -149,6 +149,16 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// What stands (requested, given, paused) for one recipient, oldest first.
+    pub async fn consents_for(&self, recipient: &BareJid) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE recipient = ? AND state IN ('requested', 'active', 'suspended') ORDER BY key"
+        );
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(recipient.as_str()).fetch_all(self.pool()).await?;
+        rows.iter().map(read).collect()
+    }
+
     /// The consents that match, oldest first.
     pub async fn list_consents(&self, filter: &Filter) -> Result<Vec<Consent>, StoreError> {
         let sql = format!(
@@ -276,8 +286,7 @@ fn read(row: &SqliteRow) -> Result<(ConsentKey, Consent), StoreError> {
         arrangement: uuid(row.try_get(2)?)?,
         revision: u32::try_from(row.try_get::<i64, _>(3)?).map_err(|_| StoreError::row("a revision"))?,
         subject: row.try_get::<&str, _>(4)?.parse().map_err(StoreError::row)?,
-        recipient: jid::BareJid::new(row.try_get(5)?)
-            .map_err(|e| StoreError::row(format!("recipient: {e}")))?,
+        recipient: BareJid::new(row.try_get(5)?).map_err(|e| StoreError::row(format!("recipient: {e}")))?,
         recipient_name: row.try_get(6)?,
         scope: serde_json::from_str(row.try_get(7)?).map_err(json)?,
         purpose: row.try_get(8)?,

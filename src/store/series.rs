@@ -1,5 +1,6 @@
 //! Registered series.
 
+use jid::BareJid;
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -54,12 +55,104 @@ impl Store {
         sqlx::query(sql).fetch_all(self.pool()).await?.iter().map(read).collect()
     }
 
+    /// The registration of exactly this name.
+    pub async fn series_named(&self, name: &str) -> Result<Option<(u64, Series)>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
+        let row = sqlx::query(sql).bind(name).fetch_optional(self.pool()).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The registrations that a series falls under, the most specific first.
+    pub async fn registrations_of(&self, name: &str) -> Result<Vec<Series>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name IN (SELECT value FROM json_each(?))"));
+        let rows = sqlx::query(sql).bind(covering(name)?).fetch_all(self.pool()).await?;
+        let mut found = rows.iter().map(|row| Ok(read(row)?.1)).collect::<Result<Vec<_>, StoreError>>()?;
+        found.sort_by_key(|series| match &series.name {
+            Scope::Exact(_) => 0,
+            Scope::Prefix(prefix) => usize::MAX - prefix.len(),
+        });
+        Ok(found)
+    }
+
+    /// Registrations that this address owns or publishes, and those that are open, by name, at most `most`.
+    pub async fn series_of(&self, who: &BareJid, most: u32) -> Result<Vec<Series>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} WHERE open OR owner = ?1 OR EXISTS \
+             (SELECT 1 FROM json_each(producers) AS p WHERE p.value = ?1) \
+             OR node IS NOT NULL AND instr(node, ?1) > 0 ORDER BY name LIMIT ?2"
+        ));
+        let rows = sqlx::query(sql).bind(who.as_str()).bind(most).fetch_all(self.pool()).await?;
+        rows.iter().map(|row| Ok(read(row)?.1)).collect()
+    }
+
+    /// Registrations whose names begin so, by name, at most `most`.
+    pub async fn series_below(&self, prefix: &str, most: u32) -> Result<Vec<Series>, StoreError> {
+        // Names are ASCII (RFC 8428 §4.5.1), so '~' comes after all that a name may hold.
+        let sql = sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} WHERE name >= ?1 AND name < ?1 || '~' ORDER BY name LIMIT ?2"
+        ));
+        let rows = sqlx::query(sql).bind(prefix).bind(most).fetch_all(self.pool()).await?;
+        rows.iter().map(|row| Ok(read(row)?.1)).collect()
+    }
+
+    /// Writes what a registration has become. Its name stays. `false` if it is gone.
+    pub async fn update_series(&self, series: &Series, at: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let producers =
+            serde_json::to_string(&series.producers).map_err(|e| StoreError::row(e.to_string()))?;
+        let row = sqlx::query(
+            "UPDATE series SET owner = ?, producers = ?, open = ?, retention = ?, title = ?, source = ?, \
+             node = ? WHERE name = ? RETURNING key",
+        )
+        .bind(series.owner.to_string())
+        .bind(producers)
+        .bind(series.open)
+        .bind(series.retention.as_ref().map(|r| r.as_str()))
+        .bind(series.title.as_deref())
+        .bind(series.source.as_ref().map(|source| source.as_str()))
+        .bind(settings(series)?)
+        .bind(series.name.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(false) };
+        changes::note(&mut tx, Kind::Series, row.try_get(0)?, at).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Removes a registration and the subscriptions to its name. `false` if it is gone.
+    pub async fn remove_series(&self, name: &Scope, at: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let row = sqlx::query("DELETE FROM series WHERE name = ? RETURNING key")
+            .bind(name.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        changes::note(&mut tx, Kind::Series, row.try_get(0)?, at).await?;
+        let ended = sqlx::query("DELETE FROM subscription WHERE node = ? RETURNING key")
+            .bind(name.to_string())
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in ended {
+            changes::note(&mut tx, Kind::Subscription, row.try_get(0)?, at).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// One registration, by its number.
     pub async fn series_by_key(&self, key: u64) -> Result<Option<(u64, Series)>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key = ?"));
         let row = sqlx::query(sql).bind(key.cast_signed()).fetch_optional(self.pool()).await?;
         row.as_ref().map(read).transpose()
     }
+}
+
+/// The names under which a series may be registered: its own, and every prefix. As a JSON list.
+pub(super) fn covering(name: &str) -> Result<String, StoreError> {
+    let prefixes = (1..=name.len()).filter_map(|end| Some(format!("{}*", name.get(..end)?)));
+    let names: Vec<String> = std::iter::once(name.to_owned()).chain(prefixes).collect();
+    serde_json::to_string(&names).map_err(|e| StoreError::row(e.to_string()))
 }
 
 /// What the node is set to, as it is kept.

@@ -1,6 +1,6 @@
 //! Where recipients want their data.
 
-use jid::Jid;
+use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -59,6 +59,69 @@ pub(super) async fn remove(
 }
 
 impl Store {
+    /// Subscribes, or changes the format of the subscription that is there.
+    pub async fn subscribe(&self, wish: &Subscription, at: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        add(&mut tx, wish, at).await?;
+        let changed = sqlx::query(
+            "UPDATE subscription SET format = ?3 WHERE jid = ?1 AND node = ?2 AND format <> ?3 RETURNING key",
+        )
+        .bind(wish.jid.to_string())
+        .bind(wish.node.to_string())
+        .bind(wish.format.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(row) = changed {
+            changes::note(&mut tx, Kind::Subscription, row.try_get(0)?, at).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends one subscription. Returns whether there was one.
+    pub async fn unsubscribe(&self, jid: &Jid, node: &Scope, at: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let found = remove(&mut tx, jid, node, at).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// The subscription of this address to this node.
+    pub async fn subscription(&self, jid: &Jid, node: &Scope) -> Result<Option<Subscription>, StoreError> {
+        let row = sqlx::query("SELECT key, jid, node, format FROM subscription WHERE jid = ? AND node = ?")
+            .bind(jid.to_string())
+            .bind(node.to_string())
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.as_ref().map(read).transpose()?.map(|(_, subscription)| subscription))
+    }
+
+    /// The subscriptions of a bare address and of its resources, at most `most`.
+    pub async fn subscriptions_of(&self, who: &BareJid, most: u32) -> Result<Vec<Subscription>, StoreError> {
+        // '0' is what comes after '/'.
+        let rows = sqlx::query(
+            "SELECT key, jid, node, format FROM subscription \
+             WHERE jid = ?1 OR jid > ?1 || '/' AND jid < ?1 || '0' ORDER BY node, jid LIMIT ?2",
+        )
+        .bind(who.as_str())
+        .bind(most)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(|row| Ok(read(row)?.1)).collect()
+    }
+
+    /// The subscriptions to exactly this node, at most `most`.
+    pub async fn subscribers_of(&self, node: &Scope, most: u32) -> Result<Vec<Subscription>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT key, jid, node, format FROM subscription WHERE node = ? ORDER BY jid LIMIT ?",
+        )
+        .bind(node.to_string())
+        .bind(most)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(|row| Ok(read(row)?.1)).collect()
+    }
+
     /// Up to `limit` subscriptions after `key`, in order.
     pub async fn subscriptions(
         &self,

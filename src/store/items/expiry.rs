@@ -144,9 +144,7 @@ async fn registered_retention(
     name: &str,
     usual: Duration,
 ) -> Result<i64, StoreError> {
-    let mut scopes = vec![name.to_owned()];
-    scopes.extend((1..=name.len()).rev().filter_map(|end| Some(format!("{}*", name.get(..end)?))));
-    let list = serde_json::to_string(&scopes).map_err(|e| StoreError::row(e.to_string()))?;
+    let list = crate::store::series::covering(name)?;
     let rows =
         sqlx::query("SELECT name, retention FROM series WHERE name IN (SELECT value FROM json_each(?))")
             .bind(list)
