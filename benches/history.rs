@@ -15,8 +15,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use courant::senml::{Format, Options, Profile, read, write};
+use courant::store::commit::Committer;
 use courant::store::items::{Chunk, Retained, measured_at};
-use courant::store::journal::{Batch, commit};
+use courant::store::journal::Batch;
 use courant::store::{Durability, Store};
 
 const DAY: i64 = 86_400;
@@ -71,11 +72,12 @@ fn day_of(series: u64, day: u64) -> Retained {
         accepted_at: (start + DAY) * 1000,
         max_items: None,
         chunks: vec![chunk],
+        new_series: Vec::new(),
     }
 }
 
 async fn fill(store: &Store, series: u64, days: u64) -> Duration {
-    let mut conn = store.connection().await.expect("a connection");
+    let mut writer = Committer::new(store.connection().await.expect("a connection"));
     let begin = Instant::now();
     let mut seq = 0;
     let mut group = Vec::new();
@@ -85,7 +87,7 @@ async fn fill(store: &Store, series: u64, days: u64) -> Duration {
             group.push(Retained { seq, ..day_of(one, day) });
             if group.len() == 512 || (one + 1 == series && day + 1 == days) {
                 let batch = Batch { retained: std::mem::take(&mut group), ..Batch::default() };
-                commit(&mut conn, &batch).await.expect("a commit");
+                writer.commit(&batch).await.expect("a commit");
             }
         }
     }

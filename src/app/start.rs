@@ -34,6 +34,13 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
             relay.apply(Update::Subscription(key, Some(subscription)));
         }
     }
+    let mut last = String::new();
+    loop {
+        let page = store.known_names(&last, PAGE).await?;
+        let Some(name) = page.last() else { break };
+        last.clone_from(name);
+        page.iter().for_each(|name| relay.know_series(name));
+    }
     for destination in store.destinations().await? {
         relay.know_destination(&destination);
     }

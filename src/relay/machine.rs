@@ -224,6 +224,11 @@ impl Relay {
         self.rights.apply(update);
     }
 
+    /// Takes in a series under a prefix that something was published of. Before the first publish.
+    pub fn know_series(&mut self, name: &str) {
+        self.rights.first_seen(name);
+    }
+
     /// Takes in what the store knows of a destination. Before [`Self::recover`].
     pub fn know_destination(&mut self, known: &Destination) {
         self.deliveries.know(known);
@@ -369,7 +374,7 @@ impl Relay {
         let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, letter.is_some());
         self.next.batch.disclosures.extend(line);
         if letter.is_none() {
-            let kept = retained::retained(&self.rights, self.settings.retention, &pack, &row);
+            let kept = retained::retained(&mut self.rights, self.settings.retention, &pack, &row);
             self.next.batch.retained.extend(kept);
         }
         self.next.batch.revived.extend(letter);
@@ -458,6 +463,7 @@ impl Relay {
     pub fn committed(&mut self, kept: bool) {
         let Some(group) = self.committing.take() else { return };
         if !kept {
+            self.rights.forget_seen();
             self.deliveries.put_back_moved(&group.batch.destinations);
             // What waits behind it may rest on it: an item that was repeated while it was being written
             // counts as known. So it fails too.

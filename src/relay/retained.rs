@@ -16,10 +16,12 @@ const CHUNK_RECORDS: usize = 1024;
 /// The longest time between the first and the last record of a chunk, milliseconds.
 const CHUNK_SPAN: i64 = 32 * 86_400_000;
 
-/// What of this item is to be kept; nothing where no series in it says so. `usual` is how long series are
-/// kept that do not say.
-pub fn retained(rights: &Rights, usual: Duration, pack: &Pack, row: &Row) -> Option<Retained> {
-    if usual.is_zero() && !rights.keeps_anything() {
+/// What of this item is to be kept; nothing where no series in it says so, and all of them are known. `usual`
+/// is how long series are kept that do not say.
+pub fn retained(rights: &mut Rights, usual: Duration, pack: &Pack, row: &Row) -> Option<Retained> {
+    let new_series: Vec<Arc<str>> =
+        pack.names().filter(|name| rights.first_seen(name)).map(Into::into).collect();
+    if usual.is_zero() && !rights.keeps_anything() && new_series.is_empty() {
         return None;
     }
     let mut chunks = Vec::new();
@@ -45,7 +47,7 @@ pub fn retained(rights: &Rights, usual: Duration, pack: &Pack, row: &Row) -> Opt
     }
     // More records than a stanza has room for.
     chunks.truncate(CHUNKS_MAX);
-    if chunks.is_empty() {
+    if chunks.is_empty() && new_series.is_empty() {
         return None;
     }
     Some(Retained {
@@ -56,6 +58,7 @@ pub fn retained(rights: &Rights, usual: Duration, pack: &Pack, row: &Row) -> Opt
         accepted_at: row.accepted_at,
         max_items: rights.registration(&row.node).and_then(|series| series.node.max_items),
         chunks,
+        new_series,
     })
 }
 
@@ -100,7 +103,7 @@ mod tests {
         rights.apply(Update::Series(key, Some(Box::new(series))));
     }
 
-    fn kept(rights: &Rights, usual: u64, records: &str) -> Vec<(String, usize, i64, i64)> {
+    fn kept(rights: &mut Rights, usual: u64, records: &str) -> Vec<(String, usize, i64, i64)> {
         let xml = format!("<sensml xmlns='urn:ietf:params:xml:ns:senml'>{records}</sensml>");
         let pack = Pack::read(&Payload::Sensml(xml.into_bytes().into()), 1.7e9, 10_000).unwrap();
         let row = Row {
@@ -124,16 +127,27 @@ mod tests {
         let mut rights = Rights::default();
         let pack = "<senml n='urn:a' bt='1.7e9' v='1'/><senml n='urn:a/b' t='0.0015' v='2'/>\
                     <senml n='urn:a' t='60' v='3'/>";
-        assert!(kept(&rights, 0, pack).is_empty());
+        assert!(kept(&mut rights, 0, pack).is_empty());
         register(&mut rights, 1, "urn:a*", None);
-        assert!(kept(&rights, 0, pack).is_empty());
+        assert!(kept(&mut rights, 0, pack).is_empty());
         register(&mut rights, 2, "urn:a/b", Some("P1D"));
         let b = ("urn:a/b".to_owned(), 1, 1_700_000_000_001, 1_700_000_000_001);
-        assert_eq!(kept(&rights, 0, pack), std::slice::from_ref(&b));
+        assert_eq!(kept(&mut rights, 0, pack), std::slice::from_ref(&b));
         let a = ("urn:a".to_owned(), 2, 1_700_000_000_000, 1_700_000_060_000);
-        assert_eq!(kept(&rights, 60, pack), [a, b.clone()], "the operator's default");
+        assert_eq!(kept(&mut rights, 60, pack), [a, b.clone()], "the operator's default");
         register(&mut rights, 1, "urn:a*", Some("P0D"));
-        assert_eq!(kept(&rights, 60, pack), [b], "zero is said, too");
+        assert_eq!(kept(&mut rights, 60, pack), [b], "zero is said, too");
+    }
+
+    #[test]
+    fn a_series_under_a_prefix_is_made_known_once() {
+        let mut rights = Rights::default();
+        register(&mut rights, 1, "urn:a*", None);
+        register(&mut rights, 2, "urn:a/b", None);
+        assert!(rights.first_seen("urn:a") && !rights.first_seen("urn:a"));
+        assert!(!rights.first_seen("urn:a/b"), "it has a registration of its own");
+        rights.forget_seen();
+        assert!(rights.first_seen("urn:a"));
     }
 
     #[test]
@@ -141,10 +155,11 @@ mod tests {
         let mut rights = Rights::default();
         register(&mut rights, 1, "urn:a", Some("P1Y"));
         let year: String = (0..5000).map(|n| format!("<senml t='{}' v='{n}'/>", n * 1800)).collect();
-        let chunks = kept(&rights, 0, &format!("<senml bn='urn:a' bt='1.7e9' v='0'/>{year}"));
+        let chunks = kept(&mut rights, 0, &format!("<senml bn='urn:a' bt='1.7e9' v='0'/>{year}"));
         assert_eq!(chunks.iter().map(|c| c.1).sum::<usize>(), 5001);
         assert!(chunks.iter().all(|c| c.1 <= CHUNK_RECORDS && c.3 - c.2 <= CHUNK_SPAN));
-        let apart = kept(&rights, 0, "<senml n='urn:a' t='1.7e9' v='0'/><senml n='urn:a' t='1.8e9' v='0'/>");
+        let apart =
+            kept(&mut rights, 0, "<senml n='urn:a' t='1.7e9' v='0'/><senml n='urn:a' t='1.8e9' v='0'/>");
         assert_eq!(apart.len(), 2);
     }
 }

@@ -1,7 +1,7 @@
 //! Who may publish, who subscribes, who consented: the records of the store, in memory, so that a
 //! decision costs no query on the way of a stanza.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub struct Rights {
     producers: HashMap<BareJid, usize>,
     /// How many registrations keep items.
     keeping: usize,
+    /// Series under a registered prefix that something was published of.
+    seen: HashSet<Box<str>>,
 }
 
 impl Rights {
@@ -154,6 +156,18 @@ impl Rights {
     pub fn registration(&self, name: &str) -> Option<&Series> {
         let key = self.series.matching(name).next()?;
         self.series_by_key.get(key).map(|s| &**s)
+    }
+
+    /// Notes a series that something is published of; whether it is new, so that the store should know it.
+    /// One that is registered itself is known already.
+    pub fn first_seen(&mut self, name: &str) -> bool {
+        let exact = self.registration(name).is_none_or(|series| matches!(series.name, Scope::Exact(_)));
+        !exact && !self.seen.contains(name) && self.seen.insert(name.into())
+    }
+
+    /// What was noted may not have been stored: note it again.
+    pub fn forget_seen(&mut self) {
+        self.seen.clear();
     }
 
     /// Whether any registration keeps items.

@@ -52,8 +52,7 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
         let rows = sqlx::query(
-            "SELECT key, name, retention FROM history_series \
-             WHERE name > ? AND retention IS NOT NULL ORDER BY name LIMIT ?",
+            "SELECT key, name, retention FROM history_series WHERE name > ? ORDER BY name LIMIT ?",
         )
         .bind(after)
         .bind(most)
@@ -61,9 +60,14 @@ impl Store {
         .await?;
         let mut last = None;
         for row in &rows {
-            let (key, name, held): (i64, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let retention = registered_retention(&mut tx, &name, usual).await?;
-            if retention != held {
+            let (key, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+            let held: Option<i64> = row.try_get(2)?;
+            let registered = registered_retention(&mut tx, &name, usual).await?;
+            if registered.is_none() {
+                forget_unused(&mut tx, key).await?;
+            }
+            let retention = registered.unwrap_or(0);
+            if held.is_some_and(|held| held != retention) {
                 let oldest =
                     oldest(&mut tx, key, 1).await?.first().map(|(_, at)| at.saturating_add(retention));
                 sqlx::query("UPDATE history_series SET retention = ?, expires_at = ? WHERE key = ?")
@@ -113,15 +117,6 @@ async fn expire_series(
         .bind(series)
         .execute(&mut *conn)
         .await?;
-    if next.is_none() {
-        sqlx::query(
-            "DELETE FROM history_series WHERE key = ?1 AND NOT EXISTS \
-             (SELECT 1 FROM history_item WHERE node = ?1)",
-        )
-        .bind(series)
-        .execute(conn)
-        .await?;
-    }
     Ok(over.len() as u64)
 }
 
@@ -138,12 +133,25 @@ async fn oldest(conn: &mut SqliteConnection, series: i64, most: u32) -> Result<V
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// How long a series is kept by its most specific registration, milliseconds; not at all without one.
+/// Forgets a name that nothing is kept of.
+async fn forget_unused(conn: &mut SqliteConnection, key: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM history_series WHERE key = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM history_item WHERE node = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM history_chunk WHERE series = ?1)",
+    )
+    .bind(key)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How long a series is kept by its most specific registration, milliseconds; nothing without one.
 async fn registered_retention(
     conn: &mut SqliteConnection,
     name: &str,
     usual: Duration,
-) -> Result<i64, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let list = crate::store::series::covering(name)?;
     let rows =
         sqlx::query("SELECT name, retention FROM series WHERE name IN (SELECT value FROM json_each(?))")
@@ -159,7 +167,7 @@ async fn registered_retention(
             best = Some((rank, row.try_get(1)?));
         }
     }
-    let Some((_, retention)) = best else { return Ok(0) };
+    let Some((_, retention)) = best else { return Ok(None) };
     let period: Option<Period> = retention.map(|text| text.parse()).transpose().map_err(StoreError::row)?;
-    Ok(retention_millis(period.map_or(usual, |period| period.nominal())))
+    Ok(Some(retention_millis(period.map_or(usual, |period| period.nominal()))))
 }

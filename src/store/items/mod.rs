@@ -39,8 +39,10 @@ pub struct Retained {
     pub accepted_at: i64,
     /// The node keeps at most so many items.
     pub max_items: Option<u32>,
-    /// The records.
+    /// The records; none where only the names are to be known.
     pub chunks: Vec<Chunk>,
+    /// Series that nothing was published of before, under a registered prefix.
+    pub new_series: Vec<Arc<str>>,
 }
 
 /// Records of one series, in chronological order.

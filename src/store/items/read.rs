@@ -101,6 +101,37 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
+    /// All names that something was ever kept of or published to under a prefix, after `after`.
+    pub async fn known_names(&self, after: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query("SELECT name FROM history_series WHERE name > ? ORDER BY name LIMIT ?")
+            .bind(after)
+            .bind(most)
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Those of them that begin so, at most `most`.
+    pub async fn known_names_below(&self, prefix: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT name FROM history_series WHERE name >= ?1 AND name < ?1 || '~' ORDER BY name LIMIT ?2",
+        )
+        .bind(prefix)
+        .bind(most)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Whether this name is one of them.
+    pub async fn is_known(&self, name: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM history_series WHERE name = ?")
+            .bind(name)
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The records of a series measured from `from` until before `until` (seconds since 1970), about `most`
     /// of them. `now` in milliseconds since 1970.
     ///

@@ -25,11 +25,11 @@ pub(in crate::store) async fn write(
         |name: &str| series.get(name).copied().ok_or_else(|| StoreError::row("a series without a key"));
     // Of an item that is twice in the group, the later stays.
     let mut last: HashMap<(&str, &str), u64> = HashMap::new();
-    for item in items {
+    for item in items.iter().filter(|item| !item.chunks.is_empty()) {
         last.insert((&item.node, &item.item), item.seq);
     }
     let mut standing = Vec::with_capacity(last.len());
-    for item in items {
+    for item in items.iter().filter(|item| !item.chunks.is_empty()) {
         if last.get(&(&*item.node, &*item.item)) == Some(&item.seq) {
             standing.push((key_of(&item.node)?, item));
         }
@@ -64,7 +64,12 @@ async fn series_keys(
     let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
     let none = || Seen { retention: None, widest: 0, expires_at: None };
     for item in items {
-        seen.entry(&item.node).or_insert_with(none);
+        if !item.chunks.is_empty() {
+            seen.entry(&item.node).or_insert_with(none);
+        }
+        for name in &item.new_series {
+            seen.entry(name).or_insert_with(none);
+        }
         for chunk in &item.chunks {
             let entry = seen.entry(&chunk.series).or_insert_with(none);
             entry.retention = Some(chunk.retention);
