@@ -9,7 +9,7 @@ use jid::BareJid;
 use rustc_hash::FxHashMap;
 
 use crate::domain::consent::{Consent, ConsentKey};
-use crate::domain::name::ScopeMap;
+use crate::domain::name::{Scope, ScopeMap};
 use crate::domain::series::Series;
 use crate::domain::subscription::{Subscription, SubscriptionKey};
 
