@@ -100,6 +100,20 @@ impl Router {
         relay.try_publish(publish, now).is_ok()
     }
 
+    /// Takes the result of one of the relay's pings, in which there is nothing to read. Otherwise nothing
+    /// happened.
+    pub fn handle_pong(&self, outside: &Outside, relay: &mut Relay, now: Now) -> bool {
+        let (Kind::Iq, "result", Some(id)) = (outside.kind, &*outside.type_, &outside.id) else {
+            return false;
+        };
+        let Ok(sender) = Jid::new(&outside.from) else { return false };
+        if !relay.is_ping(id) {
+            return false;
+        }
+        relay.iq_answer(id, sender.as_str(), Answer::Taken, now);
+        true
+    }
+
     /// Takes one stanza where it belongs; answers go to `out`. What comes back is for the desk.
     pub fn handle(
         &self,

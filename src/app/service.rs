@@ -403,6 +403,9 @@ impl Service {
                         tracing::debug!("an element that is no stanza was passed over");
                         continue;
                     };
+                    if self.router.handle_pong(&outside, &mut self.relay, now) {
+                        continue;
+                    }
                     match parse_element(&stanza, link.lang.as_deref()) {
                         Ok(element) => {
                             let relay = &mut self.relay;

@@ -688,14 +688,22 @@ impl Relay {
         self.deliveries.load_failed(&load.domain, now.mono);
     }
 
+    /// The number of a ping of this run with this id.
+    fn ping_number(&self, id: &str, prefix: &str) -> Option<u64> {
+        let rest = id.strip_prefix(prefix)?.strip_prefix(&*self.settings.run)?.strip_prefix('-')?;
+        u64::from_str_radix(rest, 16).ok()
+    }
+
+    /// Whether an id is that of a ping of this run.
+    pub fn is_ping(&self, id: &str) -> bool {
+        ["b-", "n-"].iter().any(|prefix| self.ping_number(id, prefix).is_some())
+    }
+
     /// An IQ result or error came: if it answers one of our pings, the barrier is passed or failed.
     ///
     /// `from` must be where the ping went: an answer from elsewhere proves nothing.
     pub fn iq_answer(&mut self, id: &str, from: &str, answer: Answer, now: Now) {
-        let numbered = |prefix: &str| {
-            let rest = id.strip_prefix(prefix)?.strip_prefix(&*self.settings.run)?.strip_prefix('-')?;
-            u64::from_str_radix(rest, 16).ok()
-        };
+        let numbered = |prefix| self.ping_number(id, prefix);
         if let Some(number) = numbered("n-") {
             let Some(target) = self.notices.ping_target(number) else { return };
             if target.as_deref().unwrap_or(&self.settings.own_server) == from {
