@@ -79,6 +79,7 @@ fn relay(recipients: usize) -> Relay {
             title: None,
             source: None,
             node: Default::default(),
+            meta: Default::default(),
         })),
     ));
     for number in 0..recipients {

@@ -11,6 +11,7 @@ use jid::{BareJid, Jid};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::domain::draft::Usual;
 use crate::domain::period::Period;
 use crate::store::Durability;
 use crate::store::disclosures::checkpoint::key_file;
@@ -191,11 +192,41 @@ pub struct ConsentConfig {
     pub duration: Period,
     /// How long a consent may run at most.
     pub maximum: Period,
+    /// How long a request waits for an answer.
+    pub request_timeout: Period,
+    /// How many requests of one asker may wait.
+    pub requests_max: usize,
+    /// How long to wait for late measurements, once the data window is over, before a consent is fulfilled.
+    pub fulfilled_after: Period,
+    /// How long before its end the person is reminded; not, if zero.
+    pub remind_before: Period,
+    /// How often the person is reminded while it runs; not, if zero.
+    pub remind_every: Period,
+}
+
+impl ConsentConfig {
+    /// What a consent says where it is silent.
+    pub fn usual(&self) -> Usual {
+        Usual {
+            duration: self.duration.clone(),
+            retention: self.retention.clone(),
+            maximum: self.maximum.clone(),
+        }
+    }
 }
 
 impl Default for ConsentConfig {
     fn default() -> Self {
-        ConsentConfig { retention: period("P1Y"), duration: period("P1Y"), maximum: period("P3Y") }
+        ConsentConfig {
+            retention: period("P1Y"),
+            duration: period("P1Y"),
+            maximum: period("P3Y"),
+            request_timeout: period("P7D"),
+            requests_max: 20,
+            fulfilled_after: period("P2D"),
+            remind_before: period("P14D"),
+            remind_every: period("P90D"),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`notices`]: brings ends of consents that are to be told.
 //! - [`checkpoints`]: signs the disclosure log now and then.
 //! - [`retention`]: removes what is past its time.
+//! - [`sweep`]: what time does to consents.
 //! - [`control`]: how a command line tells the running service, and hears that it has taken a change.
 //! - [`telemetry`]: log lines.
 
@@ -18,4 +19,5 @@ pub mod notices;
 pub mod retention;
 pub mod service;
 pub mod start;
+pub mod sweep;
 pub mod telemetry;

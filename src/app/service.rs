@@ -21,7 +21,7 @@ use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
 use super::notices::NoticeKeeper;
-use super::{retention, start};
+use super::{retention, start, sweep};
 use crate::config::{Config, ConfigError, limit};
 use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
@@ -119,6 +119,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         let (store, usual) = (store.clone(), config.pubsub.retention.nominal());
         async move { retention::keep_to_it(&store, usual).await }
     });
+    let sweeper = {
+        let (store, clock, config) = (store.clone(), clock.clone(), config.consent.clone());
+        tokio::spawn(async move { sweep::sweep_now_and_then(&store, &clock, &config).await })
+    };
     let connection = ConnectConfig::new(config.jid(), &config.component.server, secret);
     let (out, outgoing) = mpsc::channel(OUTGOING);
     let context = DeskContext {
@@ -132,6 +136,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let outcome = service.run(news, outgoing, stop).await;
     follower.abort();
     keeper.abort();
+    sweeper.abort();
     drop(wishes);
     if let (Some(key), Some(signer)) = (key, signer) {
         signer.abort();

@@ -17,6 +17,7 @@ use crate::domain::clock;
 use crate::domain::disclosure::{Decided, Dropped, Ground, Line, Why};
 use crate::domain::name::ScopeMap;
 use crate::domain::party::{Subject, parse_bare};
+use crate::domain::period::read_time;
 use crate::store::Store;
 use crate::store::disclosures::checkpoint::{Key, hex, unhex};
 use crate::store::disclosures::verify::{Expectation, Finding, Outcome, Report};
@@ -70,11 +71,11 @@ pub struct Export {
     recipient: Option<BareJid>,
 
     /// Only what was written from here on
-    #[arg(long, value_name = "TIME", value_parser = show::time)]
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
     since: Option<Timestamp>,
 
     /// Only what was written before here
-    #[arg(long, value_name = "TIME", value_parser = show::time)]
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
     until: Option<Timestamp>,
 }
 

@@ -5,15 +5,17 @@ use jid::BareJid;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::series::scope;
-use super::{Failure, actor, open, show, tell_service};
+use super::consent_add::Add;
+use super::consent_edit::Edit;
+use super::transfer::{Export, Import};
+use super::{Failure, actor, open, show, tell_service, transfer};
 use crate::config::Config;
 use crate::domain::clock;
-use crate::domain::consent::{Consent, Mode, Modes, State};
-use crate::domain::name::Scope;
+use crate::domain::consent::{Consent, State};
 use crate::domain::party::{Subject, parse_bare};
-use crate::domain::period::Period;
-use crate::store::consents::{Ended, Filter};
+use crate::store::Store;
+use crate::store::consent_steps::Stepped;
+use crate::store::consents::Filter;
 
 /// See and change consents.
 #[derive(Debug, Subcommand)]
@@ -22,82 +24,20 @@ pub enum Verb {
     Add(Box<Add>),
     /// List consents
     List(List),
-    /// Show one consent
+    /// Show one consent and what happened to it
     Show(Show),
+    /// Narrow a consent, or correct its evidence
+    Edit(Box<Edit>),
+    /// Pause a consent; nothing leaves under it until it is resumed
+    Suspend(Step),
+    /// Let data leave again under a consent that was suspended
+    Resume(Step),
     /// End a consent; when this command ends, nothing leaves under it any more
-    Revoke(Revoke),
-}
-
-/// Records a consent: this recipient may have these series of this person, for this purpose, in this time.
-#[derive(Debug, Args)]
-pub struct Add {
-    /// The person concerned: a bare address, or ref: and a reference of your own
-    #[arg(long, value_name = "JID")]
-    subject: Subject,
-
-    /// Who may receive: a bare address, or a domain
-    #[arg(long, value_name = "JID", value_parser = parse_bare)]
-    recipient: BareJid,
-
-    /// A series, or a prefix ending in '*'; may be repeated
-    #[arg(long, value_name = "NAME", required = true, value_parser = scope)]
-    scope: Vec<Scope>,
-
-    /// What the data is for, in words that the person understands
-    #[arg(long, value_name = "TEXT")]
-    purpose: String,
-
-    /// The purpose as a term of the Data Privacy Vocabulary, as dpv:ServiceProvision
-    #[arg(long, value_name = "TERM")]
-    purpose_code: Option<String>,
-
-    /// GDPR article 6: consent, contract, legal-obligation, …
-    #[arg(long, value_name = "BASIS", default_value = "consent")]
-    lawful_basis: String,
-
-    /// Delivery begins; now unless said
-    #[arg(long, value_name = "TIME", value_parser = show::time)]
-    valid_from: Option<Timestamp>,
-
-    /// Delivery ends; after a year unless said here or in the configuration
-    #[arg(long, value_name = "TIME", value_parser = show::time)]
-    valid_until: Option<Timestamp>,
-
-    /// Measurements from here on only
-    #[arg(long, value_name = "TIME", value_parser = show::time)]
-    data_from: Option<Timestamp>,
-
-    /// Measurements before here only
-    #[arg(long, value_name = "TIME", value_parser = show::time)]
-    data_until: Option<Timestamp>,
-
-    /// notify, history; both unless said
-    #[arg(long, value_name = "MODE", value_parser = mode)]
-    modes: Vec<Mode>,
-
-    /// How long the recipient may keep what it gets, as P1Y
-    #[arg(long, value_name = "DURATION")]
-    retention: Option<Period>,
-
-    /// The recipient may pass it on
-    #[arg(long)]
-    onward: bool,
-
-    /// The recipient's name
-    #[arg(long, value_name = "TEXT")]
-    recipient_name: Option<String>,
-
-    /// Where the proof is kept, as "signed form 2026-117"
-    #[arg(long, value_name = "TEXT")]
-    evidence: Option<String>,
-
-    /// Do not subscribe the recipient; it will do so itself
-    #[arg(long)]
-    no_subscribe: bool,
-
-    /// Print the record as JSON
-    #[arg(long)]
-    json: bool,
+    Revoke(Step),
+    /// Take over consents from a file of JSON Lines, all or none
+    Import(Import),
+    /// Write all consents as JSON Lines
+    Export(Export),
 }
 
 /// Lists consents; every filter given must match.
@@ -131,9 +71,9 @@ pub struct Show {
     json: bool,
 }
 
-/// Ends one consent for good.
+/// Changes where one consent stands.
 #[derive(Debug, Args)]
-pub struct Revoke {
+pub struct Step {
     /// Its id, as `courant consent list` prints it
     id: Uuid,
 
@@ -146,82 +86,19 @@ pub struct Revoke {
     json: bool,
 }
 
-fn mode(text: &str) -> Result<Mode, String> {
-    match text {
-        "notify" => Ok(Mode::Notify),
-        "history" => Ok(Mode::History),
-        other => Err(format!("'{other}' is not a mode; write notify or history")),
-    }
-}
-
 impl Verb {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         match self {
             Verb::Add(add) => add.run(config).await,
             Verb::List(list) => list.run(config).await,
             Verb::Show(show) => show.run(config).await,
-            Verb::Revoke(revoke) => revoke.run(config).await,
+            Verb::Edit(edit) => edit.run(config).await,
+            Verb::Suspend(step) => step.run(config, State::Suspended).await,
+            Verb::Resume(step) => step.run(config, State::Active).await,
+            Verb::Revoke(step) => step.run(config, State::Revoked).await,
+            Verb::Import(import) => transfer::import_consents(import, config).await,
+            Verb::Export(export) => transfer::export_consents(export, config).await,
         }
-    }
-}
-
-impl Add {
-    async fn run(self, config: &Config) -> Result<(), Failure> {
-        let now = clock::wall();
-        let (subscribe, as_json) = (!self.no_subscribe, self.json);
-        let consent = self.consent(config, now)?;
-        consent.validate(&config.consent.maximum).map_err(|e| Failure::Refused(e.to_string()))?;
-        open(config).await?.add_consent(&consent, subscribe, &actor(), now).await?;
-        if as_json {
-            show::json(&consent)?;
-        } else {
-            println!("Recorded consent {}.", consent.id);
-            print(&consent);
-        }
-        tell_service(config).await
-    }
-
-    fn consent(self, config: &Config, now: Timestamp) -> Result<Consent, Failure> {
-        let valid_from = self.valid_from.unwrap_or(now);
-        let valid_until = match self.valid_until {
-            Some(until) => until,
-            None => config
-                .consent
-                .duration
-                .after(valid_from)
-                .ok_or_else(|| Failure::Refused("valid_from lies too far ahead".into()))?,
-        };
-        let modes = if self.modes.is_empty() {
-            Modes::BOTH
-        } else {
-            Modes::try_from(self.modes).map_err(|e| Failure::Refused(e.to_string()))?
-        };
-        let id = Uuid::now_v7();
-        Ok(Consent {
-            id,
-            arrangement: id,
-            revision: 1,
-            subject: self.subject,
-            recipient: self.recipient,
-            recipient_name: self.recipient_name,
-            scope: self.scope,
-            purpose: self.purpose,
-            purpose_code: self.purpose_code,
-            lawful_basis: self.lawful_basis,
-            valid_from,
-            valid_until,
-            data_from: self.data_from,
-            data_until: self.data_until,
-            modes,
-            retention: self.retention.unwrap_or_else(|| config.consent.retention.clone()),
-            onward: self.onward,
-            method: "cli".into(),
-            evidence: self.evidence,
-            state: State::Active,
-            since: now,
-            ended_by: None,
-            end_reason: None,
-        })
     }
 }
 
@@ -231,6 +108,7 @@ impl List {
             subject: self.subject,
             recipient: self.recipient.map(|jid| jid.to_string()),
             state: self.state,
+            standing: false,
         };
         let all = open(config).await?.list_consents(&filter).await?;
         if self.json {
@@ -255,34 +133,65 @@ impl List {
 
 impl Show {
     async fn run(self, config: &Config) -> Result<(), Failure> {
-        let consent = open(config).await?.consent(self.id).await?.ok_or_else(|| not_found(self.id))?;
+        let store = open(config).await?;
+        let consent = store.consent(self.id).await?.ok_or_else(|| not_found(self.id))?;
         if self.json {
             return show::json(&consent);
         }
         print(&consent);
+        history(&store, self.id).await
+    }
+}
+
+async fn history(store: &Store, id: Uuid) -> Result<(), Failure> {
+    let mut revisions = store.earlier_revisions(id).await?.len();
+    println!();
+    for event in store.events_of(id).await? {
+        let what = match event.from {
+            Some(from) if from == event.to && revisions > 0 => {
+                revisions -= 1;
+                "edited".to_owned()
+            }
+            _ => event.to.to_string(),
+        };
+        let note = event.note.map_or_else(String::new, |note| format!(": {note}"));
+        println!("  {} {what} by {}{note}", event.at, event.actor);
+    }
+    Ok(())
+}
+
+impl Step {
+    async fn run(self, config: &Config, next: State) -> Result<(), Failure> {
+        let stepped = open(config)
+            .await?
+            .step_consent(self.id, next, &actor(), self.reason.as_deref(), clock::wall())
+            .await?;
+        let consent = done(self.id, stepped)?;
+        // Before a word is said: who reads it may rely on it.
+        tell_service(config).await?;
+        if self.json {
+            return show::json(&consent);
+        }
+        match next {
+            State::Active => println!("Resumed {}: what is published from now on leaves again.", consent.id),
+            State::Suspended => println!("Suspended {}: nothing leaves under it until resumed.", consent.id),
+            _ => println!("Revoked {}: nothing leaves under it any more.", consent.id),
+        }
         Ok(())
     }
 }
 
-impl Revoke {
-    async fn run(self, config: &Config) -> Result<(), Failure> {
-        let ended = open(config)
-            .await?
-            .end_consent(self.id, State::Revoked, &actor(), self.reason.as_deref(), clock::wall())
-            .await?;
-        let consent = match ended {
-            Ended::Done(consent, _) => consent,
-            Ended::NotFound => return Err(not_found(self.id)),
-            Ended::Refused(why) => return Err(Failure::Refused(why.to_string())),
-        };
-        // Before a word is said: who reads it may rely on it.
-        tell_service(config).await?;
-        if self.json {
-            show::json(&consent)
-        } else {
-            println!("Revoked {}: nothing leaves under it any more.", consent.id);
-            Ok(())
-        }
+/// The consent as it is now, or why not.
+pub(super) fn done(id: Uuid, stepped: Stepped) -> Result<Consent, Failure> {
+    match stepped {
+        Stepped::Done(consent) => Ok(*consent),
+        Stepped::NotFound => Err(not_found(id)),
+        Stepped::Refused(why) => Err(Failure::Refused(why.to_string())),
+        Stepped::Stale(now) => Err(Failure::Refused(format!(
+            "somebody else changed it meanwhile: it is at revision {} now. Look at it with \
+             `courant consent show {id}` and try again",
+            now.revision
+        ))),
     }
 }
 
@@ -298,14 +207,15 @@ fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-fn print(consent: &Consent) {
-    let line = |name: &str, value: &str| println!("  {name:<12} {value}");
+pub(super) fn print(consent: &Consent) {
+    let line = |name: &str, value: &str| println!("  {name:<14} {value}");
     let window = |from: Option<Timestamp>, until: Option<Timestamp>| {
         let text = |at: Option<Timestamp>| at.map_or_else(|| "…".into(), |at| at.to_string());
         format!("{} to {}", text(from), text(until))
     };
     line("id", &consent.id.to_string());
     line("state", &format!("{} since {}", consent.state, consent.since));
+    line("revision", &consent.revision.to_string());
     line("subject", &consent.subject.to_string());
     line("recipient", &consent.recipient.to_string());
     line("series", &scopes(consent));
@@ -313,6 +223,9 @@ fn print(consent: &Consent) {
     line("delivery", &window(Some(consent.valid_from), Some(consent.valid_until)));
     if consent.data_from.is_some() || consent.data_until.is_some() {
         line("measured", &window(consent.data_from, consent.data_until));
+    }
+    if let Some(granularity) = &consent.granularity {
+        line("not finer than", granularity.as_str());
     }
     line("may be kept", &consent.retention.to_string());
     if let Some(evidence) = &consent.evidence {

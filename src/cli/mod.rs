@@ -16,12 +16,16 @@ use crate::store::{Store, StoreError};
 pub mod audit;
 pub mod check;
 pub mod consent;
+mod consent_add;
+mod consent_edit;
 pub mod init;
 pub mod queue;
 pub mod run;
 pub mod senml;
 pub mod series;
+mod series_edit;
 mod show;
+mod transfer;
 
 /// Relays energy measurements over XMPP, under the consent of the person concerned.
 ///
@@ -78,7 +82,7 @@ pub enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Failure::Refused(_) | Failure::Store(StoreError::Exists { .. }) => 1,
+            Failure::Refused(_) | Failure::Store(StoreError::Exists { .. } | StoreError::Consent(_)) => 1,
             Failure::Usage(_) => 2,
             Failure::Store(_) => 3,
             Failure::Server(_) => 4,

@@ -2,8 +2,11 @@
 
 use clap::{Args, Subcommand};
 use jid::{BareJid, Jid};
+use serde_json::{Map, Value};
 
-use super::{Failure, open, show, tell_service};
+use super::series_edit::Edit;
+use super::transfer::{Export, Import};
+use super::{Failure, open, show, tell_service, transfer};
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::name::Scope;
@@ -18,6 +21,14 @@ pub enum Verb {
     Add(Box<Add>),
     /// List what is registered
     List(List),
+    /// Show one registration
+    Show(Show),
+    /// Change who owns, publishes or keeps a series, or what it is called
+    Edit(Edit),
+    /// Take over registrations from a file of JSON Lines, all or none
+    Import(Import),
+    /// Write all registrations as JSON Lines
+    Export(Export),
 }
 
 /// Registers a series: until then, nobody may publish it.
@@ -51,6 +62,10 @@ pub struct Add {
     #[arg(long)]
     title: Option<String>,
 
+    /// More about it, as unit=W or interval=PT30M; may be repeated
+    #[arg(long, value_name = "KEY=TEXT", value_parser = key_value)]
+    meta: Vec<(String, String)>,
+
     /// Print the record as JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +74,18 @@ pub struct Add {
 /// Lists what is registered.
 #[derive(Debug, Args)]
 pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows one registration.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Its name, as `courant series list` prints it
+    #[arg(value_parser = scope)]
+    name: Scope,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -73,6 +100,10 @@ impl Verb {
         match self {
             Verb::Add(add) => add.run(config).await,
             Verb::List(list) => list.run(config).await,
+            Verb::Show(show) => show.run(config).await,
+            Verb::Edit(edit) => edit.run(config).await,
+            Verb::Import(import) => transfer::import_series(import, config).await,
+            Verb::Export(export) => transfer::export_series(export, config).await,
         }
     }
 }
@@ -88,6 +119,7 @@ impl Add {
             title: self.title,
             source: self.source,
             node: Default::default(),
+            meta: meta(self.meta),
         };
         open(config).await?.add_series(&series, clock::wall()).await?;
         if self.json {
@@ -115,6 +147,49 @@ impl List {
         show::table(["SERIES", "OWNER", "PRODUCERS", "OPEN", "KEPT"], rows.collect(), none);
         Ok(())
     }
+}
+
+impl Show {
+    async fn run(self, config: &Config) -> Result<(), Failure> {
+        let found = open(config).await?.series_named(&self.name.to_string()).await?;
+        let (_, series) = found.ok_or_else(|| not_found(&self.name))?;
+        if self.json {
+            return show::json(&series);
+        }
+        print(&series);
+        Ok(())
+    }
+}
+
+pub(super) fn not_found(name: &Scope) -> Failure {
+    Failure::Refused(format!("'{name}' is not registered; `courant series list` shows what is"))
+}
+
+pub(super) fn print(series: &Series) {
+    let line = |name: &str, value: &str| println!("  {name:<12} {value}");
+    line("series", &series.name.to_string());
+    line("owner", &series.owner.to_string());
+    line("producers", &names(&series.producers));
+    line("open", if series.open { "yes" } else { "no" });
+    line("kept", &series.retention.as_ref().map_or_else(|| "no".into(), ToString::to_string));
+    if let Some(title) = &series.title {
+        line("title", title);
+    }
+    for (key, value) in &series.meta {
+        line(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
+    }
+}
+
+/// Reads `unit=W`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not KEY=TEXT; write for example unit=W")),
+    }
+}
+
+pub(super) fn meta(pairs: Vec<(String, String)>) -> Map<String, Value> {
+    pairs.into_iter().map(|(key, value)| (key, Value::String(value))).collect()
 }
 
 fn names(producers: &[BareJid]) -> String {

@@ -22,6 +22,27 @@ pub const PURPOSE_MAX: usize = 1000;
 /// The most scopes one consent may name.
 pub const SCOPES_MAX: usize = 1000;
 
+/// The longest name, contact, policy address or evidence, in characters.
+pub const TEXT_MAX: usize = 1000;
+
+/// How a consent was given, where the person gave it in person.
+pub mod method {
+    /// By an ad-hoc command of the person concerned.
+    pub const AD_HOC: &str = "ad-hoc";
+    /// By the approval form of XEP-0060 §8.6.
+    pub const APPROVAL_FORM: &str = "approval-form";
+    /// By a line of text.
+    pub const TEXT: &str = "text-command";
+    /// Recorded by an operator, by a command.
+    pub const OPERATOR: &str = "operator";
+    /// Recorded by an operator, at the command line.
+    pub const CLI: &str = "cli";
+    /// Taken over from another system, or from paper.
+    pub const IMPORT: &str = "import";
+    /// Asked for, and not given yet.
+    pub const REQUEST: &str = "request";
+}
+
 /// The number the store gave a consent revision. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsentKey(pub u64);
@@ -57,7 +78,8 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [(State, &'static str); 12] = [
+    /// Every state, and its name.
+    pub const ALL: [(State, &'static str); 12] = [
         (State::Requested, "requested"),
         (State::Active, "active"),
         (State::Suspended, "suspended"),
@@ -211,6 +233,24 @@ pub enum ConsentError {
     /// Neither notify nor history.
     #[error("modes is empty; give notify, history or both")]
     NoMode,
+    /// A granularity of nothing.
+    #[error("granularity '{0}' is no length of time; write for example PT1H or P1D, or leave it out")]
+    Granularity(Period),
+    /// A text about the recipient or the evidence that is too long.
+    #[error("{0} is longer than {TEXT_MAX} characters")]
+    TooLongText(&'static str),
+    /// Over before it begins.
+    #[error("valid_until ({0}) has passed already; to end a consent, revoke it")]
+    Over(Timestamp),
+    /// An edit or a grant that would give more than was given or asked.
+    #[error(
+        "this would widen the consent ({0}); what is wider is a new consent under the same arrangement, \
+         which the person concerned gives again"
+    )]
+    Wider(&'static str),
+    /// Somebody else's arrangement.
+    #[error("a renewal is between the same person and the same recipient; leave the arrangement out")]
+    Arrangement,
     /// A step that the states do not allow.
     #[error("a consent that is {from} cannot become {to}")]
     Step {
@@ -238,6 +278,12 @@ pub struct Consent {
     /// The recipient's name, as shown to the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient_name: Option<String>,
+    /// Where the recipient can be asked about it, as shown to the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient_contact: Option<String>,
+    /// Where the recipient says what it does with data, as shown to the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_url: Option<String>,
     /// Which series.
     pub scope: Vec<Scope>,
     /// What for, in words.
@@ -257,8 +303,14 @@ pub struct Consent {
     /// until before here, compared with the resolved time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_until: Option<Timestamp>,
+    /// The finest detail that may leave; as published, where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<Period>,
     /// Be sent, fetch, or both.
     pub modes: Modes,
+    /// Whether the recipient is subscribed when it becomes active.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub subscribe: bool,
     /// How long the recipient may keep what it got: its obligation.
     pub retention: Period,
     /// Whether the recipient may pass it on.
@@ -269,6 +321,12 @@ pub struct Consent {
     /// Who recorded it, and the reference of the proof they hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// The language of the text that the subject saw (BCP 47),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_lang: Option<String>,
+    /// and its SHA-256, as hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_hash: Option<String>,
     /// Where it stands,
     pub state: State,
     /// since when,
@@ -279,6 +337,15 @@ pub struct Consent {
     /// and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl Consent {
@@ -302,6 +369,24 @@ impl Consent {
             && until <= from
         {
             return Err(ConsentError::DataWindow { from, until });
+        }
+        if let Some(granularity) = &self.granularity
+            && granularity.nominal().is_zero()
+        {
+            return Err(ConsentError::Granularity(granularity.clone()));
+        }
+        for (name, text) in [
+            ("recipient_name", &self.recipient_name),
+            ("recipient_contact", &self.recipient_contact),
+            ("policy_url", &self.policy_url),
+            ("purpose_code", &self.purpose_code),
+            ("evidence", &self.evidence),
+            ("text_lang", &self.text_lang),
+            ("text_hash", &self.text_hash),
+        ] {
+            if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_MAX) {
+                return Err(ConsentError::TooLongText(name));
+            }
         }
         match maximum.after(self.valid_from) {
             Some(latest) if self.valid_until > latest => {
@@ -329,6 +414,11 @@ impl Consent {
             self.end_reason = reason.map(str::to_owned);
         }
         Ok(())
+    }
+
+    /// Whether the person concerned gave it in person, so that it can only be about what is theirs.
+    pub fn was_given_in_person(&self) -> bool {
+        matches!(&*self.method, method::AD_HOC | method::APPROVAL_FORM | method::TEXT)
     }
 
     /// Whether the series is in scope.
@@ -374,6 +464,8 @@ pub(crate) mod tests {
             subject: "ann@home.example".parse().unwrap(),
             recipient: BareJid::new("app@coop.example").unwrap(),
             recipient_name: None,
+            recipient_contact: None,
+            policy_url: None,
             scope: vec![Scope::parse("urn:dev:prm:1").unwrap()],
             purpose: "advice".into(),
             purpose_code: None,
@@ -382,11 +474,15 @@ pub(crate) mod tests {
             valid_until: "2027-01-01T00:00:00Z".parse().unwrap(),
             data_from: None,
             data_until: None,
+            granularity: None,
             modes: Modes::BOTH,
+            subscribe: true,
             retention: "P1Y".parse().unwrap(),
             onward: false,
             method: "cli".into(),
             evidence: None,
+            text_lang: None,
+            text_hash: None,
             state: State::Active,
             since: from,
             ended_by: None,

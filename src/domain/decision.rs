@@ -37,6 +37,8 @@ pub enum Denial {
     Suspended,
     /// The record is not of the time that was consented to.
     OutsideDataWindow,
+    /// The record is finer than what was consented to.
+    TooFine,
 }
 
 impl Denial {
@@ -49,6 +51,7 @@ impl Denial {
             Denial::NotValidYet => "not valid yet",
             Denial::Suspended => "suspended",
             Denial::OutsideDataWindow => "outside the data window",
+            Denial::TooFine => "finer than the granularity",
         }
     }
 }
@@ -93,7 +96,10 @@ pub fn judge(consent: &Consent, question: Question<'_>) -> Result<(), Denial> {
         return Err(Denial::NoneRegistered);
     }
     may_leave_now(consent, question.now)?;
-    if in_data_window(consent, question.time) { Ok(()) } else { Err(Denial::OutsideDataWindow) }
+    if !in_data_window(consent, question.time) {
+        return Err(Denial::OutsideDataWindow);
+    }
+    Ok(())
 }
 
 /// Whether anything at all may leave under this consent at this instant.
@@ -111,6 +117,9 @@ pub fn may_leave_now(consent: &Consent, now: Timestamp) -> Result<(), Denial> {
         Err(Denial::NotValidYet)
     } else if now >= consent.valid_until {
         Err(Denial::NoLongerValid)
+    } else if consent.granularity.is_some() {
+        // Nothing is aggregated yet, and finer data than was consented to must not leave.
+        Err(Denial::TooFine)
     } else {
         Ok(())
     }
@@ -157,6 +166,8 @@ mod tests {
         };
         let mut history_only = sample();
         history_only.modes = Modes { notify: false, history: true };
+        let mut coarse = sample();
+        coarse.granularity = Some("PT1H".parse().unwrap());
         let mut prefix = sample();
         prefix.scope = vec![Scope::parse("urn:dev:other").unwrap(), Scope::parse("urn:dev:prm:*").unwrap()];
         let mut other = sample();
@@ -169,6 +180,7 @@ mod tests {
         type Case<'a> = (&'a str, Consent, &'a str, &'a str, &'a str, Result<(), Denial>);
         let table: Vec<Case<'_>> = vec![
             ("active", sample(), one, feb, june, Ok(())),
+            ("finer than consented", coarse, one, feb, june, Err(TooFine)),
             ("first instant", sample(), one, feb, "2026-01-01T00:00:00Z", Ok(())),
             ("before the first", sample(), one, feb, "2025-12-31T23:59:59.999Z", Err(NotValidYet)),
             ("last instant", sample(), one, feb, "2026-12-31T23:59:59.999Z", Ok(())),

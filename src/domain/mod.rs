@@ -5,6 +5,8 @@
 //! - [`series`]: a registered series and who may publish it.
 //! - [`node`]: what the pubsub node of a series is set to.
 //! - [`consent`]: the record a person gives, its states and its events.
+//! - [`draft`]: a consent as somebody writes it down, and what is usual where it says nothing.
+//! - [`edit`]: what may become of a consent under the same id: narrower, never wider.
 //! - [`subscription`]: where a recipient wants its data, and in which format.
 //! - [`decision`]: *may this record leave?*, one pure function.
 //! - [`period`]: ISO 8601 durations.
@@ -14,6 +16,8 @@ pub mod clock;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;
+pub mod draft;
+pub mod edit;
 pub mod name;
 pub mod node;
 pub mod party;

@@ -1,9 +1,10 @@
-//! ISO 8601 durations such as `P1Y`, `P30D` or `PT30M`, kept as they were written.
+//! ISO 8601 durations such as `P1Y`, `P30D` or `PT30M`, kept as they were written; and points in time.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::{Span, SpanRelativeTo, Timestamp, tz::TimeZone};
 
 /// A duration as people write it: calendar units stay calendar units.
@@ -81,6 +82,19 @@ impl<'de> serde::Deserialize<'de> for Period {
     }
 }
 
+/// Reads a point in time: `2027-01-01` (midnight UTC), or with time and offset.
+pub fn read_time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    let wrong = || format!("'{text}' is not a date; write 2027-01-01 or 2027-01-01T12:00:00+01:00");
+    let date: Date = text.parse().map_err(|_| wrong())?;
+    if text.len() != 10 {
+        return Err(wrong());
+    }
+    date.to_zoned(TimeZone::UTC).map(|z| z.timestamp()).map_err(|_| wrong())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +115,15 @@ mod tests {
     fn other_texts_are_refused() {
         for text in ["", "P", "1 year", "1y", "-P1D", "P-1D", "PT", "P1", "p1y x"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_and_times_are_read() {
+        assert_eq!(read_time("2027-01-01").unwrap().to_string(), "2027-01-01T00:00:00Z");
+        assert_eq!(read_time("2027-01-01T01:00:00+01:00").unwrap().to_string(), "2027-01-01T00:00:00Z");
+        for text in ["tomorrow", "2027-13-01", "2027-01-01T00:00:00", "2027"] {
+            assert!(read_time(text).is_err(), "{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::name::Scope;
 use super::node::NodeSettings;
@@ -35,6 +36,9 @@ pub struct Series {
     /// What its node is set to.
     #[serde(default, skip_serializing_if = "NodeSettings::is_usual")]
     pub node: NodeSettings,
+    /// More for people and programs: unit, quantity, direction, aggregation, interval, device.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub meta: Map<String, Value>,
 }
 
 impl Series {

@@ -811,6 +811,7 @@ mod tests {
             title: None,
             source: None,
             node: Default::default(),
+            meta: Default::default(),
         };
         Update::Series(1, Some(Box::new(series)))
     }

@@ -99,6 +99,7 @@ mod tests {
             title: None,
             source: None,
             node: Default::default(),
+            meta: Default::default(),
         };
         rights.apply(Update::Series(key, Some(Box::new(series))));
     }

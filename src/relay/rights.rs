@@ -190,7 +190,8 @@ impl Rights {
         self.subscriptions.matching(name).flatten().filter_map(|key| self.subscribers.get(key))
     }
 
-    /// The consents that name this series, for any recipient.
+    /// The consents that name this series, for any recipient. What a person gave in person covers their own
+    /// series only, whoever else's lie below the same prefix.
     pub fn consents<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (ConsentKey, &'a Consent)> {
         self.parties_consents(name).map(|(_, key, consent)| (key, consent))
     }
@@ -200,9 +201,17 @@ impl Rights {
         &'a self,
         name: &'a str,
     ) -> impl Iterator<Item = (Party, ConsentKey, &'a Consent)> {
-        self.consents.matching(name).flatten().filter_map(|key| {
-            self.consents_by_key.get(key).map(|(party, consent)| (*party, *key, &**consent))
-        })
+        let theirs = move |consent: &Consent| {
+            !consent.was_given_in_person()
+                || self.registration(name).is_some_and(|series| series.owner == consent.subject)
+        };
+        self.consents
+            .matching(name)
+            .flatten()
+            .filter_map(|key| {
+                self.consents_by_key.get(key).map(|(party, consent)| (*party, *key, &**consent))
+            })
+            .filter(move |(_, _, consent)| theirs(consent))
     }
 
     /// One consent that has not ended.
@@ -247,6 +256,7 @@ mod tests {
             title: None,
             source: None,
             node: Default::default(),
+            meta: Default::default(),
         })
     }
 
@@ -272,6 +282,23 @@ mod tests {
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
         assert_eq!(rights.consents("urn:dev:prm:1").count(), 0);
         assert!(rights.consent(ConsentKey(1)).is_none());
+    }
+
+    #[test]
+    fn who_gives_in_person_gives_what_is_theirs_alone() {
+        let mut rights = Rights::default();
+        let mut bobs = series("urn:dev:prm:2");
+        bobs.owner = "bob@home.example".parse().unwrap();
+        rights.apply(Update::Series(1, Some(series("urn:dev:prm:1"))));
+        rights.apply(Update::Series(2, Some(bobs)));
+        let mut consent = sample();
+        consent.scope = vec![Scope::parse("urn:dev:prm:*").unwrap()];
+        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))));
+        assert_eq!(rights.consents("urn:dev:prm:2").count(), 1, "the operator answers for what is recorded");
+        consent.method = crate::domain::consent::method::AD_HOC.into();
+        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
+        assert_eq!(rights.consents("urn:dev:prm:1").count(), 1);
+        assert_eq!(rights.consents("urn:dev:prm:2").count(), 0);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{Store, StoreError, millis, next_key};
+use super::consents::ROWS_AT_ONCE;
+use super::{Store, StoreError, millis, next_key, next_keys};
 
 /// Which table a change is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +68,26 @@ pub(super) async fn note(
         .bind(millis(at))
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Leaves many lines of a kind.
+pub(super) async fn note_all(
+    conn: &mut SqliteConnection,
+    kind: Kind,
+    keys: &[i64],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    for keys in keys.chunks(ROWS_AT_ONCE) {
+        let first = next_keys(conn, "change", keys.len()).await?;
+        let values = vec!["(?, ?, ?, ?)"; keys.len()].join(", ");
+        let sql = format!("INSERT INTO change (seq, kind, key, at) VALUES {values}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for (seq, key) in (first..).zip(keys) {
+            query = query.bind(seq).bind(kind.as_str()).bind(*key).bind(millis(at));
+        }
+        query.execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::domain::consent::ConsentError;
+
 /// Trouble with the store. Towards XMPP all of it is `internal-server-error` (wait).
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -57,6 +59,9 @@ pub enum StoreError {
         /// Of what, by name.
         what: String,
     },
+    /// What was to be recorded is against the rules of consents.
+    #[error(transparent)]
+    Consent(ConsentError),
     /// Held by another process for too long.
     #[error("the database is held by another process; try again when it is done")]
     Busy,

@@ -1,8 +1,8 @@
 //! What must survive: SQLite in WAL mode, through sqlx, with embedded migrations.
 //!
 //! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
-//! - [`series`], [`consents`], [`subscriptions`]: the records people make; each write leaves a [`changes`]
-//!   line, which the running service follows, whoever wrote.
+//! - [`series`], [`consents`] (and [`consent_steps`], how they change), [`subscriptions`]: the records people
+//!   make; each write leaves a [`changes`] line, which the running service follows, whoever wrote.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`items`]: what is kept of them for history, found by time of measurement.
 //! - [`dead_letters`]: what will not be delivered by trying again, until the operator decides.
@@ -13,6 +13,7 @@
 
 pub mod changes;
 pub mod commit;
+pub mod consent_steps;
 pub mod consents;
 pub mod dead_letters;
 pub mod disclosures;
@@ -125,6 +126,21 @@ async fn installation_id(pool: &SqlitePool) -> Result<String, StoreError> {
 /// The next number of a kind, never used before.
 pub(crate) async fn next_key(conn: &mut SqliteConnection, counter: &'static str) -> Result<i64, StoreError> {
     let row = sqlx::query("UPDATE counter SET value = value + 1 WHERE name = ? RETURNING value")
+        .bind(counter)
+        .fetch_one(conn)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+/// The first of `count` numbers in a row.
+pub(crate) async fn next_keys(
+    conn: &mut SqliteConnection,
+    counter: &'static str,
+    count: usize,
+) -> Result<i64, StoreError> {
+    let count = i64::try_from(count).map_err(|_| StoreError::row("a count"))?;
+    let row = sqlx::query("UPDATE counter SET value = value + ?1 WHERE name = ?2 RETURNING value - ?1 + 1")
+        .bind(count)
         .bind(counter)
         .fetch_one(conn)
         .await?;

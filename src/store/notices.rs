@@ -89,7 +89,7 @@ mod tests {
         let store =
             Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
         let consent = sample();
-        store.add_consent(&consent, true, "admin", consent.since).await.unwrap();
+        store.add_consent(&consent, "admin", consent.since).await.unwrap();
         assert!(store.untold(0, 10).await.unwrap().is_empty());
         store.end_consent(consent.id, State::Revoked, "admin", Some("x"), consent.since).await.unwrap();
         let untold = store.untold(0, 10).await.unwrap();

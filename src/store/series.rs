@@ -3,14 +3,25 @@
 use jid::BareJid;
 use jiff::Timestamp;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
-use super::{Store, StoreError, millis, next_key};
+use super::consents::ROWS_AT_ONCE;
+use super::{Store, StoreError, millis, next_keys};
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
 
-const COLUMNS: &str = "SELECT key, name, owner, producers, open, retention, title, source, node FROM series";
+const COLUMNS: &str =
+    "SELECT key, name, owner, producers, open, retention, title, source, node, meta FROM series";
+
+/// What became of a wish to change a registration.
+#[derive(Debug, PartialEq)]
+pub enum EditedSeries {
+    /// It is done: what it was, and what it is.
+    Done(Box<(Series, Series)>),
+    /// Nothing of that name is registered.
+    NotFound,
+}
 
 impl Store {
     /// Registers a series. A name that is registered already is [`StoreError::Exists`].
@@ -25,28 +36,40 @@ impl Store {
         {
             return Err(StoreError::Exists { what: format!("the series {name}") });
         }
-        let key = next_key(&mut tx, "series").await?;
-        let producers =
-            serde_json::to_string(&series.producers).map_err(|e| StoreError::row(e.to_string()))?;
-        sqlx::query(
-            "INSERT INTO series (key, name, owner, producers, open, retention, title, created_at, \
-             source, node) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(key)
-        .bind(&name)
-        .bind(series.owner.to_string())
-        .bind(producers)
-        .bind(series.open)
-        .bind(series.retention.as_ref().map(|r| r.as_str()))
-        .bind(series.title.as_deref())
-        .bind(millis(at))
-        .bind(series.source.as_ref().map(|source| source.as_str()))
-        .bind(settings(series)?)
-        .execute(&mut *tx)
-        .await?;
-        changes::note(&mut tx, Kind::Series, key, at).await?;
+        insert(&mut tx, std::slice::from_ref(series), at).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Registers many series, all or none. None of the names may be registered already.
+    pub async fn import_series(&self, series: &[Series], at: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        for rows in series.chunks(ROWS_AT_ONCE) {
+            insert(&mut tx, rows, at).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Changes a registration as `change` says; its name stays.
+    pub async fn edit_series(
+        &self,
+        name: &Scope,
+        change: impl FnOnce(&mut Series),
+        at: Timestamp,
+    ) -> Result<EditedSeries, StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
+        let row = sqlx::query(sql).bind(name.to_string()).fetch_optional(&mut *tx).await?;
+        let Some(row) = row else { return Ok(EditedSeries::NotFound) };
+        let (key, before) = read(&row)?;
+        let mut after = before.clone();
+        change(&mut after);
+        after.name = before.name.clone();
+        update(&mut tx, &after).await?;
+        changes::note(&mut tx, Kind::Series, key.cast_signed(), at).await?;
+        tx.commit().await?;
+        Ok(EditedSeries::Done(Box::new((before, after))))
     }
 
     /// All registrations, by name.
@@ -98,24 +121,8 @@ impl Store {
     /// Writes what a registration has become. Its name stays. `false` if it is gone.
     pub async fn update_series(&self, series: &Series, at: Timestamp) -> Result<bool, StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
-        let producers =
-            serde_json::to_string(&series.producers).map_err(|e| StoreError::row(e.to_string()))?;
-        let row = sqlx::query(
-            "UPDATE series SET owner = ?, producers = ?, open = ?, retention = ?, title = ?, source = ?, \
-             node = ? WHERE name = ? RETURNING key",
-        )
-        .bind(series.owner.to_string())
-        .bind(producers)
-        .bind(series.open)
-        .bind(series.retention.as_ref().map(|r| r.as_str()))
-        .bind(series.title.as_deref())
-        .bind(series.source.as_ref().map(|source| source.as_str()))
-        .bind(settings(series)?)
-        .bind(series.name.to_string())
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = row else { return Ok(false) };
-        changes::note(&mut tx, Kind::Series, row.try_get(0)?, at).await?;
+        let Some(key) = update(&mut tx, series).await? else { return Ok(false) };
+        changes::note(&mut tx, Kind::Series, key, at).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -155,6 +162,55 @@ pub(super) fn covering(name: &str) -> Result<String, StoreError> {
     serde_json::to_string(&names).map_err(|e| StoreError::row(e.to_string()))
 }
 
+async fn insert(conn: &mut SqliteConnection, series: &[Series], at: Timestamp) -> Result<(), StoreError> {
+    if series.is_empty() {
+        return Ok(());
+    }
+    let first = next_keys(conn, "series", series.len()).await?;
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; series.len()].join(", ");
+    let sql = format!(
+        "INSERT INTO series (key, created_at, owner, producers, open, retention, title, source, node, meta, name) \
+         VALUES {values}"
+    );
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+    for (key, series) in (first..).zip(series) {
+        query = bind(query.bind(key).bind(millis(at)), series)?;
+    }
+    query.execute(&mut *conn).await?;
+    let keys: Vec<i64> = (first..).take(series.len()).collect();
+    changes::note_all(conn, Kind::Series, &keys, at).await
+}
+
+/// The number of the registration that was changed, if it is there.
+async fn update(conn: &mut SqliteConnection, series: &Series) -> Result<Option<i64>, StoreError> {
+    let query = sqlx::query(
+        "UPDATE series SET owner = ?, producers = ?, open = ?, retention = ?, title = ?, source = ?, node = ?, \
+         meta = ? WHERE name = ? RETURNING key",
+    );
+    Ok(bind(query, series)?.fetch_optional(conn).await?.map(|row| row.try_get(0)).transpose()?)
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// In the order of both statements above.
+fn bind<'q>(query: Query<'q>, series: &'q Series) -> Result<Query<'q>, StoreError> {
+    let meta = (!series.meta.is_empty()).then(|| json(&series.meta)).transpose()?;
+    Ok(query
+        .bind(series.owner.to_string())
+        .bind(json(&series.producers)?)
+        .bind(series.open)
+        .bind(series.retention.as_ref().map(|r| r.as_str()))
+        .bind(series.title.as_deref())
+        .bind(series.source.as_ref().map(|source| source.as_str()))
+        .bind(settings(series)?)
+        .bind(meta)
+        .bind(series.name.to_string()))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::row(e.to_string()))
+}
+
 /// What the node is set to, as it is kept.
 fn settings(series: &Series) -> Result<Option<String>, StoreError> {
     let usual = series.node.is_usual();
@@ -176,6 +232,10 @@ fn read(row: &SqliteRow) -> Result<(u64, Series), StoreError> {
         title: row.try_get(6)?,
         source: source.map(str::parse).transpose().map_err(|e| StoreError::row(format!("source: {e}")))?,
         node: match node {
+            Some(json) => serde_json::from_str(json).map_err(|e| StoreError::row(e.to_string()))?,
+            None => Default::default(),
+        },
+        meta: match row.try_get::<Option<&str>, _>(9)? {
             Some(json) => serde_json::from_str(json).map_err(|e| StoreError::row(e.to_string()))?,
             None => Default::default(),
         },

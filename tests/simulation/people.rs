@@ -63,6 +63,7 @@ pub(crate) fn registrations(site: usize, disk: &mut Disk) {
             title: None,
             source: None,
             node: Default::default(),
+            meta: Default::default(),
         };
         disk.people.series.insert(number as u64 + 1, series);
     }
@@ -97,6 +98,8 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
                 subject: "ref:file 7".parse().unwrap_or_else(|e: String| panic!("{e}")),
                 recipient: address(&recipient(site, who)),
                 recipient_name: None,
+                recipient_contact: None,
+                policy_url: None,
                 scope: vec![scope(scopes)],
                 purpose: "advice".into(),
                 purpose_code: None,
@@ -105,11 +108,15 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
                 valid_until: until,
                 data_from: window,
                 data_until: None,
+                granularity: None,
                 modes: Modes::BOTH,
+                subscribe: true,
                 retention: "P1Y".parse().unwrap_or_else(|_| panic!("a period")),
                 onward: false,
                 method: "cli".into(),
                 evidence: None,
+                text_lang: None,
+                text_hash: None,
                 state: State::Active,
                 since: now,
                 ended_by: None,

@@ -39,13 +39,14 @@ const PRODUCER: u64 = 15;
 const CONSENTS_FROM: u64 = 16;
 
 /// In the order of their numbers. Only ever add at the end.
-const DENIALS: [Denial; 6] = [
+const DENIALS: [Denial; 7] = [
     Denial::NoneRegistered,
     Denial::Withdrawn,
     Denial::NoLongerValid,
     Denial::NotValidYet,
     Denial::Suspended,
     Denial::OutsideDataWindow,
+    Denial::TooFine,
 ];
 
 /// In the order of their numbers. Only ever add at the end.
@@ -473,6 +474,7 @@ mod tests {
         }
         assert_eq!(place(&STATES, State::Replaced), 11);
         assert_eq!(place(&DENIALS, Denial::OutsideDataWindow), 5);
+        assert_eq!(place(&DENIALS, Denial::TooFine), 6);
     }
 
     #[test]

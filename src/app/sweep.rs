@@ -1,0 +1,173 @@
+//! What time does to consents: they run out, requests are not answered, what was asked for is delivered,
+//! renewals begin. Looked at every second; nothing depends on how soon, since the decision itself knows the
+//! hour.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::ConsentConfig;
+use crate::domain::clock::Clock;
+use crate::domain::consent::{Consent, ConsentKey, State};
+use crate::domain::period::Period;
+use crate::relay::owed::{self, Basis};
+use crate::store::{Store, StoreError};
+
+/// Who acts, for the record.
+pub const ACTOR: &str = "courant";
+
+/// How often to look.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Consents ended at once; the rest a second later.
+const AT_ONCE: u32 = 1000;
+
+/// Rows of the journal read at once.
+const PAGE: u32 = 5000;
+
+/// Looks again and again, until the service goes.
+pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentConfig) {
+    let mut timer = tokio::time::interval(INTERVAL);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        timer.tick().await;
+        match sweep(store, clock.now().wall, config).await {
+            Ok(0) => failing = false,
+            Ok(count) => tracing::info!(count, "consents came to their end"),
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "consents that ran out could not be ended; nothing leaves under them");
+                }
+            }
+        }
+    }
+}
+
+/// Ends what is to end at `now`. Returns how many consents did.
+pub async fn sweep(store: &Store, now: Timestamp, config: &ConsentConfig) -> Result<usize, StoreError> {
+    let mut count = store.replace_renewed(now).await?;
+    let asked_before = before(now, &config.request_timeout);
+    for consent in store.due_consents(now, asked_before, AT_ONCE).await? {
+        let next = if consent.state == State::Requested { State::TimedOut } else { State::Expired };
+        store.step_consent(consent.id, next, ACTOR, None, now).await?;
+        count += 1;
+    }
+    let mut fulfilled = store.fulfillable_consents(before(now, &config.fulfilled_after), AT_ONCE).await?;
+    if !fulfilled.is_empty() {
+        let waiting = still_owed(store).await?;
+        fulfilled.retain(|(key, _)| !waiting.contains(key));
+    }
+    for (_, Consent { id, .. }) in fulfilled {
+        store.step_consent(id, State::Fulfilled, ACTOR, None, now).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// So long before now; what cannot be counted back was never.
+pub fn before(now: Timestamp, period: &Period) -> Timestamp {
+    let length = jiff::SignedDuration::try_from(period.nominal()).unwrap_or(jiff::SignedDuration::MAX);
+    now.checked_sub(length).unwrap_or(Timestamp::MIN)
+}
+
+/// The consents under which something waits in the journal: all of it counts, delivered or not, as long as
+/// it stands there, which delivered rows do for minutes only.
+async fn still_owed(store: &Store) -> Result<HashSet<ConsentKey>, StoreError> {
+    let mut keys = HashSet::new();
+    let mut last = 0;
+    loop {
+        let page = store.journal_outlines(last, PAGE).await?;
+        let Some(outline) = page.last() else { return Ok(keys) };
+        last = outline.seq;
+        for owed in page.iter().filter_map(|outline| owed::decode(&outline.owed)).flatten() {
+            if let Basis::Consent(key) = owed.basis {
+                keys.insert(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::consent::Modes;
+    use crate::domain::consent::tests::sample;
+    use crate::store::Durability;
+    use uuid::Uuid;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", dir.path().display());
+        (dir, Store::open(&url, Durability::Off).await.unwrap())
+    }
+
+    async fn state(store: &Store, id: Uuid) -> State {
+        store.consent(id).await.unwrap().unwrap().state
+    }
+
+    #[tokio::test]
+    async fn time_ends_what_it_ends_and_nothing_else() {
+        let (_dir, store) = store().await;
+        let config = ConsentConfig::default();
+        let with = |n: u128, change: &dyn Fn(&mut Consent)| {
+            let mut consent = sample();
+            consent.id = Uuid::from_u128(n);
+            consent.arrangement = consent.id;
+            change(&mut consent);
+            consent
+        };
+        let active = with(1, &|_| {});
+        let suspended = with(2, &|c| c.state = State::Suspended);
+        let asked = with(3, &|c| c.state = State::Requested);
+        let window = with(4, &|c| {
+            c.data_until = Some(at("2026-02-01T00:00:00Z"));
+            c.modes = Modes { notify: true, history: false };
+        });
+        let window_and_history = with(5, &|c| c.data_until = Some(at("2026-02-01T00:00:00Z")));
+        for consent in [&active, &suspended, &asked, &window, &window_and_history] {
+            store.add_consent(consent, "test", consent.since).await.unwrap();
+        }
+        // Asked for on 1 January: seven days, to the instant.
+        assert_eq!(sweep(&store, at("2026-01-07T23:59:59.999Z"), &config).await.unwrap(), 0);
+        assert_eq!(sweep(&store, at("2026-01-08T00:00:00Z"), &config).await.unwrap(), 1);
+        assert_eq!(state(&store, asked.id).await, State::TimedOut);
+        // The data window ended on 1 February: two days for what comes late.
+        assert_eq!(sweep(&store, at("2026-02-02T23:59:59.999Z"), &config).await.unwrap(), 0);
+        assert_eq!(sweep(&store, at("2026-02-03T00:00:00Z"), &config).await.unwrap(), 1);
+        assert_eq!(state(&store, window.id).await, State::Fulfilled);
+        assert_eq!(sweep(&store, at("2026-12-31T23:59:59.999Z"), &config).await.unwrap(), 0);
+        assert_eq!(sweep(&store, at("2027-01-01T00:00:00Z"), &config).await.unwrap(), 3);
+        for id in [active.id, suspended.id, window_and_history.id] {
+            assert_eq!(state(&store, id).await, State::Expired);
+        }
+        assert_eq!(store.events_of(active.id).await.unwrap().last().unwrap().actor, ACTOR);
+        assert!(store.subscriptions(0, 10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_renewal_that_begins_later_takes_over_without_a_gap() {
+        let (_dir, store) = store().await;
+        let config = ConsentConfig::default();
+        let first = sample();
+        let mut renewal = sample();
+        renewal.id = Uuid::from_u128(2);
+        renewal.valid_from = at("2026-12-01T00:00:00Z");
+        renewal.valid_until = at("2027-12-01T00:00:00Z");
+        for consent in [&first, &renewal] {
+            store.add_consent(consent, "test", first.since).await.unwrap();
+        }
+        assert_eq!(sweep(&store, at("2026-11-30T23:59:59Z"), &config).await.unwrap(), 0);
+        assert_eq!(state(&store, first.id).await, State::Active);
+        assert_eq!(sweep(&store, at("2026-12-01T00:00:00Z"), &config).await.unwrap(), 1);
+        assert_eq!(state(&store, first.id).await, State::Replaced);
+        assert_eq!(state(&store, renewal.id).await, State::Active);
+        assert_eq!(store.subscriptions(0, 10).await.unwrap().len(), 1);
+        assert_eq!(sweep(&store, at("2026-12-01T00:00:01Z"), &config).await.unwrap(), 0);
+    }
+}

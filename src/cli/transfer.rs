@@ -1,0 +1,190 @@
+//! `courant consent|series import|export`: JSON Lines, one record a line, for who arrives with records from
+//! elsewhere or leaves with them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::Hash;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Failure, actor, open, tell_service};
+use crate::config::Config;
+use crate::domain::clock;
+use crate::domain::consent::{Consent, method};
+use crate::domain::draft::Draft;
+use crate::domain::series::Series;
+
+/// The longest line, in bytes: more is no record.
+const LINE_MAX: u64 = 1024 * 1024;
+
+/// Complaints printed; a file that is wrong in every line need not be told so a million times.
+const COMPLAINTS_MAX: usize = 1000;
+
+/// Consents read from the store at once.
+const PAGE: u32 = 5000;
+
+/// Takes over a file, all of it or nothing.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file, or - for standard input
+    file: PathBuf,
+
+    /// Only say line by line what is wrong; change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Writes all records, in every state.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Where to; to standard output unless said
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(), Failure> {
+    let now = clock::wall();
+    let usual = config.consent.usual();
+    let consents = read(&import.file, |draft: Draft| {
+        let consent = draft.complete(&usual, method::IMPORT, now).map_err(|e| e.to_string())?;
+        Ok((consent.id, consent))
+    })?;
+    let store = open(config).await?;
+    let known = store.other_consents(&consents).await?;
+    refuse(known.iter().map(|(place, what)| (consents[*place].0, what.clone())).collect())?;
+    let consents: Vec<Consent> = consents.into_iter().map(|(_, consent)| consent).collect();
+    if import.dry_run {
+        println!("All {} lines are right; nothing was changed.", consents.len());
+        return Ok(());
+    }
+    let done = store.import_consents(&consents, &actor(), now).await?;
+    tell_service(config).await?;
+    println!("Imported {} consents; {} were there already.", done.added, done.unchanged);
+    Ok(())
+}
+
+pub(super) async fn import_series(import: Import, config: &Config) -> Result<(), Failure> {
+    let series = read(&import.file, |series: Series| Ok((series.name.clone(), series)))?;
+    let store = open(config).await?;
+    let known: HashMap<_, _> =
+        store.all_series().await?.into_iter().map(|(_, held)| (held.name.clone(), held)).collect();
+    let other =
+        series.iter().filter(|(_, series)| known.get(&series.name).is_some_and(|held| held != series));
+    refuse(
+        other
+            .map(|(line, series)| {
+                let name = &series.name;
+                (
+                    *line,
+                    format!("{name} is registered already, otherwise; change it with `courant series edit`"),
+                )
+            })
+            .collect(),
+    )?;
+    let new: Vec<Series> =
+        series.iter().filter(|(_, s)| !known.contains_key(&s.name)).map(|(_, s)| s.clone()).collect();
+    if import.dry_run {
+        println!("All {} lines are right; nothing was changed.", series.len());
+        return Ok(());
+    }
+    store.import_series(&new, clock::wall()).await?;
+    tell_service(config).await?;
+    println!("Imported {} series; {} were there already.", new.len(), series.len() - new.len());
+    Ok(())
+}
+
+pub(super) async fn export_consents(export: Export, config: &Config) -> Result<(), Failure> {
+    let store = open(config).await?;
+    let mut out = output(export.output.as_deref())?;
+    let mut last = 0;
+    loop {
+        let page = store.consents_after(last, PAGE).await?;
+        let Some((key, _)) = page.last() else { break };
+        last = key.0;
+        for (_, consent) in &page {
+            write(&mut out, consent)?;
+        }
+    }
+    out.flush().map_err(|e| unwritable(&e))
+}
+
+pub(super) async fn export_series(export: Export, config: &Config) -> Result<(), Failure> {
+    let mut out = output(export.output.as_deref())?;
+    for (_, series) in open(config).await?.all_series().await? {
+        write(&mut out, &series)?;
+    }
+    out.flush().map_err(|e| unwritable(&e))
+}
+
+fn output(file: Option<&Path>) -> Result<Box<dyn Write>, Failure> {
+    Ok(match file {
+        Some(path) => {
+            let file = File::create(path)
+                .map_err(|e| Failure::Usage(format!("{} cannot be written: {e}", path.display())))?;
+            Box::new(BufWriter::new(file))
+        }
+        None => Box::new(BufWriter::new(io::stdout().lock())),
+    })
+}
+
+fn write(out: &mut dyn Write, record: &impl Serialize) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, record).map_err(|e| Failure::Refused(e.to_string()))?;
+    out.write_all(b"\n").map_err(|e| unwritable(&e))
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::Refused(format!("the export could not be written: {error}"))
+}
+
+/// Reads all records with the numbers of their lines, or says of every line that is wrong what is.
+fn read<T: DeserializeOwned, K: Hash + Eq, R>(
+    file: &Path,
+    check: impl Fn(T) -> Result<(K, R), String>,
+) -> Result<Vec<(usize, R)>, Failure> {
+    let unreadable = |e: io::Error| Failure::Usage(format!("{} cannot be read: {e}", file.display()));
+    let mut input: Box<dyn BufRead> = match file {
+        path if path == Path::new("-") => Box::new(io::stdin().lock()),
+        path => Box::new(BufReader::new(File::open(path).map_err(unreadable)?)),
+    };
+    let mut records = Vec::new();
+    let mut seen: HashMap<K, usize> = HashMap::new();
+    let mut wrong = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        // One byte more than is allowed, to know that it is too long.
+        if io::Read::take(&mut input, LINE_MAX + 1).read_until(b'\n', &mut line).map_err(unreadable)? == 0 {
+            break;
+        }
+        if line.len() as u64 > LINE_MAX {
+            wrong.push((number, format!("the line is longer than {LINE_MAX} bytes")));
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match serde_json::from_slice(&line).map_err(|e| e.to_string()).and_then(&check) {
+            Ok((key, record)) => match seen.insert(key, number) {
+                None => records.push((number, record)),
+                Some(first) => wrong.push((number, format!("the same as in line {first}"))),
+            },
+            Err(why) => wrong.push((number, why)),
+        }
+    }
+    refuse(wrong)?;
+    Ok(records)
+}
+
+fn refuse(wrong: Vec<(usize, String)>) -> Result<(), Failure> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    for (line, why) in wrong.iter().take(COMPLAINTS_MAX) {
+        println!("line {line}: {why}");
+    }
+    Err(Failure::Refused(format!("{} lines are wrong; nothing was changed", wrong.len())))
+}

@@ -1,0 +1,212 @@
+//! A consent as somebody writes it down: what is left out has its usual value.
+
+use jid::BareJid;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::consent::{Consent, ConsentError, Mode, Modes, State};
+use super::name::Scope;
+use super::party::Subject;
+use super::period::{Period, read_time};
+
+/// What is usual here, and what is too much.
+#[derive(Debug, Clone)]
+pub struct Usual {
+    /// How long a consent runs.
+    pub duration: Period,
+    /// How long the recipient may keep what it got.
+    pub retention: Period,
+    /// How long a consent may run at most.
+    pub maximum: Period,
+}
+
+/// Why a draft is no consent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DraftError {
+    /// A field without which there is no consent.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// The validity ends after the end of time.
+    #[error("valid_from lies too far ahead")]
+    TooFarAhead,
+    /// The record as a whole is not right.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
+}
+
+/// The fields of [`Consent`], each of which may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // each is described at Consent
+pub struct Draft {
+    pub id: Option<Uuid>,
+    pub arrangement: Option<Uuid>,
+    pub revision: Option<u32>,
+    #[serde(deserialize_with = "subject")]
+    pub subject: Option<Subject>,
+    pub recipient: Option<BareJid>,
+    pub recipient_name: Option<String>,
+    pub recipient_contact: Option<String>,
+    pub policy_url: Option<String>,
+    pub scope: Vec<Scope>,
+    pub purpose: Option<String>,
+    pub purpose_code: Option<String>,
+    pub lawful_basis: Option<String>,
+    #[serde(deserialize_with = "time")]
+    pub valid_from: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
+    pub valid_until: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
+    pub data_from: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
+    pub data_until: Option<Timestamp>,
+    pub granularity: Option<Period>,
+    pub modes: Vec<Mode>,
+    pub subscribe: Option<bool>,
+    pub retention: Option<Period>,
+    pub onward: Option<bool>,
+    pub method: Option<String>,
+    pub evidence: Option<String>,
+    pub text_lang: Option<String>,
+    pub text_hash: Option<String>,
+    pub state: Option<State>,
+    #[serde(deserialize_with = "time")]
+    pub since: Option<Timestamp>,
+    pub ended_by: Option<String>,
+    pub end_reason: Option<String>,
+}
+
+impl Draft {
+    /// The consent, checked. `method` is how it came here, unless the draft says so itself.
+    pub fn complete(self, usual: &Usual, method: &str, now: Timestamp) -> Result<Consent, DraftError> {
+        let subject = self.subject.ok_or(DraftError::Missing("subject"))?;
+        let recipient = self.recipient.ok_or(DraftError::Missing("recipient"))?;
+        let valid_from = self.valid_from.unwrap_or(now);
+        let valid_until = match self.valid_until {
+            Some(until) => until,
+            None => usual.duration.after(valid_from).ok_or(DraftError::TooFarAhead)?,
+        };
+        let modes = if self.modes.is_empty() { Modes::BOTH } else { Modes::try_from(self.modes)? };
+        let id = self.id.unwrap_or_else(Uuid::now_v7);
+        let mut scope: Vec<Scope> = Vec::with_capacity(self.scope.len());
+        for named in self.scope {
+            if !scope.contains(&named) {
+                scope.push(named);
+            }
+        }
+        let consent = Consent {
+            id,
+            arrangement: self.arrangement.unwrap_or(id),
+            revision: self.revision.unwrap_or(1).max(1),
+            subject,
+            recipient,
+            recipient_name: self.recipient_name,
+            recipient_contact: self.recipient_contact,
+            policy_url: self.policy_url,
+            scope,
+            purpose: self.purpose.ok_or(DraftError::Missing("purpose"))?,
+            purpose_code: self.purpose_code,
+            lawful_basis: self.lawful_basis.unwrap_or_else(|| "consent".into()),
+            valid_from,
+            valid_until,
+            data_from: self.data_from,
+            data_until: self.data_until,
+            granularity: self.granularity,
+            modes,
+            subscribe: self.subscribe.unwrap_or(true),
+            retention: self.retention.unwrap_or_else(|| usual.retention.clone()),
+            onward: self.onward.unwrap_or(false),
+            method: self.method.unwrap_or_else(|| method.to_owned()),
+            evidence: self.evidence,
+            text_lang: self.text_lang,
+            text_hash: self.text_hash,
+            state: self.state.unwrap_or(State::Active),
+            since: self.since.unwrap_or(now),
+            ended_by: self.ended_by,
+            end_reason: self.end_reason,
+        };
+        consent.validate(&usual.maximum)?;
+        Ok(consent)
+    }
+}
+
+fn subject<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Subject>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    text.map(|text| text.parse()).transpose().map_err(serde::de::Error::custom)
+}
+
+/// Dates alone are taken too: who arrives with consents on paper has no hours.
+fn time<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    text.map(|text| read_time(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::consent::tests::sample;
+    use super::*;
+
+    pub(crate) fn usual() -> Usual {
+        Usual {
+            duration: "P1Y".parse().unwrap(),
+            retention: "P6M".parse().unwrap(),
+            maximum: "P3Y".parse().unwrap(),
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T00:00:00.123Z".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_is_usual() {
+        let line = r#"{"subject":"ref:file 7","recipient":"app@coop.example","scope":["urn:a","urn:a"],
+                       "purpose":"advice","valid_until":"2027-06-01"}"#;
+        let consent =
+            serde_json::from_str::<Draft>(line).unwrap().complete(&usual(), "import", now()).unwrap();
+        assert_eq!((consent.scope.len(), consent.revision, consent.arrangement), (1, 1, consent.id));
+        assert_eq!(consent.valid_from, now());
+        assert_eq!(consent.valid_until.to_string(), "2027-06-01T00:00:00Z");
+        assert_eq!((consent.retention.as_str(), &*consent.method), ("P6M", "import"));
+        assert!(consent.state == State::Active && consent.subscribe && !consent.onward);
+    }
+
+    #[test]
+    fn what_was_exported_comes_back_as_it_was() {
+        let mut consent = sample();
+        consent.granularity = Some("PT1H".parse().unwrap());
+        consent.subscribe = false;
+        consent.revision = 4;
+        consent.become_state(State::Withdrawn, now(), "ann@home.example", Some("moved")).unwrap();
+        let line = serde_json::to_string(&consent).unwrap();
+        let draft: Draft = serde_json::from_str(&line).unwrap();
+        assert_eq!(draft.complete(&usual(), "import", now()).unwrap(), consent);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, word) in [
+            (r#"{"recipient":"a@b.example","scope":["urn:a"],"purpose":"x"}"#, "subject is missing"),
+            (r#"{"subject":"a@b.example","scope":["urn:a"],"purpose":"x"}"#, "recipient is missing"),
+            (r#"{"subject":"a@b.example","recipient":"r.example","scope":[],"purpose":"x"}"#, "scope"),
+            (r#"{"subject":"a@b.example","recipient":"r.example","scope":["*"],"purpose":"x"}"#, "'*' alone"),
+            (
+                r#"{"subject":"a@b.example","recipient":"r.example","scope":["urn:a"],"purpose":"x","valid_until":"2031-01-01"}"#,
+                "at most P3Y",
+            ),
+            (r#"{"subject":"a@b.example","retention":"1 year"}"#, "ISO 8601"),
+            (r#"{"subject":"a@b.example","purposes":"x"}"#, "unknown field"),
+            (r#"{"subject":"a@b.example","state":"given"}"#, "given"),
+            (r#"{"subject":"a@b/c"}"#, "resource"),
+            (r#"{"subject":"ref:1","valid_from":"yesterday"}"#, "not a date"),
+        ] {
+            let error = match serde_json::from_str::<Draft>(line) {
+                Ok(draft) => draft.complete(&usual(), "import", now()).unwrap_err().to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(error.contains(word), "{word}: {error}");
+        }
+    }
+}
