@@ -9,7 +9,7 @@ use std::time::Duration;
 use jid::{BareJid, Jid};
 use minidom::Element;
 
-use crate::desk::Request;
+use crate::desk::{Request, commands};
 use crate::domain::clock::Now;
 use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -206,7 +206,9 @@ impl Router {
             (ns::VERSION, "query", false) => Ok(Routed::Answered(disco::version())),
             (ns::LAST, "query", false) => Ok(Routed::Answered(disco::uptime(uptime(now)))),
             (ns::DISCO_INFO | ns::DISCO_ITEMS, "query", false)
-                if child.attr("node") == Some(ns::COMMANDS) =>
+                if child
+                    .attr("node")
+                    .is_some_and(|node| node == ns::COMMANDS || commands::find(node).is_some()) =>
             {
                 Ok(Routed::Desk)
             }

@@ -13,6 +13,7 @@ mod conversations {
 
     mod bad_input;
     mod command_line;
+    mod commands;
     mod consents_change;
     mod disco_and_friends;
     mod grant_then_relay;

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::commands::engine::{self, Engine};
 use super::{Context, Outgoing, Request};
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::ns;
+use crate::protocol::outside::Outside;
 use crate::protocol::reply::Kind;
 
 /// How long one request may take.
@@ -16,12 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Clerk {
     context: Context,
+    commands: Engine,
 }
 
 impl Clerk {
     /// A clerk with nothing on the table.
     pub fn new(context: Context) -> Self {
-        Clerk { context }
+        Clerk { context, commands: Engine::default() }
     }
 
     /// Serves until nobody can come any more.
@@ -59,9 +62,28 @@ impl Clerk {
         };
         match &*child.ns() {
             ns::PUBSUB | ns::PUBSUB_OWNER => Err(unsupported(child)),
+            ns::COMMANDS if child.name() == "command" && outside.type_ == "set" => {
+                self.commands.serve(&self.context, request, child).await
+            }
+            ns::DISCO_ITEMS if child.attr("node") == Some(ns::COMMANDS) => {
+                let list = engine::list(&self.context, request, child).await;
+                Ok(result(outside, &list))
+            }
+            ns::DISCO_INFO => {
+                let node = child.attr("node").unwrap_or_default();
+                let info = engine::info(&self.context, request, child, node).await?;
+                Ok(result(outside, &info))
+            }
             _ => Err(unknown()),
         }
     }
+}
+
+/// A result, at once.
+fn result(outside: &Outside, content: &[u8]) -> Outgoing {
+    let mut out = Vec::new();
+    outside.reply().result(&mut out, content);
+    out.into()
 }
 
 /// Nobody here knows what that is.

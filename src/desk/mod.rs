@@ -4,9 +4,11 @@
 //! - [`Desk`] hands each request to the clerk of its sender: what one person sends is done in order, and
 //!   what belongs to them alone (the sessions of their commands) needs no lock.
 //! - [`context`]: what every clerk works with, and how to be sure that the relay has taken a change.
+//! - [`commands`]: ad-hoc commands (XEP-0050).
 //! - [`clerk`]: which request goes to which room of the desk.
 
 pub mod clerk;
+pub mod commands;
 pub mod context;
 
 use jid::BareJid;

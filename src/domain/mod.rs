@@ -9,6 +9,7 @@
 //! - [`edit`]: what may become of a consent under the same id: narrower, never wider.
 //! - [`subscription`]: where a recipient wants its data, and in which format.
 //! - [`decision`]: *may this record leave?*, one pure function.
+//! - [`language`]: the languages that people are spoken to in.
 //! - [`period`]: ISO 8601 durations.
 //! - [`clock`]: the only place that asks what time it is.
 
@@ -18,6 +19,7 @@ pub mod decision;
 pub mod disclosure;
 pub mod draft;
 pub mod edit;
+pub mod language;
 pub mod name;
 pub mod node;
 pub mod party;

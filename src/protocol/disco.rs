@@ -6,12 +6,14 @@ use super::ns;
 use super::text::{attribute, escape, raw};
 
 /// The features really served.
-pub const FEATURES: [&str; 8] = [
+pub const FEATURES: [&str; 10] = [
     ns::DISCO_INFO,
     ns::DISCO_ITEMS,
     ns::PING,
     ns::VERSION,
     ns::LAST,
+    ns::COMMANDS,
+    ns::DATA_FORMS,
     ns::PUBSUB,
     "http://jabber.org/protocol/pubsub#publish",
     "http://jabber.org/protocol/pubsub#multi-items",
@@ -21,7 +23,33 @@ pub const FEATURES: [&str; 8] = [
 pub fn info() -> Vec<u8> {
     let mut out = start_query(ns::DISCO_INFO, None);
     raw(&mut out, "<identity category='pubsub' type='service' name='Courant'/>");
+    raw(&mut out, "<identity category='automation' type='command-list' name='Courant'/>");
     for feature in FEATURES {
+        raw(&mut out, "<feature");
+        attribute(&mut out, "var", feature);
+        raw(&mut out, "/>");
+    }
+    raw(&mut out, "</query>");
+    out
+}
+
+/// The answer to `disco#info` on the node of commands (XEP-0050 §2.2).
+pub fn command_list(name: &str) -> Vec<u8> {
+    automation(ns::COMMANDS, "command-list", name)
+}
+
+/// The answer to `disco#info` on a command (XEP-0050 §2.3).
+pub fn command(node: &str, name: &str) -> Vec<u8> {
+    automation(node, "command-node", name)
+}
+
+fn automation(node: &str, kind: &str, name: &str) -> Vec<u8> {
+    let mut out = start_query(ns::DISCO_INFO, Some(node));
+    raw(&mut out, "<identity category='automation'");
+    attribute(&mut out, "type", kind);
+    attribute(&mut out, "name", name);
+    raw(&mut out, "/>");
+    for feature in [ns::COMMANDS, ns::DATA_FORMS] {
         raw(&mut out, "<feature");
         attribute(&mut out, "var", feature);
         raw(&mut out, "/>");

@@ -3,6 +3,7 @@
 
 use super::ns;
 use super::text::{attribute, escape, raw};
+use crate::domain::language::Language;
 
 /// RFC 6120 §8.3.3, those used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,13 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Whether the same request may be granted later (RFC 6120 §8.3.2, `wait`).
+    pub fn passes(self) -> bool {
+        self.parts().1 == "wait"
+    }
+}
+
 /// The application condition beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detail {
@@ -76,6 +84,8 @@ pub enum Detail {
     },
     /// `<item-required/>`, `<payload-required/>`, `<invalid-payload/>`, … (XEP-0060 §7.1.3).
     Pubsub(&'static str),
+    /// `<bad-payload/>`, `<bad-sessionid/>`, `<session-expired/>`, … (XEP-0050 §4.3).
+    Command(&'static str),
 }
 
 /// One error.
@@ -85,6 +95,8 @@ pub struct StanzaError {
     pub condition: Condition,
     /// For people: what is wrong and what to do next.
     pub text: String,
+    /// The language of that text.
+    pub language: Language,
     /// Why exactly.
     pub detail: Option<Detail>,
 }
@@ -92,12 +104,18 @@ pub struct StanzaError {
 impl StanzaError {
     /// Without an application condition.
     pub fn new(condition: Condition, text: impl Into<String>) -> Self {
-        StanzaError { condition, text: text.into(), detail: None }
+        StanzaError { condition, text: text.into(), language: Language::En, detail: None }
     }
 
     /// With one.
     pub fn with(condition: Condition, text: impl Into<String>, detail: Detail) -> Self {
-        StanzaError { condition, text: text.into(), detail: Some(detail) }
+        StanzaError { detail: Some(detail), ..Self::new(condition, text) }
+    }
+
+    /// The same, its text being in this language.
+    pub fn spoken(mut self, language: Language) -> Self {
+        self.language = language;
+        self
     }
 
     /// Appends the `<error/>` element.
@@ -111,7 +129,9 @@ impl StanzaError {
         raw(out, ns::STANZA_ERRORS);
         raw(out, "'/><text xmlns='");
         raw(out, ns::STANZA_ERRORS);
-        raw(out, "' xml:lang='en'>");
+        raw(out, "'");
+        attribute(out, "xml:lang", self.language.code());
+        raw(out, ">");
         escape(out, &self.text);
         raw(out, "</text>");
         match &self.detail {
@@ -132,15 +152,18 @@ impl StanzaError {
                 attribute(out, "feature", feature);
                 raw(out, "/>");
             }
-            Some(Detail::Pubsub(name)) => {
-                raw(out, "<");
-                raw(out, name);
-                raw(out, " xmlns='");
-                raw(out, ns::PUBSUB_ERRORS);
-                raw(out, "'/>");
-            }
+            Some(Detail::Pubsub(name)) => empty(out, name, ns::PUBSUB_ERRORS),
+            Some(Detail::Command(name)) => empty(out, name, ns::COMMANDS),
             None => {}
         }
         raw(out, "</error>");
     }
+}
+
+fn empty(out: &mut Vec<u8>, name: &str, namespace: &str) {
+    raw(out, "<");
+    raw(out, name);
+    raw(out, " xmlns='");
+    raw(out, namespace);
+    raw(out, "'/>");
 }

@@ -9,14 +9,18 @@
 //! - [`direct`]: the publish that gateways send all day, read without a tree.
 //! - [`event`]: what a delivery looks like.
 //! - [`notice`]: what those concerned are told when a consent ends.
+//! - [`forms`]: data forms (XEP-0004, XEP-0068, XEP-0122).
+//! - [`adhoc`]: commands (XEP-0050); [`rsm`]: parts of long lists (XEP-0059).
 //! - [`ping`]: the barrier (XEP-0199).
 //! - [`quoalise`]: payloads of `urn:quoalise:0`, with their description.
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
 
+pub mod adhoc;
 pub mod direct;
 pub mod disco;
 pub mod error;
 pub mod event;
+pub mod forms;
 pub mod notice;
 pub mod ns;
 pub mod outside;
@@ -24,4 +28,5 @@ pub mod ping;
 pub mod publish;
 pub mod quoalise;
 pub mod reply;
+pub mod rsm;
 pub mod text;

@@ -4,30 +4,7 @@
 use super::ns;
 use super::text::{attribute, escape, raw};
 use crate::domain::consent::{Consent, State};
-
-/// Languages that people are spoken to in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// French.
-    Fr,
-}
-
-impl Language {
-    /// As configured; English where it is not known.
-    pub fn of(code: &str) -> Self {
-        if code == "fr" { Language::Fr } else { Language::En }
-    }
-
-    fn code(self) -> &'static str {
-        match self {
-            Language::En => "en",
-            Language::Fr => "fr",
-        }
-    }
-}
+pub use crate::domain::language::Language;
 
 /// Appends the notice to the recipient: that the consent ended, and with it the subscription to `node`, if
 /// one did.

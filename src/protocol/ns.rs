@@ -34,3 +34,7 @@ pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
 pub const DATA_FORMS: &str = "jabber:x:data";
 /// Terms, reasons, ends: what is Courant's own.
 pub const COURANT: &str = "urn:courant:0";
+/// XEP-0122.
+pub const VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
+/// XEP-0059.
+pub const RSM: &str = "http://jabber.org/protocol/rsm";

@@ -38,6 +38,19 @@ pub struct Filter {
     pub standing: bool,
 }
 
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// What comes after this one.
+    pub after: Option<Uuid>,
+    /// What comes right before this one.
+    pub before: Option<Uuid>,
+    /// The end of the list.
+    pub last: bool,
+    /// At most so many.
+    pub max: usize,
+}
+
 /// Something that happened to a consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -99,17 +112,8 @@ impl Store {
 
     /// The consents that match, oldest first.
     pub async fn list_consents(&self, filter: &Filter) -> Result<Vec<Consent>, StoreError> {
-        let standing = if filter.standing { STANDING } else { "TRUE" };
-        let sql = format!(
-            "{COLUMNS} WHERE (?1 IS NULL OR subject = ?1) AND (?2 IS NULL OR recipient = ?2) \
-             AND (?3 IS NULL OR state = ?3) AND {standing} ORDER BY key"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(filter.subject.as_ref().map(ToString::to_string))
-            .bind(filter.recipient.as_deref())
-            .bind(filter.state.map(State::as_str))
-            .fetch_all(self.pool())
-            .await?;
+        let sql = format!("{COLUMNS} WHERE {} ORDER BY key", matching(filter));
+        let rows = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter).fetch_all(self.pool()).await?;
         rows.iter().map(|row| read(row).map(|(_, consent)| consent)).collect()
     }
 
@@ -122,6 +126,51 @@ impl Store {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key > ? ORDER BY key LIMIT ?"));
         let rows = sqlx::query(sql).bind(key.cast_signed()).bind(limit).fetch_all(self.pool()).await?;
         rows.iter().map(read).collect()
+    }
+
+    /// How many consents match.
+    pub async fn count_consents(&self, filter: &Filter) -> Result<usize, StoreError> {
+        let sql = format!("SELECT COUNT(*) FROM consent WHERE {}", matching(filter));
+        let row = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter).fetch_one(self.pool()).await?;
+        Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default())
+    }
+
+    /// A part of the consents that match, oldest first; how many come before it, and how many there are.
+    /// Nothing where the part begins at a consent that is not there.
+    pub async fn part_of_consents(
+        &self,
+        filter: &Filter,
+        part: &Part,
+    ) -> Result<(Vec<Consent>, usize, usize), StoreError> {
+        let total = self.count_consents(filter).await?;
+        let back = part.last || part.before.is_some();
+        let order = if back { "DESC" } else { "ASC" };
+        let place = match (part.after, part.before) {
+            (Some(_), _) => "key > (SELECT key FROM consent WHERE id = ?4)",
+            (None, Some(_)) => "key < (SELECT key FROM consent WHERE id = ?4)",
+            (None, None) => "?4 IS NULL",
+        };
+        let matching = matching(filter);
+        let sql = format!("{COLUMNS} WHERE {matching} AND {place} ORDER BY key {order} LIMIT ?5");
+        let rows = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
+            .bind(part.after.or(part.before).map(|id| id.to_string()))
+            .bind(i64::try_from(part.max).unwrap_or(i64::MAX))
+            .fetch_all(self.pool())
+            .await?;
+        let mut found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if back {
+            found.reverse();
+        }
+        let mut index = 0;
+        if let Some((first, _)) = found.first() {
+            let sql = format!("SELECT COUNT(*) FROM consent WHERE {matching} AND key < ?4");
+            let row = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
+                .bind(first.0.cast_signed())
+                .fetch_one(self.pool())
+                .await?;
+            index = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
+        }
+        Ok((found.into_iter().map(|(_, consent)| consent).collect(), index, total))
     }
 
     /// Which of these records cannot be taken over, by their place, and why: there is another one with that
@@ -218,6 +267,25 @@ pub(super) fn same(record: &Consent, held: &Consent) -> bool {
 
 /// Not ended.
 pub(super) const STANDING: &str = "state IN ('requested', 'active', 'suspended')";
+
+/// The condition of a filter, on the first three values bound.
+fn matching(filter: &Filter) -> String {
+    let part = |given: bool, column: &str, place: u8| match given {
+        true => format!("{column} = ?{place}"),
+        false => format!("?{place} IS NULL"),
+    };
+    let standing = if filter.standing { STANDING } else { "TRUE" };
+    let (subject, recipient) =
+        (part(filter.subject.is_some(), "subject", 1), part(filter.recipient.is_some(), "recipient", 2));
+    format!("{subject} AND {recipient} AND {} AND {standing}", part(filter.state.is_some(), "state", 3))
+}
+
+fn bind_filter<'q>(query: Query<'q>, filter: &'q Filter) -> Query<'q> {
+    query
+        .bind(filter.subject.as_ref().map(ToString::to_string))
+        .bind(filter.recipient.as_deref())
+        .bind(filter.state.map(State::as_str))
+}
 
 /// Inserts consents under their numbers.
 pub(super) async fn insert(

@@ -7,6 +7,7 @@
 //! - [`items`]: what is kept of them for history, found by time of measurement.
 //! - [`dead_letters`]: what will not be delivered by trying again, until the operator decides.
 //! - [`notices`]: ends of consents that those concerned are still to be told.
+//! - [`persons`]: what people chose for themselves.
 //! - [`disclosures`]: the log of what was sent or refused, chained and signed.
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
@@ -21,6 +22,7 @@ pub mod error;
 pub mod items;
 pub mod journal;
 pub mod notices;
+pub mod persons;
 pub mod series;
 pub mod subscriptions;
 

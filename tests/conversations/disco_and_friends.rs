@@ -23,11 +23,14 @@ async fn who_are_you() {
             "d1",
             "<query xmlns='http://jabber.org/protocol/disco#info'>
                <identity category='pubsub' type='service' name='Courant'/>
+               <identity category='automation' type='command-list' name='Courant'/>
                <feature var='http://jabber.org/protocol/disco#info'/>
                <feature var='http://jabber.org/protocol/disco#items'/>
                <feature var='urn:xmpp:ping'/>
                <feature var='jabber:iq:version'/>
                <feature var='jabber:iq:last'/>
+               <feature var='http://jabber.org/protocol/commands'/>
+               <feature var='jabber:x:data'/>
                <feature var='http://jabber.org/protocol/pubsub'/>
                <feature var='http://jabber.org/protocol/pubsub#publish'/>
                <feature var='http://jabber.org/protocol/pubsub#multi-items'/>

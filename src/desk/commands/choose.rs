@@ -1,0 +1,85 @@
+//! Choosing a consent: from a list where it is short, by its id where it is long.
+
+use uuid::Uuid;
+
+use super::listing::CHOICES;
+use super::{Call, Failure, texts, views};
+use crate::domain::consent::{Consent, State};
+use crate::protocol::forms::{Field, Kind};
+use crate::store::StoreError;
+use crate::store::consents::{Filter, Part};
+
+/// From which consents.
+#[derive(Debug, Clone)]
+pub(super) struct Among {
+    /// Of this person, or for this recipient, or all.
+    pub(super) filter: Filter,
+    /// Standing so; any state if none is named.
+    pub(super) states: &'static [State],
+}
+
+impl Among {
+    /// All there are: for operators.
+    pub(super) fn all(states: &'static [State]) -> Self {
+        Among { filter: Filter::default(), states }
+    }
+
+    /// What the asker gives as the person concerned.
+    #[allow(dead_code)] // XX
+    pub(super) fn given_by(call: &Call<'_>, states: &'static [State]) -> Self {
+        let subject = Some(crate::domain::party::Subject::Jid(call.asker.clone()));
+        Among { filter: Filter { subject, ..Filter::default() }, states }
+    }
+
+    /// What the asker has as the recipient.
+    #[allow(dead_code)] // XX
+    pub(super) fn held_by(call: &Call<'_>, states: &'static [State]) -> Self {
+        let recipient = Some(call.asker.to_string());
+        Among { filter: Filter { recipient, ..Filter::default() }, states }
+    }
+
+    fn fits(&self, consent: &Consent) -> bool {
+        (self.states.is_empty() || self.states.contains(&consent.state))
+            && self.filter.subject.as_ref().is_none_or(|subject| *subject == consent.subject)
+            && self.filter.recipient.as_ref().is_none_or(|recipient| recipient == consent.recipient.as_str())
+    }
+
+    /// All of them, but no more than can be listed.
+    pub(super) async fn consents(&self, call: &Call<'_>) -> Result<Option<Vec<Consent>>, StoreError> {
+        let standing = !self.states.is_empty() && self.states.iter().all(|state| !state.is_end());
+        let filter = Filter { standing, ..self.filter.clone() };
+        let part = Part { max: CHOICES + 1, ..Part::default() };
+        let (found, _, total) = call.context.store.part_of_consents(&filter, &part).await?;
+        Ok((total <= CHOICES).then(|| found.into_iter().filter(|consent| self.fits(consent)).collect()))
+    }
+
+    /// The field to choose by; `None` if there is nothing to choose from.
+    pub(super) async fn field(&self, call: &Call<'_>) -> Result<Option<Field>, StoreError> {
+        let label = texts::CONSENT.of(call.language);
+        Ok(match self.consents(call).await? {
+            Some(consents) if consents.is_empty() => None,
+            Some(consents) => {
+                let with_subject = self.filter.subject.is_none();
+                let options = consents.iter().map(|c| views::choice(c, call.language, with_subject));
+                Some(Field::new(Kind::ListSingle, "id", label).options(options).required())
+            }
+            None => Some(
+                Field::new(Kind::TextSingle, "id", texts::label("id").of(call.language))
+                    .desc(texts::ID_DESC.of(call.language))
+                    .required(),
+            ),
+        })
+    }
+
+    /// The one that was chosen. What is not among them does not exist for the asker.
+    pub(super) async fn chosen(&self, call: &Call<'_>) -> Result<Consent, Failure> {
+        let id = call.answers.text("id").and_then(|id| Uuid::parse_str(id).ok());
+        let found = match id {
+            Some(id) => call.context.store.consent(id).await?,
+            None => None,
+        };
+        found
+            .filter(|consent| self.fits(consent))
+            .ok_or_else(|| Failure::Wrong(texts::NO_SUCH_CONSENT.of(call.language).to_owned()))
+    }
+}

@@ -1,0 +1,70 @@
+//! `consent-list`: the operator looks at consents. A short list is shown at once, a long one after filters.
+
+use super::engine::form;
+use super::{Call, Coming, Command, Failure, Turn, Who, listing, texts, views};
+use crate::domain::consent::State;
+use crate::domain::language::Text;
+use crate::domain::party::Subject;
+use crate::protocol::forms::{Field, Form, Kind};
+use crate::store::consents::Filter;
+
+#[derive(Debug)]
+pub(super) struct ConsentList;
+
+impl Command for ConsentList {
+    fn node(&self) -> &'static str {
+        "consent-list"
+    }
+
+    fn name(&self) -> Text {
+        texts::CONSENT_LIST
+    }
+
+    fn who(&self) -> Who {
+        Who::Admins
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            let store = &call.context.store;
+            if call.turn == 0 && call.page.is_none() {
+                let total = store.count_consents(&Filter::default()).await?;
+                if total > listing::USUAL {
+                    return Ok(Turn::last(filters(call)));
+                }
+            }
+            let filter = filter(call)?;
+            let (consents, index, total) = store.part_of_consents(&filter, &listing::part(call)?).await?;
+            let ids: Vec<String> = consents.iter().map(|consent| consent.id.to_string()).collect();
+            let table = views::consents(call.language, texts::CONSENT_LIST, &consents);
+            Ok(Turn::Done(listing::shown(call, &table, &ids, index, total)))
+        })
+    }
+}
+
+fn filters(call: &Call<'_>) -> Form {
+    let language = call.language;
+    let any = (texts::ANY.of(language).to_owned(), String::new());
+    let states = State::ALL
+        .iter()
+        .map(|(state, name)| (texts::state(*state).of(language).to_owned(), (*name).to_owned()));
+    let mut form = form(texts::CONSENT_LIST.of(language), texts::FILTERS.of(language));
+    form.fields = vec![
+        Field::new(Kind::TextSingle, "subject", texts::label("subject").of(language)),
+        Field::new(Kind::JidSingle, "recipient", texts::label("recipient").of(language)),
+        Field::new(Kind::ListSingle, "state", texts::label("state").of(language))
+            .options(std::iter::once(any).chain(states))
+            .value(""),
+    ];
+    form.fields.extend(listing::fields(call));
+    form
+}
+
+fn filter(call: &Call<'_>) -> Result<Filter, Failure> {
+    Ok(Filter {
+        subject: call.answers.read::<Subject>("subject").map_err(Failure::Wrong)?,
+        recipient: call.answers.jid("recipient").map_err(Failure::Wrong)?.map(|jid| jid.to_string()),
+        state: call.answers.read("state").map_err(Failure::Wrong)?,
+        standing: false,
+    })
+}

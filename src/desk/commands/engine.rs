@@ -1,0 +1,288 @@
+//! The engine of commands: opens them, carries what was filled in from form to form, and answers as XEP-0050
+//! wants it. What a command does is its own.
+
+use jid::BareJid;
+use minidom::Element;
+
+use super::answers::Answers;
+use super::session::{Found, Session, Sessions};
+use super::{COMMANDS, Call, Command, Done, Failure, Turn, Who, find, texts};
+use crate::desk::{Context, Outgoing, Request};
+use crate::domain::language::Language;
+use crate::protocol::adhoc::{self, Action, Note, NoteKind, Status};
+use crate::protocol::disco;
+use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::forms::{Form, Submission};
+
+/// The most forms that one command fills in at once.
+const TURNS_MAX: usize = 8;
+
+/// One clerk's engine.
+#[derive(Debug, Default)]
+pub struct Engine {
+    sessions: Sessions,
+}
+
+impl Engine {
+    /// Answers a `<command/>`.
+    pub async fn serve(
+        &mut self,
+        context: &Context,
+        request: &Request,
+        command: &Element,
+    ) -> Result<Outgoing, StanzaError> {
+        let language = language(context, &request.sender, command, &request.stanza).await;
+        let asked = adhoc::Request::read(command).map_err(|error| error.spoken(Language::En))?;
+        let Some(command) = find(&asked.node) else {
+            return Err(StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_COMMAND.of(language))
+                .spoken(language));
+        };
+        if !may_run(context, command, &request.sender) {
+            return Err(
+                StanzaError::new(Condition::Forbidden, texts::FORBIDDEN.of(language)).spoken(language)
+            );
+        }
+        let visit = Visit { context, request, command, language };
+        match &asked.session {
+            Some(id) => self.go_on(&visit, id, &asked).await,
+            None => self.open(&visit, &asked).await,
+        }
+    }
+
+    async fn open(&mut self, visit: &Visit<'_>, asked: &adhoc::Request) -> Result<Outgoing, StanzaError> {
+        if matches!(asked.action, Action::Prev | Action::Cancel) {
+            return Err(adhoc::bad_action());
+        }
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let mut session = visit.session();
+        let Some(submission) = &asked.form else {
+            let turn = visit.turn(&session, asked).await.map_err(in_one_step)?;
+            return Ok(self.answer(visit, id, session, turn));
+        };
+        // In one step: as long as something was said about the next form, it is filled in at once.
+        visit.check_type(submission)?;
+        let said = Answers::of(submission);
+        let mut turn = visit.turn(&session, asked).await.map_err(in_one_step)?;
+        for round in 0..TURNS_MAX {
+            let (form, last) = match &turn {
+                Turn::Ask { form, last, .. } if round == 0 || said.mention(form) => (form.clone(), *last),
+                _ => break,
+            };
+            session.answers.take(&form, submission);
+            session.answers.check(&form, visit.language).map_err(|why| visit.bad_payload(why))?;
+            session.forms.push((form, last));
+            turn = visit.turn(&session, asked).await.map_err(|failure| match failure {
+                Failure::Wrong(why) => visit.bad_payload(why),
+                Failure::Error(error) => error,
+            })?;
+        }
+        Ok(self.answer(visit, id, session, turn))
+    }
+
+    async fn go_on(
+        &mut self,
+        visit: &Visit<'_>,
+        id: &str,
+        asked: &adhoc::Request,
+    ) -> Result<Outgoing, StanzaError> {
+        let now = visit.context.clock.now().mono;
+        let full = &visit.request.outside.from;
+        let mut session = match self.sessions.take(id, full, visit.command.node(), now) {
+            Found::Open(session) => *session,
+            Found::Expired => return Err(adhoc::session_expired()),
+            Found::Unknown => return Err(adhoc::bad_session()),
+        };
+        session.used = now;
+        match asked.action {
+            Action::Cancel => return Ok(visit.say(id, Status::Canceled, &[], &[])),
+            Action::Prev if session.forms.len() < 2 => {
+                self.sessions.put(id.to_owned(), session);
+                return Err(adhoc::bad_action());
+            }
+            Action::Prev => {
+                session.forms.pop();
+                return Ok(self.show(visit, id, session, &[]));
+            }
+            Action::Execute | Action::Next | Action::Complete => {}
+        }
+        let nothing = Submission::default();
+        let submission = asked.form.as_ref().unwrap_or(&nothing);
+        if let Err(error) = visit.check_type(submission) {
+            self.sessions.put(id.to_owned(), session);
+            return Err(error);
+        }
+        let Some((form, _)) = session.forms.last().cloned() else { return Err(adhoc::bad_session()) };
+        session.answers.take(&form, submission);
+        let outcome = match session.answers.check(&form, visit.language) {
+            Ok(()) => visit.turn(&session, asked).await,
+            Err(why) => Err(Failure::Wrong(why)),
+        };
+        match outcome {
+            Ok(turn) => Ok(self.answer(visit, id.to_owned(), session, turn)),
+            Err(Failure::Wrong(text)) => {
+                let note = Note { kind: NoteKind::Error, text };
+                Ok(self.show(visit, id, session, &[note]))
+            }
+            Err(Failure::Error(error)) => {
+                // What passes can be tried again with what was filled in.
+                if error.condition.passes() {
+                    self.sessions.put(id.to_owned(), session);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn answer(&mut self, visit: &Visit<'_>, id: String, mut session: Session, turn: Turn) -> Outgoing {
+        match turn {
+            Turn::Ask { form, last, notes } => {
+                session.forms.push((form, last));
+                self.show(visit, &id, session, &notes)
+            }
+            Turn::Done(done) => visit.done(&id, done),
+        }
+    }
+
+    /// Shows the last form, with what was filled in, and waits.
+    fn show(&mut self, visit: &Visit<'_>, id: &str, session: Session, notes: &[Note]) -> Outgoing {
+        let Some((form, last)) = session.forms.last() else { return Outgoing::default() };
+        let mut filled = session.answers.fill(form.clone());
+        filled.form_type = visit.command.form_type();
+        let mut content = Vec::new();
+        filled.write(&mut content);
+        let status = Status::Executing { back: session.forms.len() > 1, last: *last };
+        let outgoing = visit.say(id, status, notes, &content);
+        self.sessions.put(id.to_owned(), session);
+        outgoing
+    }
+}
+
+/// One request at one command.
+struct Visit<'a> {
+    context: &'a Context,
+    request: &'a Request,
+    command: &'static dyn Command,
+    language: Language,
+}
+
+impl Visit<'_> {
+    fn session(&self) -> Session {
+        Session {
+            full: self.request.outside.from.clone(),
+            bare: self.request.sender.clone(),
+            node: self.command.node(),
+            forms: Vec::new(),
+            answers: Answers::default(),
+            used: self.context.clock.now().mono,
+        }
+    }
+
+    async fn turn(&self, session: &Session, asked: &adhoc::Request) -> Result<Turn, Failure> {
+        let call = Call {
+            context: self.context,
+            asker: &self.request.sender,
+            full: &self.request.outside.from,
+            language: self.language,
+            now: self.context.clock.now().wall,
+            turn: session.forms.len(),
+            answers: &session.answers,
+            page: asked.page.as_ref(),
+        };
+        self.command.turn(&call).await
+    }
+
+    /// A form of another command is not taken.
+    fn check_type(&self, submission: &Submission) -> Result<(), StanzaError> {
+        match (&submission.form_type, self.command.form_type()) {
+            (Some(given), Some(own)) if *given != own => {
+                Err(self.bad_payload(texts::OTHER_FORM.of(self.language)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn bad_payload(&self, why: impl Into<String>) -> StanzaError {
+        adhoc::bad_payload(why).spoken(self.language)
+    }
+
+    fn say(&self, id: &str, status: Status, notes: &[Note], content: &[u8]) -> Outgoing {
+        let mut command = Vec::new();
+        adhoc::write(&mut command, self.command.node(), id, status, self.language, notes, content);
+        let mut out = Vec::new();
+        self.request.outside.reply().result(&mut out, &command);
+        out.into()
+    }
+
+    fn done(&self, id: &str, done: Done) -> Outgoing {
+        let mut outgoing = self.say(id, Status::Completed, &done.notes, &done.content);
+        if let Some(error) = &done.otherwise {
+            self.request.outside.refuse(error, &mut outgoing.otherwise);
+        }
+        outgoing.rests_on = done.rests_on;
+        outgoing
+    }
+}
+
+/// Who asks in one step has no form to be shown again.
+fn in_one_step(failure: Failure) -> StanzaError {
+    match failure {
+        Failure::Wrong(why) => adhoc::bad_payload(why),
+        Failure::Error(error) => error,
+    }
+}
+
+/// What somebody is spoken to in.
+pub async fn language(context: &Context, who: &BareJid, child: &Element, stanza: &Element) -> Language {
+    let chosen = context.store.language_of(who).await.unwrap_or_default();
+    let lang = |element: &Element| {
+        element.attr_ns("http://www.w3.org/XML/1998/namespace", "lang").map(str::to_owned)
+    };
+    let said = lang(child).or_else(|| lang(stanza));
+    Language::choose(chosen, said.as_deref(), Language::of(&context.config.service.language))
+}
+
+fn may_run(context: &Context, command: &dyn Command, who: &BareJid) -> bool {
+    match command.who() {
+        Who::Anyone => true,
+        Who::Admins => context.is_admin(who),
+    }
+}
+
+/// The answer to `disco#items` on the node of commands: those that this person may run.
+pub async fn list(context: &Context, request: &Request, query: &Element) -> Vec<u8> {
+    let language = language(context, &request.sender, query, &request.stanza).await;
+    let jid = context.jid();
+    let items = COMMANDS
+        .iter()
+        .filter(|command| may_run(context, **command, &request.sender))
+        .map(|command| (command.node().to_owned(), Some(command.name().of(language))));
+    disco::items(&jid, Some(crate::protocol::ns::COMMANDS), items)
+}
+
+/// The answer to `disco#info` on a command, or on the node of them all.
+pub async fn info(
+    context: &Context,
+    request: &Request,
+    query: &Element,
+    node: &str,
+) -> Result<Vec<u8>, StanzaError> {
+    let language = language(context, &request.sender, query, &request.stanza).await;
+    if node == crate::protocol::ns::COMMANDS {
+        return Ok(disco::command_list(texts::COMMANDS.of(language)));
+    }
+    match find(node).filter(|command| may_run(context, *command, &request.sender)) {
+        Some(command) => Ok(disco::command(node, command.name().of(language))),
+        None => Err(StanzaError::new(Condition::ItemNotFound, "there is no such node")),
+    }
+}
+
+/// A form without its type, which the engine knows.
+pub fn form(title: impl Into<String>, instructions: impl Into<String>) -> Form {
+    let instructions = instructions.into();
+    Form {
+        form_type: None,
+        title: title.into(),
+        instructions: if instructions.is_empty() { Vec::new() } else { vec![instructions] },
+        fields: Vec::new(),
+    }
+}

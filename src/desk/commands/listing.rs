@@ -1,0 +1,83 @@
+//! Long lists, a part at a time: by RSM (XEP-0059) where the client can, by a field of the form where not.
+
+use uuid::Uuid;
+
+use super::answers::Answers;
+use super::{Call, Done, Failure, texts};
+use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::forms::{Datatype, Field, Kind, Table};
+use crate::protocol::rsm;
+use crate::store::consents::Part;
+
+/// Rows shown unless said otherwise.
+pub(super) const USUAL: usize = 50;
+
+/// The most rows shown at once.
+pub(super) const MOST: usize = 200;
+
+/// Choices offered in one list.
+pub(super) const CHOICES: usize = 100;
+
+/// Which part of a list of consents is wanted.
+pub(super) fn part(call: &Call<'_>) -> Result<Part, Failure> {
+    let id = |text: &str| {
+        Uuid::parse_str(text).map_err(|_| {
+            Failure::Error(StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_PLACE.of(call.language)))
+        })
+    };
+    let mut part = Part { after: None, before: None, last: false, max: USUAL };
+    match call.page {
+        Some(page) => {
+            part.max = page.max.unwrap_or(USUAL).min(MOST);
+            part.after = page.after.as_deref().map(id).transpose()?;
+            match page.before.as_deref() {
+                Some("") => part.last = true,
+                Some(before) => part.before = Some(id(before)?),
+                None => {}
+            }
+        }
+        None => {
+            part.after = after(call.answers).map(id).transpose()?;
+            part.max = call.answers.read::<usize>("max").ok().flatten().unwrap_or(USUAL).min(MOST);
+        }
+    }
+    Ok(part)
+}
+
+fn after(answers: &Answers) -> Option<&str> {
+    answers.text("after")
+}
+
+/// The fields that say so in a form.
+pub(super) fn fields(call: &Call<'_>) -> [Field; 2] {
+    let most = u32::try_from(MOST).unwrap_or(u32::MAX);
+    [
+        Field::new(Kind::TextSingle, "max", texts::MAX.of(call.language))
+            .value(USUAL.to_string())
+            .datatype(Datatype::Integer(1, most)),
+        Field::new(Kind::TextSingle, "after", texts::AFTER.of(call.language))
+            .desc(texts::AFTER_DESC.of(call.language)),
+    ]
+}
+
+/// The answer: a table, its place in the whole, and a sentence where more is to come. `ids` name the rows.
+pub(super) fn shown(call: &Call<'_>, table: &Table, ids: &[String], index: usize, total: usize) -> Done {
+    let mut done = Done::table(table, None);
+    let end = index + ids.len();
+    let (from, to, of) = ((index + 1).to_string(), end.to_string(), total.to_string());
+    let last = ids.last().map(String::as_str);
+    let note = match last {
+        None => texts::NOTHING_TO_LIST.of(call.language).to_owned(),
+        Some(last) if end < total => {
+            let values = [("from", &*from), ("to", &*to), ("of", &*of), ("last", last)];
+            texts::MORE_TO_LIST.fill(call.language, &values)
+        }
+        Some(_) => texts::LISTED.fill(call.language, &[("from", &from), ("to", &to), ("of", &of)]),
+    };
+    done.notes.push(super::info(note));
+    if call.page.is_some() {
+        let first = ids.first().map(|id| (id.as_str(), index));
+        rsm::write(&mut done.content, first, last, total);
+    }
+    done
+}

@@ -1,0 +1,55 @@
+//! Parts of long lists (XEP-0059).
+
+use minidom::Element;
+
+use super::error::{Condition, StanzaError};
+use super::ns;
+use super::text::{attribute, escape, raw};
+
+/// Which part is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many.
+    pub max: Option<usize>,
+    /// What comes after this one.
+    pub after: Option<String>,
+    /// What comes before this one; the last page if it is empty.
+    pub before: Option<String>,
+}
+
+impl Page {
+    /// Reads the `<set/>` among the children, if there is one.
+    pub fn read(parent: &Element) -> Result<Option<Self>, StanzaError> {
+        let Some(set) = parent.get_child("set", ns::RSM) else { return Ok(None) };
+        let text = |name| set.get_child(name, ns::RSM).map(Element::text);
+        let max = match text("max") {
+            Some(number) => Some(number.trim().parse().map_err(|_| {
+                StanzaError::new(Condition::BadRequest, format!("max '{number}' is no number (XEP-0059)"))
+            })?),
+            None => None,
+        };
+        Ok(Some(Page { max, after: text("after").filter(|id| !id.is_empty()), before: text("before") }))
+    }
+}
+
+/// Appends the `<set/>` of an answer.
+pub fn write(out: &mut Vec<u8>, first: Option<(&str, usize)>, last: Option<&str>, count: usize) {
+    raw(out, "<set xmlns='");
+    raw(out, ns::RSM);
+    raw(out, "'>");
+    if let Some((id, index)) = first {
+        raw(out, "<first");
+        attribute(out, "index", &index.to_string());
+        raw(out, ">");
+        escape(out, id);
+        raw(out, "</first>");
+    }
+    if let Some(id) = last {
+        raw(out, "<last>");
+        escape(out, id);
+        raw(out, "</last>");
+    }
+    raw(out, "<count>");
+    raw(out, &count.to_string());
+    raw(out, "</count></set>");
+}
