@@ -24,7 +24,7 @@ pub enum Verb {
     /// Show one registration
     Show(Show),
     /// Change who owns, publishes or keeps a series, or what it is called
-    Edit(Edit),
+    Edit(Box<Edit>),
     /// Take over registrations from a file of JSON Lines, all or none
     Import(Import),
     /// Write all registrations as JSON Lines
