@@ -162,6 +162,7 @@ fn relay() -> Relay {
         title: None,
         source: None,
         node: Default::default(),
+        meta: Default::default(),
     };
     relay.apply(Update::Series(1, Some(Box::new(series))));
     let wish = Subscription {
