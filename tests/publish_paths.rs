@@ -134,7 +134,7 @@ impl Seeded {
 }
 
 fn now() -> Now {
-    Now { wall: jiff::Timestamp::from_second(1_780_000_000).unwrap(), mono: Duration::from_secs(1) }
+    Now { wall: jiff::Timestamp::from_second(1_780_000_000).expect("a time"), mono: Duration::from_secs(1) }
 }
 
 fn relay() -> Relay {
@@ -154,9 +154,9 @@ fn relay() -> Relay {
     let mut relay = Relay::new(settings, 0);
     relay.limit_window(1);
     let series = Series {
-        name: Scope::parse("urn:a*").unwrap(),
-        owner: "ref:1".parse().unwrap(),
-        producers: vec!["gw@prod.example".parse().unwrap()],
+        name: Scope::parse("urn:a*").expect("a prefix"),
+        owner: "ref:1".parse().expect("a reference"),
+        producers: vec!["gw@prod.example".parse().expect("an address")],
         open: true,
         retention: None,
         title: None,
@@ -166,8 +166,8 @@ fn relay() -> Relay {
     };
     relay.apply(Update::Series(1, Some(Box::new(series))));
     let wish = Subscription {
-        jid: "app@coop.example".parse().unwrap(),
-        node: Scope::parse("urn:a/*").unwrap(),
+        jid: "app@coop.example".parse().expect("an address"),
+        node: Scope::parse("urn:a/*").expect("a prefix"),
         format: Default::default(),
     };
     relay.apply(Update::Subscription(SubscriptionKey(1), Some(wish)));
