@@ -2,22 +2,134 @@
 
 use jid::BareJid;
 use jiff::Timestamp;
+use uuid::Uuid;
 
-use super::consent::{Consent, Mode, State};
+use super::consent::{Consent, Mode, Modes, State};
 
 /// What is asked: this record, for this recipient, in this way, now.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+#[derive(Debug)]
+pub struct Question<'a, R = BareJid> {
     /// The resolved name of the record (RFC 8428 §4.6).
     pub series: &'a str,
     /// The resolved time of the record, seconds since 1970.
     pub time: f64,
     /// Who would receive it.
-    pub recipient: &'a BareJid,
+    pub recipient: &'a R,
     /// Sent, or fetched.
     pub mode: Mode,
     /// The instant of sending.
     pub now: Timestamp,
+}
+
+impl<R> Clone for Question<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Question<'_, R> {}
+
+/// What stands for a consent: itself, or what the relay keeps of it.
+pub trait Standing {
+    /// How recipients are told apart.
+    type Recipient: PartialEq;
+
+    /// The consent's id.
+    fn id(&self) -> Uuid;
+    /// Who may receive.
+    fn recipient(&self) -> &Self::Recipient;
+    /// Whether the series is in scope.
+    fn covers(&self, series: &str) -> bool;
+    /// In which state it is, and how far it reaches.
+    fn extent(&self) -> Extent;
+}
+
+/// In which state a consent is, and how far it reaches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extent {
+    /// Where it stands.
+    pub state: State,
+    /// Sent, fetched, or both.
+    pub modes: Modes,
+    /// When delivery may happen: from here.
+    pub valid_from: Timestamp,
+    /// Until before here.
+    pub valid_until: Timestamp,
+    /// Which measurements: from here.
+    pub data_from: Option<Timestamp>,
+    /// Until before here.
+    pub data_until: Option<Timestamp>,
+    /// The finest that may leave is coarser than what is published.
+    pub is_coarse: bool,
+}
+
+impl Standing for Consent {
+    type Recipient = BareJid;
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn recipient(&self) -> &BareJid {
+        &self.recipient
+    }
+
+    fn covers(&self, series: &str) -> bool {
+        self.covers(series)
+    }
+
+    fn extent(&self) -> Extent {
+        Extent {
+            state: self.state,
+            modes: self.modes,
+            valid_from: self.valid_from,
+            valid_until: self.valid_until,
+            data_from: self.data_from,
+            data_until: self.data_until,
+            is_coarse: self.granularity.is_some(),
+        }
+    }
+}
+
+impl Extent {
+    /// Whether anything at all may leave at this instant.
+    pub fn may_leave_now(&self, now: Timestamp) -> Result<(), Denial> {
+        match self.state {
+            State::Active => {}
+            State::Suspended => return Err(Denial::Suspended),
+            State::Requested | State::Refused | State::Cancelled | State::TimedOut => {
+                return Err(Denial::NoneRegistered);
+            }
+            State::Expired | State::Fulfilled | State::Replaced => return Err(Denial::NoLongerValid),
+            State::Withdrawn | State::Revoked | State::Terminated => return Err(Denial::Withdrawn),
+        }
+        if now < self.valid_from {
+            Err(Denial::NotValidYet)
+        } else if now >= self.valid_until {
+            Err(Denial::NoLongerValid)
+        } else if self.is_coarse {
+            // Nothing is aggregated yet, and finer data than was consented to must not leave.
+            Err(Denial::TooFine)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether it is active and its time has come and is not over.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.state == State::Active && self.valid_from <= now && now < self.valid_until
+    }
+
+    /// Whether only measurements of some time may leave.
+    pub fn is_windowed(&self) -> bool {
+        self.data_from.is_some() || self.data_until.is_some()
+    }
+
+    /// Whether a measurement of this time (seconds since 1970) was consented to; half-open.
+    pub fn in_data_window(&self, time: f64) -> bool {
+        self.data_from.is_none_or(|from| time >= from.as_duration().as_secs_f64())
+            && self.data_until.is_none_or(|until| time < until.as_duration().as_secs_f64())
+    }
 }
 
 /// Why a record stays behind: the reasons that people are shown.
@@ -58,9 +170,9 @@ impl Denial {
 
 /// The answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Decision<'a> {
+pub enum Decision<'a, S = Consent> {
     /// It may leave, under this consent and its terms.
-    Permit(&'a Consent),
+    Permit(&'a S),
     /// It stays.
     Deny(Denial),
 }
@@ -69,74 +181,49 @@ pub enum Decision<'a> {
 ///
 /// The order of `consents` does not matter: of several that permit, the one that runs longest is named,
 /// and of equals the one with the smallest id; of several that deny, the nearest to permitting.
-pub fn decide<'a>(consents: impl IntoIterator<Item = &'a Consent>, question: Question<'_>) -> Decision<'a> {
-    let mut best: Option<&Consent> = None;
+pub fn decide<'a, S: Standing>(
+    consents: impl IntoIterator<Item = &'a S>,
+    question: Question<'_, S::Recipient>,
+) -> Decision<'a, S> {
+    let mut best: Option<(&S, Timestamp)> = None;
     let mut nearest = Denial::NoneRegistered;
     for consent in consents {
-        match judge(consent, question) {
-            Ok(()) => {
-                let better =
-                    |held: &&Consent| (consent.valid_until, held.id) > (held.valid_until, consent.id);
+        match judge(consent, &question) {
+            Ok(until) => {
+                let better = |(held, its): &(&S, Timestamp)| (until, held.id()) > (*its, consent.id());
                 if best.as_ref().is_none_or(better) {
-                    best = Some(consent);
+                    best = Some((consent, until));
                 }
             }
             Err(denial) => nearest = nearest.max(denial),
         }
     }
-    best.map_or(Decision::Deny(nearest), Decision::Permit)
+    best.map_or(Decision::Deny(nearest), |(consent, _)| Decision::Permit(consent))
 }
 
-/// What one consent says to the question.
-pub fn judge(consent: &Consent, question: Question<'_>) -> Result<(), Denial> {
-    if consent.recipient != *question.recipient
-        || !consent.modes.allow(question.mode)
+/// What one consent says to the question: until when it permits, or why not.
+fn judge<S: Standing>(consent: &S, question: &Question<'_, S::Recipient>) -> Result<Timestamp, Denial> {
+    let extent = consent.extent();
+    if consent.recipient() != question.recipient
+        || !extent.modes.allow(question.mode)
         || !consent.covers(question.series)
     {
         return Err(Denial::NoneRegistered);
     }
-    may_leave_now(consent, question.now)?;
-    if !in_data_window(consent, question.time) {
-        return Err(Denial::OutsideDataWindow);
-    }
-    Ok(())
+    extent.may_leave_now(question.now)?;
+    if extent.in_data_window(question.time) { Ok(extent.valid_until) } else { Err(Denial::OutsideDataWindow) }
 }
 
 /// Whether anything at all may leave under this consent at this instant.
-pub fn may_leave_now(consent: &Consent, now: Timestamp) -> Result<(), Denial> {
-    match consent.state {
-        State::Active => {}
-        State::Suspended => return Err(Denial::Suspended),
-        State::Requested | State::Refused | State::Cancelled | State::TimedOut => {
-            return Err(Denial::NoneRegistered);
-        }
-        State::Expired | State::Fulfilled | State::Replaced => return Err(Denial::NoLongerValid),
-        State::Withdrawn | State::Revoked | State::Terminated => return Err(Denial::Withdrawn),
-    }
-    if now < consent.valid_from {
-        Err(Denial::NotValidYet)
-    } else if now >= consent.valid_until {
-        Err(Denial::NoLongerValid)
-    } else if consent.granularity.is_some() {
-        // Nothing is aggregated yet, and finer data than was consented to must not leave.
-        Err(Denial::TooFine)
-    } else {
-        Ok(())
-    }
-}
-
-/// Whether a measurement of this time (seconds since 1970) was consented to; half-open.
-pub fn in_data_window(consent: &Consent, time: f64) -> bool {
-    consent.data_from.is_none_or(|from| time >= from.as_duration().as_secs_f64())
-        && consent.data_until.is_none_or(|until| time < until.as_duration().as_secs_f64())
+pub fn may_leave_now(consent: &impl Standing, now: Timestamp) -> Result<(), Denial> {
+    consent.extent().may_leave_now(now)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::consent::{Modes, tests::sample};
+    use super::super::consent::tests::sample;
     use super::super::name::Scope;
     use super::*;
-    use uuid::Uuid;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -51,9 +52,9 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// One series.
-    Exact(Box<str>),
+    Exact(Arc<str>),
     /// Every series whose name begins with this text (written with a `*` behind it).
-    Prefix(Box<str>),
+    Prefix(Arc<str>),
 }
 
 impl Scope {
@@ -112,8 +113,8 @@ impl<'de> serde::Deserialize<'de> for Scope {
 /// prefixes there are.
 #[derive(Debug, Clone)]
 pub struct ScopeMap<T> {
-    exact: HashMap<Box<str>, T>,
-    prefixes: HashMap<Box<str>, T>,
+    exact: HashMap<Arc<str>, T>,
+    prefixes: HashMap<Arc<str>, T>,
     /// How many prefixes there are of each length.
     lengths: BTreeMap<usize, usize>,
 }
@@ -141,6 +142,32 @@ impl<T> ScopeMap<T> {
         match scope {
             Scope::Exact(name) => self.exact.get(name),
             Scope::Prefix(prefix) => self.prefixes.get(prefix),
+        }
+    }
+
+    /// The same scope, sharing its text with what is filed under it.
+    pub fn shared(&self, scope: &Scope) -> Option<Scope> {
+        match scope {
+            Scope::Exact(name) => {
+                self.exact.get_key_value(name).map(|(held, _)| Scope::Exact(Arc::clone(held)))
+            }
+            Scope::Prefix(prefix) => {
+                self.prefixes.get_key_value(prefix).map(|(held, _)| Scope::Prefix(Arc::clone(held)))
+            }
+        }
+    }
+
+    /// What is filed under exactly this scope, put there if there is nothing.
+    pub fn entry(&mut self, scope: &Scope) -> &mut T
+    where
+        T: Default,
+    {
+        match scope {
+            Scope::Exact(name) => self.exact.entry(Arc::clone(name)).or_default(),
+            Scope::Prefix(prefix) => self.prefixes.entry(Arc::clone(prefix)).or_insert_with(|| {
+                *self.lengths.entry(prefix.len()).or_default() += 1;
+                T::default()
+            }),
         }
     }
 

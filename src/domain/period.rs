@@ -10,19 +10,19 @@ use jiff::{Span, SpanRelativeTo, Timestamp, tz::TimeZone};
 /// A duration as people write it: calendar units stay calendar units.
 #[derive(Debug, Clone)]
 pub struct Period {
-    text: String,
-    span: Span,
+    /// As it was written; that it can be read was seen to.
+    text: Box<str>,
 }
 
 impl Period {
     /// `start` plus this period, counted in the UTC calendar; `None` past the end of time.
     pub fn after(&self, start: Timestamp) -> Option<Timestamp> {
-        start.to_zoned(TimeZone::UTC).checked_add(self.span).ok().map(|z| z.timestamp())
+        start.to_zoned(TimeZone::UTC).checked_add(self.span()).ok().map(|z| z.timestamp())
     }
 
     /// The length with days of 24 hours, months of 30 and years of 365 days.
     pub fn nominal(&self) -> Duration {
-        let mut days = self.span;
+        let mut days = self.span();
         let long = i64::from(days.get_years()) * 365 + i64::from(days.get_months()) * 30;
         days = days.years(0).months(0);
         let rest = days
@@ -31,6 +31,11 @@ impl Period {
             .and_then(|d| Duration::try_from(d).ok())
             .unwrap_or_default();
         rest + Duration::from_secs(long.unsigned_abs() * 86_400)
+    }
+
+    /// Reading it again costs little, and keeping it in every consent a lot.
+    fn span(&self) -> Span {
+        self.text.parse().unwrap_or_default()
     }
 
     /// As it was written.
@@ -59,7 +64,7 @@ impl FromStr for Period {
         if span.is_negative() {
             return Err(format!("the duration '{text}' is negative"));
         }
-        Ok(Period { text: text.to_owned(), span })
+        Ok(Period { text: text.into() })
     }
 }
 

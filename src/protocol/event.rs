@@ -3,9 +3,11 @@
 
 use std::io::Write;
 
+use jiff::Timestamp;
+use uuid::Uuid;
+
 use super::ns;
 use super::text::{attribute, raw};
-use crate::domain::consent::Consent;
 
 /// From whom to whom, and the id, which is the origin id too.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,16 @@ pub struct Item<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Terms<'a> {
     /// Under a consent.
-    Consent(&'a Consent),
+    Consent {
+        /// Its id.
+        id: Uuid,
+        /// The code of the purpose, else its text.
+        purpose: &'a str,
+        /// How long the recipient may keep it, ISO 8601.
+        retention: &'a str,
+        /// When the consent ends.
+        expires: Timestamp,
+    },
     /// Open data.
     Open,
     /// The person's own.
@@ -52,14 +63,14 @@ impl Terms<'_> {
         match self {
             Terms::Open => raw(out, "' basis='open'/>"),
             Terms::Own => raw(out, "' basis='self'/>"),
-            Terms::Consent(consent) => {
+            Terms::Consent { id, purpose, retention, expires } => {
                 raw(out, "' consent='");
-                out.extend_from_slice(consent.id.hyphenated().encode_lower(&mut [0; 36]).as_bytes());
+                out.extend_from_slice(id.hyphenated().encode_lower(&mut [0; 36]).as_bytes());
                 raw(out, "'");
-                attribute(out, "purpose", consent.purpose_code.as_ref().unwrap_or(&consent.purpose));
-                attribute(out, "retention", consent.retention.as_str());
+                attribute(out, "purpose", purpose);
+                attribute(out, "retention", retention);
                 // Writing into memory does not fail, and a timestamp needs no escaping.
-                let _ = write!(out, " expires='{}'/>", consent.valid_until);
+                let _ = write!(out, " expires='{expires}'/>");
             }
         }
     }
@@ -103,19 +114,19 @@ pub fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, content: &[u8], terms: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::consent::tests::sample;
 
     #[test]
     fn a_delivery_as_the_design_writes_it() {
-        let mut consent = sample();
-        consent.purpose = "advice & <more>".into();
+        let expires = "2027-01-01T00:00:00Z".parse().unwrap();
+        let terms =
+            Terms::Consent { id: Uuid::from_u128(1), purpose: "advice & <more>", retention: "P1Y", expires };
         let mut event = Vec::new();
         let item = Item { node: "urn:a", id: "2026", part: 1, publisher: "gw@prod.example" };
         content(&mut event, &item, b"<sensml/>");
         let mut out = Vec::new();
         let (from, to) = ("energy.example.org", "app@coop.example");
         let envelope = Envelope { from, to, id: "i-1", headline: false };
-        write(&mut out, &envelope, &event, Terms::Consent(&consent));
+        write(&mut out, &envelope, &event, terms);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "<message type='normal' from='energy.example.org' to='app@coop.example' id='i-1'>\

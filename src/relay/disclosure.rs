@@ -46,7 +46,7 @@ fn verdict(
     ground: Ground,
     records: &Selection,
 ) -> Option<Verdict> {
-    let recipient = Arc::clone(&rights.subscriber(subscription)?.address);
+    let recipient = Arc::clone(rights.subscriber(subscription)?.address);
     // Records are in the order of their times.
     let (count, first, last) = match records {
         Selection::All => (pack.len(), 0, pack.len().saturating_sub(1)),

@@ -3,18 +3,17 @@
 //! The right to publish is checked before the content (strangers get no validation service); consent is
 //! checked record by record on the resolved name, never on the node alone.
 
-use std::collections::HashMap;
-
 use jid::BareJid;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
+use super::grant::Grant;
 use super::owed::{Basis, Owed, Selection};
 use super::pack::Pack;
 use super::rights::{Party, Rights, Subscriber};
 use crate::domain::clock::Now;
-use crate::domain::consent::{Consent, ConsentKey, Mode};
-use crate::domain::decision::{self, Decision, Denial, Question};
+use crate::domain::consent::{ConsentKey, Mode};
+use crate::domain::decision::{self, Decision, Denial, Question, Standing};
 use crate::domain::subscription::SubscriptionKey;
 use crate::senml::Invalid;
 
@@ -121,40 +120,38 @@ pub struct Denied {
 /// Each recipient address gets a record once, under its most specific subscription.
 pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
     let mut found = Collected::default();
-    let mut served: Vec<(Party, &Subscriber)> = Vec::new();
-    let mut consents: Vec<Standing<'_>> = Vec::new();
+    let mut served: Vec<(Party, &str)> = Vec::new();
+    let mut grants: Vec<(ConsentKey, &Grant)> = Vec::new();
     for (place, name) in pack.names().enumerate() {
-        let registration = rights.registration(name);
+        let found_here = rights.look_up(name);
+        let registration = found_here.registration();
         let open = registration.is_some_and(|s| s.open);
         served.clear();
-        consents.clear();
+        grants.clear();
         if !open {
-            consents.extend(rights.parties_consents(name));
-            consents.sort_unstable_by_key(|(party, key, _)| (*party, *key));
+            grants.extend(found_here.consents());
+            grants.sort_unstable_by_key(|(key, grant)| (grant.party(), *key));
         }
-        for subscriber in rights.subscribers(name) {
+        for subscriber in found_here.subscribers() {
             let party = subscriber.party;
-            if served.iter().any(|(other, s)| *other == party && s.wish.jid == subscriber.wish.jid) {
+            if served.iter().any(|(other, address)| *other == party && **address == **subscriber.address) {
                 continue;
             }
-            served.push((party, subscriber));
-            if registration.is_some_and(|s| s.is_owned_by(&subscriber.recipient)) {
-                found.whole_series(subscriber, Basis::Own, pack, place);
+            served.push((party, subscriber.address));
+            if registration.is_some_and(|s| s.is_owned_by(subscriber.recipient)) {
+                found.whole_series(&subscriber, Basis::Own, pack, place);
             } else if open {
-                found.whole_series(subscriber, Basis::Open, pack, place);
+                found.whole_series(&subscriber, Basis::Open, pack, place);
             } else {
-                let from = consents.partition_point(|(other, ..)| *other < party);
-                let theirs = &consents[from..];
-                let to = theirs.partition_point(|(other, ..)| *other == party);
-                found.under_consent(&theirs[..to], subscriber, pack, place, name, now);
+                let from = grants.partition_point(|(_, grant)| grant.party() < party);
+                let theirs = &grants[from..];
+                let to = theirs.partition_point(|(_, grant)| grant.party() == party);
+                found.under_consent(&theirs[..to], &subscriber, pack, place, name, now);
             }
         }
     }
     found.into_verdicts(pack)
 }
-
-/// A consent that names a series, with its recipient.
-type Standing<'a> = (Party, ConsentKey, &'a Consent);
 
 /// What was decided so far: records by subscription and basis or reason, in the order first seen.
 #[derive(Default)]
@@ -165,7 +162,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn entry(&mut self, subscriber: &Subscriber, basis: Basis) -> &mut (Owed, usize) {
+    fn entry(&mut self, subscriber: &Subscriber<'_>, basis: Basis) -> &mut (Owed, usize) {
         let place = *self.places.entry((subscriber.key.0, basis)).or_insert_with(|| {
             let records = Selection::Some(Vec::new());
             self.list.push((Owed { subscription: subscriber.key, basis, records }, 0));
@@ -174,7 +171,7 @@ impl Collected {
         &mut self.list[place]
     }
 
-    fn whole_series(&mut self, subscriber: &Subscriber, basis: Basis, pack: &Pack, place: usize) {
+    fn whole_series(&mut self, subscriber: &Subscriber<'_>, basis: Basis, pack: &Pack, place: usize) {
         let only = pack.series_count() == 1;
         let (owed, count) = self.entry(subscriber, basis);
         if only {
@@ -189,8 +186,8 @@ impl Collected {
 
     fn under_consent(
         &mut self,
-        theirs: &[Standing<'_>],
-        subscriber: &Subscriber,
+        theirs: &[(ConsentKey, &Grant)],
+        subscriber: &Subscriber<'_>,
         pack: &Pack,
         place: usize,
         name: &str,
@@ -199,22 +196,22 @@ impl Collected {
         if theirs.is_empty() {
             return self.deny(subscriber, Denial::NoneRegistered, pack.records_of(place));
         }
-        let key_of = |id| theirs.iter().find(|(.., c)| c.id == id).map(|(_, key, _)| *key);
+        let key_of = |id| theirs.iter().find(|(_, grant)| grant.id() == id).map(|(key, _)| *key);
         let decide = |time| -> Result<ConsentKey, Denial> {
             let question = Question {
                 series: name,
                 time,
-                recipient: &subscriber.recipient,
+                recipient: &subscriber.party,
                 mode: Mode::Notify,
                 now: now.wall,
             };
-            match decision::decide(theirs.iter().map(|(.., c)| *c), question) {
-                Decision::Permit(consent) => key_of(consent.id).ok_or(Denial::NoneRegistered),
+            match decision::decide(theirs.iter().map(|(_, grant)| *grant), question) {
+                Decision::Permit(consent) => key_of(consent.id()).ok_or(Denial::NoneRegistered),
                 Decision::Deny(reason) => Err(reason),
             }
         };
         // Without a data window the answer is the same for every record of the series.
-        if theirs.iter().all(|(.., c)| c.data_from.is_none() && c.data_until.is_none()) {
+        if theirs.iter().all(|(_, grant)| !grant.extent().is_windowed()) {
             match decide(0.0) {
                 Ok(key) => self.whole_series(subscriber, Basis::Consent(key), pack, place),
                 Err(reason) => self.deny(subscriber, reason, pack.records_of(place)),
@@ -235,7 +232,7 @@ impl Collected {
         }
     }
 
-    fn deny(&mut self, subscriber: &Subscriber, reason: Denial, denied: impl Iterator<Item = u32>) {
+    fn deny(&mut self, subscriber: &Subscriber<'_>, reason: Denial, denied: impl Iterator<Item = u32>) {
         let subscription = subscriber.key;
         let held = self.denied.iter_mut().find(|d| d.subscription == subscription && d.reason == reason);
         match held.map(|held| &mut held.records) {
@@ -266,45 +263,6 @@ impl Collected {
             })
             .collect();
         Verdicts { owed, denied: self.denied }
-    }
-}
-
-/// The last items of each node, so that the same item published again is known again.
-///
-/// Only the last [`Recent::KEPT`] of each node are remembered, as hashes: a gateway that lost an
-/// acknowledgement repeats what it sent last.
-#[derive(Debug, Default)]
-pub struct Recent {
-    nodes: HashMap<u64, [(u64, u64); Recent::KEPT]>,
-}
-
-impl Recent {
-    /// How many items of a node are remembered.
-    pub const KEPT: usize = 8;
-
-    /// Whether this very content was published under this id before.
-    pub fn knows(&self, node: &str, item: &str, digest: u64) -> bool {
-        let key = (hash(item.as_bytes()), digest);
-        self.nodes.get(&hash(node.as_bytes())).is_some_and(|kept| kept.contains(&key))
-    }
-
-    /// Remembers an item; what was known of the same id is replaced.
-    pub fn note(&mut self, node: &str, item: &str, digest: u64) {
-        let item = hash(item.as_bytes());
-        let kept = self.nodes.entry(hash(node.as_bytes())).or_default();
-        let place = kept.iter().position(|(held, _)| *held == item).unwrap_or(Self::KEPT - 1);
-        kept[..=place].rotate_right(1);
-        kept[0] = (item, digest);
-    }
-
-    /// Forgets an item, because it was not kept after all.
-    pub fn forget(&mut self, node: &str, item: &str) {
-        let item = hash(item.as_bytes());
-        if let Some(kept) = self.nodes.get_mut(&hash(node.as_bytes())) {
-            for pair in kept.iter_mut().filter(|(held, _)| *held == item) {
-                *pair = (0, 0);
-            }
-        }
     }
 }
 
@@ -377,23 +335,5 @@ mod tests {
                 (2, Ground::Denied(Denial::NoneRegistered), 2, 3, first, last),
             ]
         );
-    }
-
-    #[test]
-    fn recent_items_are_known_until_others_came() {
-        let mut recent = Recent::default();
-        recent.note("n", "1", 11);
-        assert!(recent.knows("n", "1", 11));
-        assert!(!recent.knows("n", "1", 12) && !recent.knows("m", "1", 11));
-        recent.note("n", "1", 12);
-        assert!(recent.knows("n", "1", 12) && !recent.knows("n", "1", 11));
-        for item in 2..9 {
-            recent.note("n", &item.to_string(), 5);
-        }
-        assert!(recent.knows("n", "1", 12));
-        recent.note("n", "9", 5);
-        assert!(!recent.knows("n", "1", 12));
-        recent.forget("n", "9");
-        assert!(!recent.knows("n", "9", 5));
     }
 }

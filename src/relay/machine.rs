@@ -8,10 +8,11 @@ use jid::BareJid;
 
 use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
 use super::disclosure;
-use super::intake::{self, Recent, Refusal, Verdicts};
+use super::intake::{self, Refusal, Verdicts};
 use super::notices::Notices;
 use super::owed::{self, Owed};
 use super::pack::Pack;
+use super::recent::Recent;
 use super::render::Renderer;
 use super::retained;
 use super::rights::{Rights, Update};
@@ -237,7 +238,7 @@ impl Relay {
     /// Notes a delivery that was given up in an earlier run. Before [`Self::recover`].
     pub fn know_dead(&mut self, seq: u64, subscription: u64) {
         if let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) {
-            let domain = Arc::clone(&subscriber.domain);
+            let domain = Arc::clone(subscriber.domain);
             self.deliveries.know_dead(&domain, seq, subscription);
         }
     }
@@ -526,9 +527,9 @@ impl Relay {
         let mut domains: Vec<Arc<str>> = Vec::new();
         for owed in list {
             if let Some(subscriber) = self.rights.subscriber(owed.subscription)
-                && !domains.contains(&subscriber.domain)
+                && !domains.contains(subscriber.domain)
             {
-                domains.push(Arc::clone(&subscriber.domain));
+                domains.push(Arc::clone(subscriber.domain));
             }
         }
         domains
@@ -728,10 +729,10 @@ impl Relay {
     pub fn bounced(&mut self, bounce: &Bounce) {
         let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
         let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
-        if subscriber.recipient != bounce.from {
+        if *subscriber.recipient != bounce.from {
             return;
         }
-        let domain = Arc::clone(&subscriber.domain);
+        let domain = Arc::clone(subscriber.domain);
         let suspect = Suspect { seq, subscription, condition: bounce.condition.clone() };
         match &*bounce.condition {
             "remote-server-not-found" | "remote-server-timeout" => {
@@ -757,7 +758,7 @@ impl Relay {
             self.next.batch.dead_letters.push(DeadLetter {
                 seq,
                 subscription,
-                jid: subscriber.wish.jid.to_string(),
+                jid: subscriber.address.to_string(),
                 node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
                 item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
                 condition,

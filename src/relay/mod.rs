@@ -10,10 +10,12 @@
 //! ```
 //!
 //! - [`rights`]: who may publish, who subscribes, who consented: in memory, following the store.
+//! - [`grant`]: what is kept of a consent there.
 //! - [`pack`]: the records of one item, and how they are kept.
 //! - [`owed`]: who is owed what of an item, as it stands in the journal.
 //! - [`throttle`]: how fast one sender may publish.
 //! - [`intake`]: is this publish right, and what follows from it?
+//! - [`recent`]: the same item, published again.
 //! - [`retained`]: what of an item is kept for history.
 //! - [`disclosure`]: what the disclosure log is told of it.
 //! - [`delivery`]: what each destination was sent and has confirmed.
@@ -24,11 +26,13 @@
 
 pub mod delivery;
 pub mod disclosure;
+pub mod grant;
 pub mod intake;
 pub mod machine;
 pub mod notices;
 pub mod owed;
 pub mod pack;
+pub mod recent;
 mod render;
 pub mod retained;
 pub mod rights;

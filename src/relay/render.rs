@@ -14,8 +14,7 @@ use super::pack::Pack;
 use super::rights::Rights;
 use super::window::Entry;
 use crate::domain::clock::Now;
-use crate::domain::consent::Consent;
-use crate::domain::decision::{self, Denial};
+use crate::domain::decision::{Denial, Extent, Standing};
 use crate::domain::disclosure::{Line, Why};
 use crate::domain::series::Series;
 use crate::protocol::event::{self, Terms};
@@ -66,7 +65,7 @@ impl Renderer<'_> {
                 tell(entry, place, Why::Ended, &mut written);
                 continue;
             };
-            if &*subscriber.domain != domain
+            if **subscriber.domain != *domain
                 || some_are_dead && self.deliveries.is_dead(domain, entry.seq, owed.subscription.0)
             {
                 continue;
@@ -76,7 +75,7 @@ impl Renderer<'_> {
                 tell(entry, place, Why::Expired, &mut written);
                 continue;
             }
-            let (terms, selection) = match self.permitted(&entry.pack, owed, &subscriber.recipient) {
+            let (terms, selection) = match self.permitted(&entry.pack, owed, subscriber.recipient) {
                 Ok((terms, selection)) => (terms, selection.into_owned()),
                 Err(why) => {
                     written.withheld += 1;
@@ -93,7 +92,7 @@ impl Renderer<'_> {
                     id.truncate(whole);
                     let _ = write!(id, "~{}", part + 1);
                 }
-                let (from, to) = (self.from, &*subscriber.address);
+                let (from, to) = (self.from, &**subscriber.address);
                 let envelope = event::Envelope { from, to, id: &id, headline: self.headline };
                 event::write(out, &envelope, content, terms);
                 written.sent += 1;
@@ -117,13 +116,13 @@ impl Renderer<'_> {
             Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
             Basis::Open => (Terms::Open, series(&|series| series.open), Why::Ended),
             Basis::Consent(key) => {
-                let consent = self.rights.consent(key).ok_or(Why::Ended)?;
-                decision::may_leave_now(consent, self.now.wall).map_err(Why::Withheld)?;
-                let windowed = consent.data_from.is_some() || consent.data_until.is_some();
-                let window = windowed.then_some(consent);
+                let grant = self.rights.consent(key).ok_or(Why::Ended)?;
+                let extent = grant.extent();
+                extent.may_leave_now(self.now.wall).map_err(Why::Withheld)?;
+                let window = extent.is_windowed().then_some(extent);
                 // An edit may have narrowed it.
-                let selection = narrowed(pack, &owed.records, window, |name| consent.covers(name));
-                (Terms::Consent(consent), selection, Why::Withheld(Denial::OutsideDataWindow))
+                let selection = narrowed(pack, &owed.records, window, |name| grant.covers(name));
+                (grant.terms(), selection, Why::Withheld(Denial::OutsideDataWindow))
             }
         };
         if *selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
@@ -142,7 +141,7 @@ fn tell(entry: &mut Entry, place: usize, why: Why, written: &mut Written) {
 fn narrowed<'a>(
     pack: &Pack,
     records: &'a Selection,
-    window: Option<&Consent>,
+    window: Option<Extent>,
     stays: impl Fn(&str) -> bool,
 ) -> Cow<'a, Selection> {
     if window.is_none() && pack.names().all(&stays) {
@@ -151,8 +150,7 @@ fn narrowed<'a>(
     let names: Vec<bool> = pack.names().map(stays).collect();
     let stays = |record: &u32| {
         let place = *record as usize;
-        names[pack.name_of(place)]
-            && window.is_none_or(|consent| decision::in_data_window(consent, pack.time(place)))
+        names[pack.name_of(place)] && window.is_none_or(|extent| extent.in_data_window(pack.time(place)))
     };
     let all = 0..pack.len() as u32;
     match records {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use jid::BareJid;
 use rustc_hash::FxHashMap;
 
+use super::grant::{Grant, Words};
 use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::decision::Standing;
 use crate::domain::name::{Scope, ScopeMap};
 use crate::domain::series::Series;
-use crate::domain::subscription::{Subscription, SubscriptionKey};
+use crate::domain::subscription::{Format, Subscription, SubscriptionKey};
 
 /// A row of the store that is not what it was; `None` where it is gone.
 #[derive(Debug, Clone)]
@@ -25,37 +27,69 @@ pub enum Update {
 }
 
 /// What a subscription is to the relay.
-#[derive(Debug)]
-pub struct Subscriber {
+#[derive(Debug, Clone, Copy)]
+pub struct Subscriber<'a> {
     /// Its number.
     pub key: SubscriptionKey,
-    /// What was wished.
-    pub wish: Subscription,
-    /// The recipient whose consent counts.
-    pub recipient: BareJid,
-    /// The same as a number, see [`Rights::party`].
+    /// Where to send.
+    pub address: &'a Arc<str>,
+    /// The recipient whose consent counts: the bare address.
+    pub recipient: &'a BareJid,
+    /// The same as a number.
     pub party: Party,
     /// Where its stanzas go: the domain of the address.
-    pub domain: Arc<str>,
-    /// The address as text, shared by all lines of the disclosure log that name it.
-    pub address: Arc<str>,
+    pub domain: &'a Arc<str>,
+    /// How to write it.
+    pub format: Format,
 }
 
 /// A recipient's address as a number: the same number, the same recipient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Party(u32);
+
+/// What is known of a party.
+#[derive(Debug)]
+struct Address {
+    bare: BareJid,
+    text: Arc<str>,
+    domain: Arc<str>,
+}
+
+/// A subscription as it is kept.
+#[derive(Debug)]
+struct Wish {
+    party: Party,
+    format: Format,
+    /// With its resource, if it has one.
+    full: Option<Arc<str>>,
+    node: Scope,
+}
+
+/// What is filed under one scope.
+#[derive(Debug, Default)]
+struct Filed {
+    series: Option<u64>,
+    consents: Vec<ConsentKey>,
+    subscriptions: Vec<SubscriptionKey>,
+}
+
+impl Filed {
+    fn is_empty(&self) -> bool {
+        self.series.is_none() && self.consents.is_empty() && self.subscriptions.is_empty()
+    }
+}
 
 /// The index. Keys are numbers that the store handed out, so nobody can choose them to collide.
 #[derive(Debug, Default)]
 pub struct Rights {
-    series: ScopeMap<u64>,
-    series_by_key: FxHashMap<u64, Box<Series>>,
-    consents: ScopeMap<Vec<ConsentKey>>,
-    consents_by_key: FxHashMap<ConsentKey, (Party, Box<Consent>)>,
-    subscriptions: ScopeMap<Vec<SubscriptionKey>>,
-    subscribers: FxHashMap<SubscriptionKey, Subscriber>,
-    domains: HashMap<Box<str>, Arc<str>>,
+    filed: ScopeMap<Filed>,
+    series: FxHashMap<u64, Box<Series>>,
+    grants: FxHashMap<ConsentKey, Box<Grant>>,
+    wishes: FxHashMap<SubscriptionKey, Box<Wish>>,
+    words: HashSet<Arc<Words>>,
+    domains: HashSet<Arc<str>>,
     parties: HashMap<BareJid, Party>,
+    addresses: Vec<Address>,
     /// In how many registrations an address is named as a producer.
     producers: HashMap<BareJid, usize>,
     /// How many registrations keep items.
@@ -63,6 +97,9 @@ pub struct Rights {
     /// Series under a registered prefix that something was published of.
     seen: HashSet<Box<str>>,
 }
+
+/// Different texts of purposes and retentions that are kept once; with more, each consent has its own.
+const WORDS_MAX: usize = 10_000;
 
 impl Rights {
     /// Takes in what a row has become.
@@ -75,8 +112,8 @@ impl Rights {
     }
 
     fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
-        if let Some(old) = self.series_by_key.remove(&key) {
-            self.series.remove(&old.name);
+        if let Some(old) = self.series.remove(&key) {
+            self.unfile(&old.name, |filed| filed.series = None);
             self.keeping -= usize::from(keeps(&old));
             for producer in &old.producers {
                 if let Some(count) = self.producers.get_mut(producer) {
@@ -92,48 +129,71 @@ impl Rights {
                 *self.producers.entry(producer.clone()).or_default() += 1;
             }
             self.keeping += usize::from(keeps(&series));
-            self.series.insert(&series.name, key);
-            self.series_by_key.insert(key, series);
+            let mut series = series;
+            series.name = self.share(series.name);
+            self.filed.entry(&series.name).series = Some(key);
+            self.series.insert(key, series);
         }
     }
 
     fn set_consent(&mut self, key: ConsentKey, consent: Option<Box<Consent>>) {
-        if let Some((_, old)) = self.consents_by_key.remove(&key) {
-            for scope in &old.scope {
-                self.consents.take(scope, &key);
+        if let Some(old) = self.grants.remove(&key) {
+            for scope in old.scope() {
+                self.unfile(scope, |filed| filed.consents.retain(|held| *held != key));
             }
         }
         // What has ended needs no place in memory: nothing leaves under it ever again.
-        if let Some(consent) = consent.filter(|c| !c.state.is_end()) {
-            for scope in &consent.scope {
-                self.consents.push(scope, key);
+        if let Some(mut consent) = consent.filter(|c| !c.state.is_end()) {
+            let scope = std::mem::take(&mut consent.scope);
+            let scope: Vec<Scope> = scope.into_iter().map(|scope| self.share(scope)).collect();
+            for scope in &scope {
+                let filed = self.filed.entry(scope);
+                filed.consents.reserve_exact(1);
+                filed.consents.push(key);
             }
             let party = self.party(&consent.recipient);
-            self.consents_by_key.insert(key, (party, consent));
+            let words = self.words(Words::of(&consent));
+            self.grants.insert(key, Box::new(Grant::new(&consent, party, words, scope)));
         }
     }
 
     fn set_subscription(&mut self, key: SubscriptionKey, subscription: Option<Subscription>) {
-        if let Some(old) = self.subscribers.remove(&key) {
-            self.subscriptions.take(&old.wish.node, &key);
+        if let Some(old) = self.wishes.remove(&key) {
+            self.unfile(&old.node, |filed| filed.subscriptions.retain(|held| *held != key));
         }
-        if let Some(wish) = subscription {
-            let domain = self.domain(wish.jid.domain().as_str());
-            self.subscriptions.push(&wish.node, key);
-            let recipient = wish.jid.to_bare();
-            let party = self.party(&recipient);
-            let address = wish.jid.as_str().into();
-            self.subscribers.insert(key, Subscriber { key, recipient, party, domain, address, wish });
+        if let Some(Subscription { jid, node, format }) = subscription {
+            let node = self.share(node);
+            let filed = self.filed.entry(&node);
+            filed.subscriptions.reserve_exact(1);
+            filed.subscriptions.push(key);
+            let party = self.party(&jid.to_bare());
+            let full = jid.resource().is_some().then(|| jid.as_str().into());
+            self.wishes.insert(key, Box::new(Wish { party, format, full, node }));
         }
     }
 
-    fn domain(&mut self, name: &str) -> Arc<str> {
-        if let Some(held) = self.domains.get(name) {
+    fn unfile(&mut self, scope: &Scope, change: impl FnOnce(&mut Filed)) {
+        let filed = self.filed.entry(scope);
+        change(filed);
+        if filed.is_empty() {
+            self.filed.remove(scope);
+        }
+    }
+
+    /// The same scope, sharing its text with what is filed under it.
+    fn share(&self, scope: Scope) -> Scope {
+        self.filed.shared(&scope).unwrap_or(scope)
+    }
+
+    fn words(&mut self, words: Words) -> Arc<Words> {
+        if let Some(held) = self.words.get(&words) {
             return Arc::clone(held);
         }
-        let shared: Arc<str> = name.into();
-        self.domains.insert(name.into(), Arc::clone(&shared));
-        shared
+        let words = Arc::new(words);
+        if self.words.len() < WORDS_MAX {
+            self.words.insert(Arc::clone(&words));
+        }
+        words
     }
 
     /// The number of a recipient. It is never given to another one.
@@ -141,8 +201,17 @@ impl Rights {
         if let Some(party) = self.parties.get(who) {
             return *party;
         }
+        let domain = match self.domains.get(who.domain().as_str()) {
+            Some(held) => Arc::clone(held),
+            None => {
+                let shared: Arc<str> = who.domain().as_str().into();
+                self.domains.insert(Arc::clone(&shared));
+                shared
+            }
+        };
         // A recipient is a few words at least: memory ends long before the numbers.
-        let party = Party(self.parties.len() as u32);
+        let party = Party(self.addresses.len() as u32);
+        self.addresses.push(Address { bare: who.clone(), text: who.as_str().into(), domain });
         self.parties.insert(who.clone(), party);
         party
     }
@@ -152,10 +221,15 @@ impl Rights {
         self.producers.contains_key(who)
     }
 
+    /// All that is filed for a series, to be asked several things.
+    pub fn look_up<'a>(&'a self, name: &'a str) -> Found<'a> {
+        Found { rights: self, filed: self.filed.matching(name).collect() }
+    }
+
     /// The registration that a series falls under: the most specific one.
     pub fn registration(&self, name: &str) -> Option<&Series> {
-        let key = self.series.matching(name).next()?;
-        self.series_by_key.get(key).map(|s| &**s)
+        let key = self.filed.matching(name).find_map(|filed| filed.series)?;
+        self.series.get(&key).map(|s| &**s)
     }
 
     /// Notes a series that something is published of; whether it is new, so that the store should know it.
@@ -182,46 +256,20 @@ impl Rights {
 
     /// All registrations, in no particular order.
     pub fn registrations(&self) -> impl Iterator<Item = &Series> {
-        self.series_by_key.values().map(|s| &**s)
-    }
-
-    /// Who subscribes to this series, the most specific subscriptions first.
-    pub fn subscribers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Subscriber> {
-        self.subscriptions.matching(name).flatten().filter_map(|key| self.subscribers.get(key))
-    }
-
-    /// The consents that name this series, for any recipient. What a person gave in person covers their own
-    /// series only, whoever else's lie below the same prefix.
-    pub fn consents<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (ConsentKey, &'a Consent)> {
-        self.parties_consents(name).map(|(_, key, consent)| (key, consent))
-    }
-
-    /// The same, each with its recipient.
-    pub fn parties_consents<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> impl Iterator<Item = (Party, ConsentKey, &'a Consent)> {
-        let theirs = move |consent: &Consent| {
-            !consent.was_given_in_person()
-                || self.registration(name).is_some_and(|series| series.owner == consent.subject)
-        };
-        self.consents
-            .matching(name)
-            .flatten()
-            .filter_map(|key| {
-                self.consents_by_key.get(key).map(|(party, consent)| (*party, *key, &**consent))
-            })
-            .filter(move |(_, _, consent)| theirs(consent))
+        self.series.values().map(|s| &**s)
     }
 
     /// One consent that has not ended.
-    pub fn consent(&self, key: ConsentKey) -> Option<&Consent> {
-        self.consents_by_key.get(&key).map(|(_, consent)| &**consent)
+    pub fn consent(&self, key: ConsentKey) -> Option<&Grant> {
+        self.grants.get(&key).map(|grant| &**grant)
     }
 
     /// One subscription.
-    pub fn subscriber(&self, key: SubscriptionKey) -> Option<&Subscriber> {
-        self.subscribers.get(&key)
+    pub fn subscriber(&self, key: SubscriptionKey) -> Option<Subscriber<'_>> {
+        let wish = self.wishes.get(&key)?;
+        let Address { bare, text, domain } = self.addresses.get(wish.party.0 as usize)?;
+        let address = wish.full.as_ref().unwrap_or(text);
+        Some(Subscriber { key, address, recipient: bare, party: wish.party, domain, format: wish.format })
     }
 
     /// Whether this address may know that the series of this name exists, which falls under this
@@ -230,7 +278,44 @@ impl Rights {
         series.open
             || series.is_owned_by(who)
             || series.may_publish(who)
-            || self.consents(name).any(|(_, c)| c.recipient == *who && c.is_live(now))
+            || self.parties.get(who).is_some_and(|party| {
+                let found = self.look_up(name);
+                let live = |grant: &Grant| grant.extent().is_live(now);
+                found.consents().any(|(_, grant)| grant.party() == *party && live(grant))
+            })
+    }
+}
+
+/// What is filed for a series, the most specific first.
+#[derive(Debug)]
+pub struct Found<'a> {
+    rights: &'a Rights,
+    filed: Vec<&'a Filed>,
+}
+
+impl<'a> Found<'a> {
+    /// The registration that the series falls under: the most specific one.
+    pub fn registration(&self) -> Option<&'a Series> {
+        let key = self.filed.iter().find_map(|filed| filed.series)?;
+        self.rights.series.get(&key).map(|s| &**s)
+    }
+
+    /// Who subscribes to it, the most specific subscriptions first.
+    pub fn subscribers(&self) -> impl Iterator<Item = Subscriber<'a>> {
+        let (rights, filed) = (self.rights, &self.filed);
+        filed.iter().flat_map(|filed| &filed.subscriptions).filter_map(|key| rights.subscriber(*key))
+    }
+
+    /// The consents that name it, for any recipient. What a person gave in person covers their own series
+    /// only, whoever else's lie below the same prefix.
+    pub fn consents(&self) -> impl Iterator<Item = (ConsentKey, &'a Grant)> {
+        let (rights, filed) = (self.rights, &self.filed);
+        let owner = self.registration().map(|series| &series.owner);
+        filed
+            .iter()
+            .flat_map(|filed| &filed.consents)
+            .filter_map(|key| rights.consent(*key).map(|grant| (*key, grant)))
+            .filter(move |(_, grant)| grant.is_about(owner))
     }
 }
 
@@ -277,10 +362,10 @@ mod tests {
         let mut rights = Rights::default();
         let mut consent = sample();
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))));
-        assert_eq!(rights.consents("urn:dev:prm:1").count(), 1);
+        assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 1);
         consent.state = State::Revoked;
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
-        assert_eq!(rights.consents("urn:dev:prm:1").count(), 0);
+        assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 0);
         assert!(rights.consent(ConsentKey(1)).is_none());
     }
 
@@ -294,11 +379,15 @@ mod tests {
         let mut consent = sample();
         consent.scope = vec![Scope::parse("urn:dev:prm:*").unwrap()];
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))));
-        assert_eq!(rights.consents("urn:dev:prm:2").count(), 1, "the operator answers for what is recorded");
+        assert_eq!(
+            rights.look_up("urn:dev:prm:2").consents().count(),
+            1,
+            "the operator answers for what is recorded"
+        );
         consent.method = crate::domain::consent::method::AD_HOC.into();
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
-        assert_eq!(rights.consents("urn:dev:prm:1").count(), 1);
-        assert_eq!(rights.consents("urn:dev:prm:2").count(), 0);
+        assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 1);
+        assert_eq!(rights.look_up("urn:dev:prm:2").consents().count(), 0);
     }
 
     #[test]
@@ -327,10 +416,10 @@ mod tests {
         };
         rights.apply(Update::Subscription(SubscriptionKey(1), Some(wish("urn:dev:*"))));
         rights.apply(Update::Subscription(SubscriptionKey(2), Some(wish("urn:dev:prm:1"))));
-        let keys: Vec<u64> = rights.subscribers("urn:dev:prm:1").map(|s| s.key.0).collect();
+        let keys: Vec<u64> = rights.look_up("urn:dev:prm:1").subscribers().map(|s| s.key.0).collect();
         assert_eq!(keys, [2, 1]);
         rights.apply(Update::Subscription(SubscriptionKey(2), None));
-        assert_eq!(rights.subscribers("urn:dev:prm:1").count(), 1);
-        assert_eq!(&*rights.subscriber(SubscriptionKey(1)).unwrap().domain, "coop.example");
+        assert_eq!(rights.look_up("urn:dev:prm:1").subscribers().count(), 1);
+        assert_eq!(**rights.subscriber(SubscriptionKey(1)).unwrap().domain, *"coop.example");
     }
 }

@@ -1,0 +1,164 @@
+//! What the relay keeps of a consent that stands: enough to decide and to write the terms, in little room,
+//! since there may be a million of them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::rights::Party;
+use crate::domain::consent::{Consent, Modes, State};
+use crate::domain::decision::{Extent, Standing};
+use crate::domain::name::Scope;
+use crate::domain::party::Subject;
+use crate::protocol::event::Terms;
+
+/// What many consents have in common word by word.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Words {
+    /// The code of the purpose where there is one, else its text.
+    purpose: Box<str>,
+    /// ISO 8601.
+    retention: Box<str>,
+}
+
+impl Words {
+    /// Those of a consent.
+    pub fn of(consent: &Consent) -> Self {
+        let purpose = consent.purpose_code.as_ref().unwrap_or(&consent.purpose);
+        Words { purpose: purpose.as_str().into(), retention: consent.retention.as_str().into() }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Grant {
+    id: Uuid,
+    party: Party,
+    state: State,
+    modes: Modes,
+    is_coarse: bool,
+    words: Arc<Words>,
+    scope: Scopes,
+    /// Milliseconds since 1970, as the store keeps them.
+    valid_from: i64,
+    valid_until: i64,
+    /// From and until, where there is a window.
+    data: Option<Box<(Option<i64>, Option<i64>)>>,
+    /// Whose series alone are meant, where the person concerned gave it in person.
+    given_by: Option<Box<Subject>>,
+}
+
+#[derive(Debug)]
+enum Scopes {
+    One(Scope),
+    Many(Box<[Scope]>),
+}
+
+impl Grant {
+    /// Of a consent to this party; `scope` is its own, sharing text with others where it can.
+    pub fn new(consent: &Consent, party: Party, words: Arc<Words>, mut scope: Vec<Scope>) -> Self {
+        let windowed = consent.data_from.is_some() || consent.data_until.is_some();
+        let millis = |at: Option<Timestamp>| at.map(|at| at.as_millisecond());
+        Grant {
+            id: consent.id,
+            party,
+            state: consent.state,
+            modes: consent.modes,
+            is_coarse: consent.granularity.is_some(),
+            words,
+            scope: match (scope.pop(), scope.is_empty()) {
+                (Some(only), true) => Scopes::One(only),
+                (last, _) => {
+                    scope.extend(last);
+                    Scopes::Many(scope.into())
+                }
+            },
+            valid_from: consent.valid_from.as_millisecond(),
+            valid_until: consent.valid_until.as_millisecond(),
+            data: windowed.then(|| Box::new((millis(consent.data_from), millis(consent.data_until)))),
+            given_by: consent.was_given_in_person().then(|| Box::new(consent.subject.clone())),
+        }
+    }
+
+    /// Who may receive.
+    pub fn party(&self) -> Party {
+        self.party
+    }
+
+    /// Whether the series of this owner are meant: what a person gave in person covers their own alone.
+    pub fn is_about(&self, owner: Option<&Subject>) -> bool {
+        self.given_by.as_deref().is_none_or(|giver| owner == Some(giver))
+    }
+
+    /// What is in scope.
+    pub fn scope(&self) -> &[Scope] {
+        match &self.scope {
+            Scopes::One(scope) => std::slice::from_ref(scope),
+            Scopes::Many(scope) => scope,
+        }
+    }
+
+    /// The terms under which a recipient may keep what it gets.
+    pub fn terms(&self) -> Terms<'_> {
+        Terms::Consent {
+            id: self.id,
+            purpose: &self.words.purpose,
+            retention: &self.words.retention,
+            expires: time(self.valid_until),
+        }
+    }
+}
+
+impl Standing for Grant {
+    type Recipient = Party;
+
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    fn recipient(&self) -> &Party {
+        &self.party
+    }
+
+    fn covers(&self, series: &str) -> bool {
+        self.scope().iter().any(|scope| scope.covers(series))
+    }
+
+    fn extent(&self) -> Extent {
+        let (data_from, data_until) = self.data.as_deref().copied().unwrap_or_default();
+        Extent {
+            state: self.state,
+            modes: self.modes,
+            valid_from: time(self.valid_from),
+            valid_until: time(self.valid_until),
+            data_from: data_from.map(time),
+            data_until: data_until.map(time),
+            is_coarse: self.is_coarse,
+        }
+    }
+}
+
+/// It came from a timestamp, so it fits into one.
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::consent::tests::sample;
+
+    #[test]
+    fn it_decides_as_the_consent_does_and_takes_little_room() {
+        let mut consent = sample();
+        consent.data_from = Some("2026-02-01T00:00:00Z".parse().unwrap());
+        consent.scope.push(Scope::parse("urn:dev:other:*").unwrap());
+        let grant =
+            Grant::new(&consent, Party::default(), Arc::new(Words::of(&consent)), consent.scope.clone());
+        assert_eq!(grant.extent(), Standing::extent(&consent));
+        assert_eq!(grant.scope(), consent.scope);
+        assert!(grant.covers("urn:dev:other:7") && !grant.covers("urn:dev:third"));
+        assert!(size_of::<Grant>() <= 104, "{}", size_of::<Grant>());
+    }
+}
