@@ -11,6 +11,7 @@ mod support;
 mod conversations {
     mod stage;
 
+    mod asking;
     mod bad_input;
     mod command_line;
     mod commands;

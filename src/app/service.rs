@@ -23,11 +23,12 @@ use super::journal_writer::JournalWriter;
 use super::notices::NoticeKeeper;
 use super::{retention, start, sweep};
 use crate::config::{Config, ConfigError, limit};
+use crate::desk::notices;
 use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
 use crate::domain::decision;
+use crate::domain::language::Language;
 use crate::protocol::error::{Condition, StanzaError};
-use crate::protocol::notice::{self, Language};
 use crate::protocol::outside::Outside;
 use crate::protocol::ping;
 use crate::protocol::reply::Kind;
@@ -197,6 +198,8 @@ struct Service {
     framer_limits: FramerLimits,
     server_domain: String,
     language: Language,
+    /// Who answers for people without an address.
+    admins: Vec<jid::BareJid>,
     ping_timeout: Duration,
     link: Option<Connected>,
     /// What a command line is told of it.
@@ -246,6 +249,7 @@ impl Service {
         Service {
             notices: NoticeKeeper::start(store.clone()),
             time_to_live: config.delivery.time_to_live.nominal(),
+            admins: config.access.admins.clone(),
             store,
             clock,
             relay,
@@ -321,7 +325,7 @@ impl Service {
                 }
                 Woken::News(Some(news)) => self.take_news(news),
                 Woken::News(None) => return Err(anyhow::anyhow!("the store is not followed any more").into()),
-                Woken::Untold(ends) => ends.iter().for_each(|end| self.tell_end(end)),
+                Woken::Untold(ends) => ends.iter().for_each(|news| self.tell(news)),
                 Woken::Loaded((load, rows)) => self.take_rows(&load, rows),
                 Woken::Desk(said) => self.say(&said),
                 Woken::Wrote(Ok(count)) if count > 0 => self.wrote(count),
@@ -470,31 +474,15 @@ impl Service {
         }
     }
 
-    /// Has those concerned told that a consent ended.
-    fn tell_end(&mut self, end: &Untold) {
-        let from = self.router.domain();
-        let consent = &end.consent;
-        let age = self.clock.now().wall.duration_since(end.at);
+    /// Has those concerned told what happened to a consent.
+    fn tell(&mut self, news: &Untold) {
+        let age = self.clock.now().wall.duration_since(news.at);
         let stale = age.unsigned_abs() > self.time_to_live && age.is_positive();
-        let mut stanzas: Vec<(Arc<str>, Vec<u8>)> = Vec::new();
-        let mut number = 0;
-        let mut id = || {
-            number += 1;
-            format!("e-{}-{number}", consent.id)
+        let stanzas = match stale {
+            true => Vec::new(),
+            false => notices::stanzas(news, self.router.domain(), self.language, &self.admins),
         };
-        let to_recipient: Arc<str> = consent.recipient.domain().as_str().into();
-        let nodes = end.nodes.iter().map(|node| Some(node.to_string()));
-        for node in nodes.chain(end.nodes.is_empty().then_some(None)) {
-            let mut stanza = Vec::new();
-            notice::to_recipient(&mut stanza, from, &id(), consent, node.as_deref());
-            stanzas.push((Arc::clone(&to_recipient), stanza));
-        }
-        if let Some(subject) = consent.subject.jid() {
-            let mut stanza = Vec::new();
-            notice::to_subject(&mut stanza, from, &id(), consent, self.language);
-            stanzas.push((subject.domain().as_str().into(), stanza));
-        }
-        self.relay.tell(end.key, if stale { Vec::new() } else { stanzas });
+        self.relay.tell(news.key, stanzas);
     }
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {

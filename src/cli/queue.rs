@@ -1,24 +1,17 @@
 //! `courant queue`: what waits to be delivered, and what cannot be.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
+use crate::desk::waiting::{all_letters, obstacle, queue};
 use crate::domain::clock;
-use crate::domain::decision;
-use crate::domain::subscription::SubscriptionKey;
-use crate::relay::owed::{self, Basis};
 use crate::store::dead_letters::Letter;
 use crate::store::{Store, StoreError};
 
-/// Rows of the journal per query.
-const OUTLINES: u32 = 5000;
-
-/// Dead letters per query, and per wish to the service: it takes one lot before the next is asked for.
+/// Dead letters per wish to the service: it takes one lot before the next is asked for.
 const LETTERS: u32 = 1000;
 
 /// See what waits, and decide about what cannot be delivered.
@@ -70,32 +63,6 @@ impl Verb {
     }
 }
 
-/// What is known of one destination.
-#[derive(Debug, Clone, Default, Serialize)]
-struct Destination {
-    domain: String,
-    /// Items that wait.
-    waiting: u64,
-    /// When the oldest of them was taken in.
-    oldest: Option<Timestamp>,
-    /// The last item, by its number, up to which its server has taken everything.
-    confirmed: u64,
-    /// It has answered a ping.
-    answers_pings: bool,
-    dead_letters: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Queue {
-    destinations: Vec<Destination>,
-    /// Pairs of an item and a destination.
-    waiting: u64,
-    oldest: Option<Timestamp>,
-    dead_letters: u64,
-    /// The number of the last item taken in.
-    last: u64,
-}
-
 async fn status(store: &Store, as_json: bool) -> Result<(), Failure> {
     let queue = queue(store).await?;
     if as_json {
@@ -116,78 +83,6 @@ async fn status(store: &Store, as_json: bool) -> Result<(), Failure> {
     show::table(titles, rows.collect(), "Nothing was sent yet, and nothing waits.");
     println!("{} waiting, {} dead letters, last item {}.", queue.waiting, queue.dead_letters, queue.last);
     Ok(())
-}
-
-/// Reads the journal from the first item that somebody may wait for.
-async fn queue(store: &Store) -> Result<Queue, StoreError> {
-    let mut domains: BTreeMap<u64, String> = BTreeMap::new();
-    for (key, subscription) in store.subscriptions(0, u32::MAX).await? {
-        domains.insert(key.0, subscription.jid.domain().to_string());
-    }
-    let mut destinations: BTreeMap<String, Destination> = BTreeMap::new();
-    for known in store.destinations().await? {
-        let (confirmed, answers_pings) = (known.confirmed, known.answers_pings);
-        let domain = known.domain;
-        let destination =
-            Destination { domain: domain.clone(), confirmed, answers_pings, ..Default::default() };
-        destinations.insert(domain, destination);
-    }
-    let mut last = 0;
-    loop {
-        let page = store.journal_outlines(last, OUTLINES).await?;
-        let Some(end) = page.last() else { break };
-        last = end.seq;
-        for outline in &page {
-            let list = owed::decode(&outline.owed).ok_or_else(|| {
-                StoreError::row(format!("row {} of the journal cannot be read", outline.seq))
-            })?;
-            let mut owed_to: Vec<&str> = list
-                .iter()
-                .filter_map(|owed| domains.get(&owed.subscription.0))
-                .map(String::as_str)
-                .collect();
-            owed_to.sort_unstable();
-            owed_to.dedup();
-            for domain in owed_to {
-                let destination = destinations
-                    .entry(domain.to_owned())
-                    .or_insert_with(|| Destination { domain: domain.to_owned(), ..Default::default() });
-                if outline.seq > destination.confirmed {
-                    destination.waiting += 1;
-                    let at = Timestamp::from_millisecond(outline.accepted_at).ok();
-                    destination.oldest = destination.oldest.or(at);
-                }
-            }
-        }
-    }
-    let mut dead_letters = 0;
-    for letter in all_letters(store).await? {
-        dead_letters += 1;
-        let domain = letter.jid.split('/').next().unwrap_or_default();
-        let domain = domain.rsplit('@').next().unwrap_or_default();
-        if let Some(destination) = destinations.get_mut(domain) {
-            destination.dead_letters += 1;
-        }
-    }
-    let destinations: Vec<Destination> = destinations.into_values().collect();
-    Ok(Queue {
-        waiting: destinations.iter().map(|d| d.waiting).sum(),
-        oldest: destinations.iter().filter_map(|d| d.oldest).min(),
-        dead_letters,
-        last: store.journal_end().await?,
-        destinations,
-    })
-}
-
-async fn all_letters(store: &Store) -> Result<Vec<Letter>, StoreError> {
-    let mut all: Vec<Letter> = Vec::new();
-    loop {
-        let page = store.dead_letters(all.last().map_or(0, |letter| letter.key), LETTERS).await?;
-        if page.is_empty() {
-            return Ok(all);
-        }
-        all.extend(page);
-    }
 }
 
 /// A dead letter as it is shown.
@@ -312,32 +207,4 @@ impl Which {
             _ => Ok(()),
         }
     }
-}
-
-/// Why a dead letter cannot be tried again, if so.
-async fn obstacle(store: &Store, letter: &Letter, now: Timestamp) -> Result<Option<String>, StoreError> {
-    let key = SubscriptionKey(letter.subscription);
-    if store.subscription_by_key(key.0).await?.is_none() {
-        return Ok(Some(format!("{} is not subscribed any more", letter.jid)));
-    }
-    let Some(row) = store.journal_rows(&[letter.seq]).await?.pop() else {
-        return Ok(Some("its item is not in the journal any more".into()));
-    };
-    let mut nearest = None;
-    for owed in owed::decode(&row.owed).unwrap_or_default() {
-        if owed.subscription != key {
-            continue;
-        }
-        let Basis::Consent(consent) = owed.basis else { return Ok(None) };
-        let denial = match store.consent_by_key(consent.0).await? {
-            Some((_, consent)) => decision::may_leave_now(&consent, now).err(),
-            None => Some(decision::Denial::NoneRegistered),
-        };
-        match denial {
-            None => return Ok(None),
-            Some(denial) => nearest = nearest.max(Some(denial)),
-        }
-    }
-    let why = nearest.map_or("nothing of it is owed to this recipient", decision::Denial::as_str);
-    Ok(Some(format!("the consent does not permit it any more: {why}")))
 }

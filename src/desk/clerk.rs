@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::commands::engine::{self, Engine};
-use super::{Context, Outgoing, Request};
+use super::text::{self, Confused};
+use super::{Context, Outgoing, Request, asking};
 use crate::protocol::error::{Condition, Detail, StanzaError};
-use crate::protocol::ns;
 use crate::protocol::outside::Outside;
 use crate::protocol::reply::Kind;
+use crate::protocol::{notice, ns};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,12 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Clerk {
     context: Context,
     commands: Engine,
+    confused: Confused,
 }
 
 impl Clerk {
     /// A clerk with nothing on the table.
     pub fn new(context: Context) -> Self {
-        Clerk { context, commands: Engine::default() }
+        Clerk { context, commands: Engine::default(), confused: Confused::default() }
     }
 
     /// Serves until nobody can come any more.
@@ -52,10 +54,7 @@ impl Clerk {
     async fn serve(&mut self, request: &Request) -> Result<Outgoing, StanzaError> {
         let outside = &request.outside;
         if outside.kind == Kind::Message {
-            return Err(StanzaError::new(
-                Condition::FeatureNotImplemented,
-                "this service does not read text messages; it takes measurements as SenML",
-            ));
+            return self.message(request).await;
         }
         let Some(child) = request.stanza.children().next() else {
             return Err(StanzaError::new(Condition::BadRequest, "the request is empty"));
@@ -65,17 +64,40 @@ impl Clerk {
             ns::COMMANDS if child.name() == "command" && outside.type_ == "set" => {
                 self.commands.serve(&self.context, request, child).await
             }
-            ns::DISCO_ITEMS if child.attr("node") == Some(ns::COMMANDS) => {
+            ns::DISCO_ITEMS if outside.type_ == "get" && child.attr("node") == Some(ns::COMMANDS) => {
                 let list = engine::list(&self.context, request, child).await;
                 Ok(result(outside, &list))
             }
-            ns::DISCO_INFO => {
+            ns::DISCO_INFO if outside.type_ == "get" => {
                 let node = child.attr("node").unwrap_or_default();
                 let info = engine::info(&self.context, request, child, node).await?;
                 Ok(result(outside, &info))
             }
             _ => Err(unknown()),
         }
+    }
+}
+
+impl Clerk {
+    /// Answers to requests: the form of XEP-0060 §8.6, or a line of text.
+    async fn message(&mut self, request: &Request) -> Result<Outgoing, StanzaError> {
+        let (context, stanza, who) = (&self.context, &request.stanza, &request.sender);
+        let language = engine::language(context, who, stanza, stanza).await;
+        if stanza.has_child("x", ns::DATA_FORMS) {
+            asking::take_form(context, who, stanza, language).await?;
+            return Ok(Outgoing::default());
+        }
+        let body = stanza.children().find(|child| child.name() == "body").map(minidom::Element::text);
+        // Services talk to services in other ways; what has no name at its domain is one.
+        let Some(body) = body.filter(|_| who.node().is_some()) else { return Ok(Outgoing::default()) };
+        let answer = text::answer(context, &mut self.confused, who, &body, language).await?;
+        let mut out = Vec::new();
+        if let Some((language, said)) = answer {
+            let kind = if request.outside.type_ == "chat" { "chat" } else { "normal" };
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            notice::to_chat(&mut out, kind, &context.jid(), &request.outside.from, &id, language, &said);
+        }
+        Ok(out.into())
     }
 }
 

@@ -5,11 +5,19 @@
 //!   what belongs to them alone (the sessions of their commands) needs no lock.
 //! - [`context`]: what every clerk works with, and how to be sure that the relay has taken a change.
 //! - [`commands`]: ad-hoc commands (XEP-0050).
+//! - [`asking`]: requests, and how they are answered; [`text`](mod@text): by a line of text;
+//!   [`notices`] and [`receipt`]: what people are told.
+//! - [`waiting`]: what waits to be delivered, and what cannot be.
 //! - [`clerk`]: which request goes to which room of the desk.
 
+pub mod asking;
 pub mod clerk;
 pub mod commands;
 pub mod context;
+pub mod notices;
+pub mod receipt;
+pub mod text;
+pub mod waiting;
 
 use jid::BareJid;
 use minidom::Element;

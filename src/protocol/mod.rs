@@ -11,11 +11,13 @@
 //! - [`notice`]: what those concerned are told when a consent ends.
 //! - [`forms`]: data forms (XEP-0004, XEP-0068, XEP-0122).
 //! - [`adhoc`]: commands (XEP-0050); [`rsm`]: parts of long lists (XEP-0059).
+//! - [`authorization`]: the form that asks the owner of a node (XEP-0060 §8.6).
 //! - [`ping`]: the barrier (XEP-0199).
 //! - [`quoalise`]: payloads of `urn:quoalise:0`, with their description.
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
 
 pub mod adhoc;
+pub mod authorization;
 pub mod direct;
 pub mod disco;
 pub mod error;

@@ -6,9 +6,27 @@ use super::text::{attribute, escape, raw};
 use crate::domain::consent::{Consent, State};
 pub use crate::domain::language::Language;
 
-/// Appends the notice to the recipient: that the consent ended, and with it the subscription to `node`, if
-/// one did.
-pub fn to_recipient(out: &mut Vec<u8>, from: &str, id: &str, consent: &Consent, node: Option<&str>) {
+/// What happened, as far as the recipient's program is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was given: subscribed to the node.
+    Began,
+    /// It ended: not subscribed any more.
+    Ended,
+    /// It is not as it was: suspended, resumed, narrowed.
+    Other,
+}
+
+/// Appends the notice to the recipient: what happened to the consent, and with it to the subscription to
+/// `node`, if one began or ended.
+pub fn to_recipient(
+    out: &mut Vec<u8>,
+    from: &str,
+    id: &str,
+    consent: &Consent,
+    change: Change,
+    node: Option<&str>,
+) {
     let to = consent.recipient.to_string();
     start(out, from, &to, id);
     raw(out, ">");
@@ -18,26 +36,51 @@ pub fn to_recipient(out: &mut Vec<u8>, from: &str, id: &str, consent: &Consent, 
         raw(out, "'><subscription");
         attribute(out, "node", node);
         attribute(out, "jid", &to);
-        raw(out, " subscription='none'/></event>");
+        attribute(out, "subscription", if change == Change::Began { "subscribed" } else { "none" });
+        raw(out, "/></event>");
     }
-    raw(out, "<ended xmlns='");
+    raw(out, if change == Change::Ended { "<ended" } else { "<consent" });
+    raw(out, " xmlns='");
     raw(out, ns::COURANT);
     raw(out, "'");
-    attribute(out, "consent", &consent.id.to_string());
+    attribute(out, if change == Change::Ended { "consent" } else { "id" }, &consent.id.to_string());
     attribute(out, "state", consent.state.as_str());
+    if change != Change::Ended {
+        attribute(out, "revision", &consent.revision.to_string());
+    }
     if let Some(reason) = &consent.end_reason {
         attribute(out, "reason", reason);
     }
     raw(out, "/></message>");
 }
 
-/// Appends the confirmation to the person concerned, if it has an address.
-pub fn to_subject(out: &mut Vec<u8>, from: &str, id: &str, consent: &Consent, language: Language) {
-    let Some(subject) = consent.subject.jid() else { return };
-    start(out, from, subject.as_str(), id);
+/// Appends an answer to a line of text, as a message of the same type.
+pub fn to_chat(
+    out: &mut Vec<u8>,
+    kind: &str,
+    from: &str,
+    to: &str,
+    id: &str,
+    language: Language,
+    body: &str,
+) {
+    raw(out, "<message");
+    attribute(out, "type", kind);
+    attribute(out, "from", from);
+    attribute(out, "to", to);
+    attribute(out, "id", id);
     attribute(out, "xml:lang", language.code());
     raw(out, "><body>");
-    escape(out, &sentence(consent, language));
+    escape(out, body);
+    raw(out, "</body></message>");
+}
+
+/// Appends a sentence to somebody.
+pub fn to_person(out: &mut Vec<u8>, from: &str, to: &str, id: &str, language: Language, body: &str) {
+    start(out, from, to, id);
+    attribute(out, "xml:lang", language.code());
+    raw(out, "><body>");
+    escape(out, body);
     raw(out, "</body></message>");
 }
 
@@ -48,7 +91,8 @@ fn start(out: &mut Vec<u8>, from: &str, to: &str, id: &str) {
     attribute(out, "id", id);
 }
 
-fn sentence(consent: &Consent, language: Language) -> String {
+/// The end of a consent, in a sentence.
+pub fn ended(consent: &Consent, language: Language) -> String {
     let who = consent.recipient_name.clone().unwrap_or_else(|| consent.recipient.to_string());
     let series = consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let purpose = &consent.purpose;
@@ -98,7 +142,7 @@ mod tests {
         let mut consent = sample();
         consent.become_state(State::Revoked, consent.since, "cli", Some("moved <out>")).unwrap();
         let mut out = Vec::new();
-        to_recipient(&mut out, "energy.x", "n-1", &consent, Some("urn:a"));
+        to_recipient(&mut out, "energy.x", "n-1", &consent, Change::Ended, Some("urn:a"));
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "<message type='normal' from='energy.x' to='app@coop.example' id='n-1'>\
@@ -111,13 +155,9 @@ mod tests {
             [(Language::En, "ended by the operator"), (Language::Fr, "arrêté par l’opérateur")]
         {
             let mut out = Vec::new();
-            to_subject(&mut out, "energy.x", "n-2", &consent, language);
+            to_person(&mut out, "energy.x", "ann@home.example", "n-2", language, &ended(&consent, language));
             let text = String::from_utf8(out).unwrap();
             assert!(text.contains(word) && text.contains("to='ann@home.example'"), "{text}");
         }
-        consent.subject = "ref:file 7".parse().unwrap();
-        let mut out = Vec::new();
-        to_subject(&mut out, "energy.x", "n-3", &consent, Language::En);
-        assert!(out.is_empty(), "a person without an address is told by whoever recorded the consent");
     }
 }

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::changes::{self, Kind};
 use super::consents::{COLUMNS, ROWS_AT_ONCE, STANDING, find, insert, read, same, update};
+use super::notices::Step;
 use super::{Store, StoreError, disclosures, millis, next_key, next_keys, notices, subscriptions};
-use crate::domain::consent::{Consent, ConsentError, ConsentKey, State};
+use crate::domain::consent::{Consent, ConsentError, ConsentKey, State, method};
 use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::edit::Edit;
 use crate::domain::name::Scope;
@@ -80,6 +81,10 @@ impl Store {
         insert(&mut tx, &[(key, consent)]).await?;
         told(&mut tx, key, None, consent, actor, None, at).await?;
         subscribe(&mut tx, consent, &consent.scope, at).await?;
+        // Who records at the desk what was agreed elsewhere has told those concerned there.
+        if !matches!(&*consent.method, method::CLI | method::IMPORT) {
+            tell(&mut tx, key, None, consent, subscribed(consent), at).await?;
+        }
         replace_older(&mut tx, key, consent, actor, at).await?;
         tx.commit().await?;
         Ok(ConsentKey(key.unsigned_abs()))
@@ -125,9 +130,8 @@ impl Store {
             true => end_subscriptions(&mut tx, &consent, &consent.scope, at).await?,
             false => Vec::new(),
         };
-        if next.is_end() && before.state != State::Requested {
-            notices::note(&mut tx, ConsentKey(key.unsigned_abs()), &ended, at).await?;
-        }
+        let nodes = if before.state == State::Requested { consent.scope.clone() } else { ended.clone() };
+        tell(&mut tx, key, Some(before.state), &consent, &nodes, at).await?;
         tx.commit().await?;
         Ok(Ended::Done(Box::new(consent), ended))
     }
@@ -165,7 +169,9 @@ impl Store {
         told(&mut tx, key, Some(before.state), &next, actor, note, at).await?;
         if next.state != State::Requested {
             let gone: Vec<Scope> = before.scope.iter().filter(|s| keeps_not(&next, s)).cloned().collect();
-            for scope in end_subscriptions(&mut tx, &before, &gone, at).await? {
+            let ended = end_subscriptions(&mut tx, &before, &gone, at).await?;
+            tell(&mut tx, key, Some(before.state), &next, &ended, at).await?;
+            for scope in ended {
                 let narrower: Vec<Scope> =
                     next.scope.iter().filter(|narrow| scope.covers_scope(narrow)).cloned().collect();
                 subscribe(&mut tx, &next, &narrower, at).await?;
@@ -208,6 +214,7 @@ impl Store {
         update(&mut tx, key, &next).await?;
         told(&mut tx, key, Some(before.state), &next, actor, None, at).await?;
         subscribe(&mut tx, &next, &next.scope, at).await?;
+        tell(&mut tx, key, Some(before.state), &next, subscribed(&next), at).await?;
         replace_older(&mut tx, key, &next, actor, at).await?;
         tx.commit().await?;
         Ok(Stepped::Done(Box::new(next)))
@@ -369,7 +376,7 @@ async fn replace_older(
             update(conn, older, &consent).await?;
             told(conn, older, Some(before), &consent, actor, Some(&note), at).await?;
             let ended = end_subscriptions(conn, &consent, &consent.scope, at).await?;
-            notices::note(conn, ConsentKey(older.unsigned_abs()), &ended, at).await?;
+            tell(conn, older, Some(before), &consent, &ended, at).await?;
         }
     }
     Ok(rows.len())
@@ -419,6 +426,26 @@ async fn told(
     let line = line(event, key, from, consent, actor, note, at)?;
     disclosures::append(conn, millis(at), &[line]).await?;
     changes::note(conn, Kind::Consent, key, at).await
+}
+
+/// Has those concerned told.
+async fn tell(
+    conn: &mut SqliteConnection,
+    key: i64,
+    from: Option<State>,
+    consent: &Consent,
+    nodes: &[Scope],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    match Step::of(from, consent.state) {
+        Some(step) => notices::note(conn, step, ConsentKey(key.unsigned_abs()), nodes, at).await,
+        None => Ok(()),
+    }
+}
+
+/// The nodes that its recipient is subscribed to when it begins.
+fn subscribed(consent: &Consent) -> &[Scope] {
+    if consent.subscribe && consent.modes.notify { &consent.scope } else { &[] }
 }
 
 /// The same for many new records.

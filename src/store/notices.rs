@@ -1,41 +1,103 @@
-//! Ends of consents that those concerned are still to be told: noted with the end itself, so that no crash
-//! and no broken link takes them along.
+//! What happened to consents and those concerned are still to be told: noted with the step itself, so that no
+//! crash and no broken link takes it along.
 
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::{Store, StoreError, millis, next_key, timestamp};
-use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::consent::{Consent, ConsentKey, State};
+use crate::domain::language::Language;
 use crate::domain::name::Scope;
 
-/// An end that is still to be told.
+/// What there is to tell of a consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody asks for it.
+    Requested,
+    /// It was given.
+    Given,
+    /// Nothing leaves under it for now.
+    Suspended,
+    /// Data leaves again.
+    Resumed,
+    /// It was narrowed, or its evidence corrected.
+    Edited,
+    /// It ended, or the request did.
+    Ended,
+    /// It still runs, or is about to run out.
+    Reminder,
+}
+
+impl Step {
+    const ALL: [(Step, &'static str); 7] = [
+        (Step::Requested, "requested"),
+        (Step::Given, "given"),
+        (Step::Suspended, "suspended"),
+        (Step::Resumed, "resumed"),
+        (Step::Edited, "edited"),
+        (Step::Ended, "ended"),
+        (Step::Reminder, "reminder"),
+    ];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(step, _)| *step == self).map_or("", |(_, name)| name)
+    }
+
+    fn read(text: &str) -> Result<Self, StoreError> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == text);
+        found.map(|(step, _)| *step).ok_or_else(|| StoreError::row(format!("a notice of '{text}'")))
+    }
+
+    /// What a step of the states is to those concerned; nothing where there is nothing to tell.
+    pub fn of(from: Option<State>, to: State) -> Option<Self> {
+        match (from, to) {
+            (_, to) if to.is_end() => from.map(|_| Step::Ended),
+            (Some(from), to) if from == to => Some(Step::Edited),
+            (Some(State::Suspended), State::Active) => Some(Step::Resumed),
+            (_, State::Active) => Some(Step::Given),
+            (Some(_), State::Suspended) => Some(Step::Suspended),
+            (None, State::Requested) => Some(Step::Requested),
+            _ => None,
+        }
+    }
+}
+
+/// Something that is still to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Untold {
     /// Its number, rising.
     pub key: u64,
-    /// The consent that ended.
+    /// What happened.
+    pub step: Step,
+    /// The consent it happened to.
     pub consent: Consent,
-    /// The nodes of the recipient's subscriptions that ended with it.
+    /// The nodes of the recipient's subscriptions that began or ended with it.
     pub nodes: Vec<Scope>,
-    /// When it ended.
+    /// When.
     pub at: Timestamp,
+    /// The language that the person concerned chose.
+    pub language: Option<Language>,
+    /// What the person concerned answers it by.
+    pub code: Option<String>,
 }
 
 /// Notes, in the transaction of the end, that it is to be told.
 pub(super) async fn note(
     conn: &mut SqliteConnection,
+    step: Step,
     consent: ConsentKey,
     nodes: &[Scope],
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let key = next_key(conn, "notice").await?;
     let nodes = serde_json::to_string(nodes).map_err(|e| StoreError::row(e.to_string()))?;
-    sqlx::query("INSERT INTO notice (key, consent, nodes, at) VALUES (?, ?, ?, ?)")
+    sqlx::query("INSERT INTO notice (key, consent, nodes, at, step) VALUES (?, ?, ?, ?, ?)")
         .bind(key)
         .bind(consent.0.cast_signed())
         .bind(nodes)
         .bind(millis(at))
+        .bind(step.as_str())
         .execute(conn)
         .await?;
     Ok(())
@@ -44,18 +106,26 @@ pub(super) async fn note(
 impl Store {
     /// Up to `limit` ends after this number that are still to be told, in order.
     pub async fn untold(&self, after: u64, limit: u32) -> Result<Vec<Untold>, StoreError> {
-        let rows =
-            sqlx::query("SELECT key, consent, nodes, at FROM notice WHERE key > ? ORDER BY key LIMIT ?")
-                .bind(after.cast_signed())
-                .bind(limit)
-                .fetch_all(self.pool())
-                .await?;
+        let rows = sqlx::query(
+            "SELECT key, consent, nodes, at, step FROM notice WHERE key > ? ORDER BY key LIMIT ?",
+        )
+        .bind(after.cast_signed())
+        .bind(limit)
+        .fetch_all(self.pool())
+        .await?;
         let mut list = Vec::with_capacity(rows.len());
         for row in rows {
             let consent = row.try_get::<i64, _>(1)?.unsigned_abs();
             // Consents never go away, and the row names one that is there.
             let Some((_, consent)) = self.consent_by_key(consent).await? else { continue };
+            let (language, code) = match consent.subject.jid() {
+                Some(jid) => (self.language_of(jid).await?, self.code_of(&consent).await?),
+                None => (None, None),
+            };
             list.push(Untold {
+                step: Step::read(row.try_get(4)?)?,
+                language,
+                code,
                 key: row.try_get::<i64, _>(0)?.unsigned_abs(),
                 consent,
                 nodes: serde_json::from_str(row.try_get(2)?).map_err(|e| StoreError::row(e.to_string()))?,
@@ -80,7 +150,6 @@ impl Store {
 mod tests {
     use super::super::Durability;
     use super::*;
-    use crate::domain::consent::State;
     use crate::domain::consent::tests::sample;
 
     #[tokio::test]

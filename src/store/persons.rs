@@ -2,9 +2,12 @@
 
 use jid::BareJid;
 use sqlx::Row;
+use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::domain::consent::Consent;
 use crate::domain::language::Language;
+use crate::domain::party::Subject;
 
 impl Store {
     /// The language that somebody chose.
@@ -27,5 +30,52 @@ impl Store {
         .execute(self.pool())
         .await?;
         Ok(())
+    }
+
+    /// The code by which somebody answers for a consent by text.
+    pub async fn code_of(&self, consent: &Consent) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query(
+            "SELECT r.code FROM request_code r JOIN consent c ON c.key = r.consent WHERE c.id = ?",
+        )
+        .bind(consent.id.to_string())
+        .fetch_optional(self.pool())
+        .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// Gives a consent this code, unless it has one. `false` if another consent of that person's that still
+    /// stands has it.
+    pub async fn give_code(&self, id: Uuid, code: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO request_code (consent, code) SELECT c.key, ?2 FROM consent c WHERE c.id = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM request_code r JOIN consent o ON o.key = r.consent \
+             WHERE r.code = ?2 AND o.subject = c.subject AND o.state IN ('requested', 'active', 'suspended')) \
+             ON CONFLICT (consent) DO NOTHING",
+        )
+        .bind(id.to_string())
+        .bind(code)
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// What somebody means by a code: the last consent of theirs that was given it.
+    pub async fn consent_by_code(
+        &self,
+        subject: &Subject,
+        code: &str,
+    ) -> Result<Option<Consent>, StoreError> {
+        let row = sqlx::query(
+            "SELECT c.id FROM request_code r JOIN consent c ON c.key = r.consent \
+             WHERE r.code = ? AND c.subject = ? ORDER BY c.key DESC LIMIT 1",
+        )
+        .bind(code)
+        .bind(subject.to_string())
+        .fetch_optional(self.pool())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let id: String = row.try_get(0)?;
+        let id = Uuid::parse_str(&id).map_err(|e| StoreError::row(format!("consent id: {e}")))?;
+        self.consent(id).await
     }
 }

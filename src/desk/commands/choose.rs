@@ -25,14 +25,12 @@ impl Among {
     }
 
     /// What the asker gives as the person concerned.
-    #[allow(dead_code)] // XX
     pub(super) fn given_by(call: &Call<'_>, states: &'static [State]) -> Self {
         let subject = Some(crate::domain::party::Subject::Jid(call.asker.clone()));
         Among { filter: Filter { subject, ..Filter::default() }, states }
     }
 
     /// What the asker has as the recipient.
-    #[allow(dead_code)] // XX
     pub(super) fn held_by(call: &Call<'_>, states: &'static [State]) -> Self {
         let recipient = Some(call.asker.to_string());
         Among { filter: Filter { recipient, ..Filter::default() }, states }

@@ -15,10 +15,22 @@ pub mod session;
 pub mod texts;
 
 mod choose;
+mod consent_add;
+mod consent_edit;
+mod consent_form;
 mod consent_list;
 mod consent_show;
+mod give_consent;
+mod help;
+mod language;
 mod listing;
+mod my_consents;
+mod operations;
+mod pending_requests;
 mod ping;
+mod request_access;
+mod series;
+mod stepping;
 mod views;
 
 use std::fmt;
@@ -143,7 +155,34 @@ pub trait Command: fmt::Debug + Send + Sync {
 }
 
 /// Every command there is, in the order of the list.
-pub static COMMANDS: &[&dyn Command] = &[&ping::Ping, &consent_list::ConsentList, &consent_show::ConsentShow];
+pub static COMMANDS: &[&dyn Command] = &[
+    &my_consents::MyConsents,
+    &pending_requests::PENDING_REQUESTS,
+    &pending_requests::PUBSUB_PENDING,
+    &give_consent::GiveConsent,
+    &stepping::SUSPEND,
+    &stepping::RESUME,
+    &stepping::WITHDRAW,
+    &request_access::RequestAccess,
+    &my_consents::MyAccess,
+    &stepping::END_ACCESS,
+    &language::Choose,
+    &help::Help,
+    &ping::Ping,
+    &consent_add::ConsentAdd,
+    &consent_list::ConsentList,
+    &consent_show::ConsentShow,
+    &consent_edit::ConsentEdit,
+    &stepping::OPERATOR_SUSPENDS,
+    &stepping::OPERATOR_RESUMES,
+    &stepping::OPERATOR_REVOKES,
+    &series::SeriesAdd,
+    &series::SeriesList,
+    &series::SeriesEdit,
+    &operations::QueueStatus,
+    &operations::DeadLetters,
+    &operations::AuditVerify,
+];
 
 /// The command of this node.
 pub fn find(node: &str) -> Option<&'static dyn Command> {

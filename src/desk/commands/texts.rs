@@ -1,7 +1,7 @@
 //! Every word of the commands that people read, in English and French.
 
-use crate::domain::consent::State;
-use crate::domain::language::{Text, text};
+use crate::domain::consent::{ConsentError, State};
+use crate::domain::language::{Language, Text, text};
 
 pub(super) const COMMANDS: Text = text("Commands", "Commandes");
 
@@ -65,6 +65,157 @@ pub(super) const NO_SUCH_CONSENT: Text = text(
 pub(super) const EVENT: Text = text("{at}: {what} by {actor}", "{at} : {what} par {actor}");
 pub(super) const EDITED: Text = text("edited", "modifié");
 
+pub(super) const WIDER: Text = text(
+    "{field}: this would widen the consent; what is wider is a new one, which the person concerned gives again",
+    "{field} : cela élargirait le consentement ; ce qui est plus large est un nouveau consentement, à donner de nouveau",
+);
+pub(super) const STALE: Text = text(
+    "somebody else changed it meanwhile (revision {revision} now); run the command again. What changed:",
+    "quelqu’un d’autre l’a modifié entre-temps (révision {revision}) ; relancez la commande. Ce qui a changé :",
+);
+pub(super) const NOTHING_CHANGED: Text = text("nothing was changed", "rien n’a été modifié");
+pub(super) const OVER_ALREADY: Text = text(
+    "the end has passed already; choose a later one",
+    "la fin est déjà passée ; choisissez-en une plus tardive",
+);
+pub(super) const EDITED_TO: Text = text(
+    "The consent is at revision {revision} now.",
+    "Le consentement est maintenant à la révision {revision}.",
+);
+
+// What people give, and take back
+pub(super) const MY_CONSENTS: Text = text("What I share", "Ce que je partage");
+pub(super) const MY_ACCESS: Text = text("What I may have", "Ce à quoi j’ai accès");
+pub(super) const GIVE_CONSENT: Text = text("Give consent", "Donner un consentement");
+pub(super) const GIVE_CONSENT_HOW: Text = text(
+    "Choose who may have which of your series, and what for. You can withdraw it at any time.",
+    "Choisissez qui peut recevoir lesquelles de vos séries, et pourquoi. Vous pourrez le retirer à tout moment.",
+);
+pub(super) const NO_SERIES: Text = text(
+    "No series of yours is registered here, so there is nothing to share.",
+    "Aucune série à vous n’est enregistrée ici : il n’y a rien à partager.",
+);
+pub(super) const NOT_YOURS: Text =
+    text("{name} is none of your series", "{name} n’est pas une de vos séries");
+pub(super) const GIVEN: Text = text("Given. {text} Receipt: {id}", "Donné. {text} Reçu : {id}");
+pub(super) const SUSPEND_CONSENT: Text = text("Suspend a consent", "Suspendre un consentement");
+pub(super) const RESUME_CONSENT: Text = text("Resume a consent", "Reprendre un consentement");
+pub(super) const WITHDRAW_CONSENT: Text = text("Withdraw a consent", "Retirer un consentement");
+pub(super) const END_ACCESS: Text = text("End my access", "Mettre fin à mon accès");
+pub(super) const SUSPENDED: Text = text(
+    "Suspended: nothing is sent to {who} under it until it is resumed ({scope}).",
+    "Suspendu : rien n’est envoyé à {who} à ce titre jusqu’à la reprise ({scope}).",
+);
+pub(super) const RESUMED: Text = text(
+    "Resumed: what is published from now on is sent to {who} again ({scope}).",
+    "Repris : ce qui est publié à partir de maintenant est de nouveau envoyé à {who} ({scope}).",
+);
+pub(super) const WITHDRAWN: Text = text(
+    "Withdrawn: nothing is sent to {who} under it any more ({scope}).",
+    "Retiré : plus rien n’est envoyé à {who} à ce titre ({scope}).",
+);
+pub(super) const TERMINATED: Text =
+    text("Ended: you get nothing more of {scope}.", "Terminé : vous ne recevez plus rien de {scope}.");
+pub(super) const REVOKED: Text = text(
+    "Revoked {id}: nothing is sent to {who} under it any more.",
+    "Révoqué {id} : plus rien n’est envoyé à {who} à ce titre.",
+);
+
+// Requests
+pub(super) const REQUEST_ACCESS: Text = text("Ask for access", "Demander un accès");
+pub(super) const REQUEST_ACCESS_HOW: Text = text(
+    "The person concerned is asked, and may say no, or give less. You are told of the answer.",
+    "La personne concernée est interrogée ; elle peut refuser, ou donner moins. La réponse vous est communiquée.",
+);
+pub(super) const PENDING: Text = text("The request {id} is pending.", "La demande {id} est en attente.");
+pub(super) const GIVEN_ALREADY: Text =
+    text("You have this consent already: {id}.", "Vous avez déjà ce consentement : {id}.");
+pub(super) const OWN_SERIES: Text =
+    text("This is yours: you need no consent.", "Ceci est à vous : nul besoin de consentement.");
+pub(super) const TOO_MANY_REQUESTS: Text = text(
+    "{most} of your requests wait already; wait for an answer, or take one back with end-access",
+    "{most} de vos demandes sont déjà en attente ; attendez une réponse, ou retirez-en une avec end-access",
+);
+pub(super) const PENDING_REQUESTS: Text = text("Requests to answer", "Demandes à traiter");
+pub(super) const NO_REQUESTS: Text =
+    text("Nobody waits for your answer.", "Personne n’attend votre réponse.");
+pub(super) const YES: Text = text("yes, as below", "oui, comme ci-dessous");
+pub(super) const NO: Text = text("no", "non");
+pub(super) const GRANTED: Text =
+    text("Given: {who} may have the data.", "Donné : {who} peut recevoir les données.");
+pub(super) const REFUSED: Text = text("Refused: {who} gets nothing.", "Refusé : {who} ne reçoit rien.");
+
+// What operators do
+pub(super) const CONSENT_ADD: Text = text("Record a consent", "Enregistrer un consentement");
+pub(super) const CONSENT_ADD_HOW: Text = text(
+    "For what somebody agreed to elsewhere, with the evidence of it.",
+    "Pour ce que quelqu’un a accepté ailleurs, avec la preuve.",
+);
+pub(super) const RECORDED: Text = text("The consent is recorded.", "Le consentement est enregistré.");
+pub(super) const RECORDED_BY: Text = text("recorded by {who}", "enregistré par {who}");
+pub(super) const CONSENT_EDIT: Text =
+    text("Narrow or correct a consent", "Restreindre ou corriger un consentement");
+pub(super) const CONSENT_EDIT_HOW: Text = text(
+    "An edit narrows, or corrects the evidence. What is wider is a new consent, which the person gives again.",
+    "Une modification restreint, ou corrige la preuve. Ce qui est plus large est un nouveau consentement.",
+);
+pub(super) const CONSENT_SUSPEND: Text =
+    text("Suspend somebody's consent", "Suspendre le consentement de quelqu’un");
+pub(super) const CONSENT_RESUME: Text =
+    text("Resume somebody's consent", "Reprendre le consentement de quelqu’un");
+pub(super) const CONSENT_REVOKE: Text = text("Revoke a consent", "Révoquer un consentement");
+pub(super) const SERIES_ADD: Text = text("Register a series", "Enregistrer une série");
+pub(super) const SERIES_HOW: Text = text(
+    "Until a series is registered, nobody may publish it.",
+    "Tant qu’une série n’est pas enregistrée, personne ne peut la publier.",
+);
+pub(super) const SERIES_LIST: Text = text("List series", "Lister les séries");
+pub(super) const SERIES_EDIT: Text = text("Change a series", "Modifier une série");
+pub(super) const SERIES_EXISTS: Text = text(
+    "{name} is registered already; change it with series-edit",
+    "{name} est déjà enregistrée ; modifiez-la avec series-edit",
+);
+pub(super) const NO_SUCH_SERIES: Text = text(
+    "{name} is not registered; series-list shows what is",
+    "{name} n’est pas enregistrée ; series-list montre ce qui l’est",
+);
+pub(super) const REGISTERED: Text = text("The series is registered.", "La série est enregistrée.");
+pub(super) const SERIES_EDITED: Text = text("The series is changed.", "La série est modifiée.");
+pub(super) const QUEUE_STATUS: Text = text("What waits to be delivered", "Ce qui attend d’être remis");
+pub(super) const QUEUE_SUM: Text =
+    text("{waiting} waiting, {dead} dead letters.", "{waiting} en attente, {dead} lettres mortes.");
+pub(super) const DEAD_LETTERS: Text = text("Dead letters", "Lettres mortes");
+pub(super) const DEAD_LETTERS_HOW: Text = text(
+    "{count} deliveries were refused for good. What is tried again goes to its recipient alone, and only if the consent still permits.",
+    "{count} remises ont été refusées définitivement. Ce qui est retenté va à son seul destinataire, et seulement si le consentement le permet encore.",
+);
+pub(super) const NO_DEAD_LETTERS: Text =
+    text("There are no dead letters.", "Il n’y a pas de lettres mortes.");
+pub(super) const SHOW: Text = text("show them", "les montrer");
+pub(super) const REPLAY: Text = text("try them again", "les retenter");
+pub(super) const DROP: Text = text("drop them for good", "les abandonner définitivement");
+pub(super) const DROPPED: Text = text("{count} dropped.", "{count} abandonnées.");
+pub(super) const TO_BE_TRIED: Text = text("{count} to be tried again.", "{count} à retenter.");
+pub(super) const AUDIT_VERIFY: Text =
+    text("Verify the disclosure log", "Vérifier le journal des transmissions");
+pub(super) const AUDIT_SOUND: Text = text(
+    "The log is as it was written: {rows} rows, {lines} lines, {signed} signatures. Head: {head}",
+    "Le journal est tel qu’il a été écrit : {rows} rangées, {lines} lignes, {signed} signatures. Tête : {head}",
+);
+pub(super) const AUDIT_BROKEN: Text = text(
+    "The log is not as it was written: row {row}: {fault}: {detail}",
+    "Le journal n’est pas tel qu’il a été écrit : rangée {row} : {fault} : {detail}",
+);
+
+// What anyone may want to know
+pub(super) const LANGUAGE: Text = text("Choose a language", "Choisir une langue");
+pub(super) const LANGUAGE_CHOSEN: Text = text("From now on in English.", "Désormais en français.");
+pub(super) const HELP: Text = text("Help", "Aide");
+pub(super) const HELP_TEXT: Text = text(
+    "This service passes energy measurements on, and only to those the person concerned consented to. 'What I share' lists your consents; 'Withdraw a consent' ends one at once. By text: list, yes CODE, no CODE, stop CODE, help.",
+    "Ce service transmet des mesures d’énergie, et seulement à ceux pour qui la personne concernée a consenti. « Ce que je partage » liste vos consentements ; « Retirer un consentement » y met fin aussitôt. Par texte : liste, oui CODE, non CODE, stop CODE, aide.",
+);
+
 /// The name of a state.
 pub(crate) fn state(state: State) -> Text {
     match state {
@@ -123,9 +274,115 @@ pub(crate) fn label(var: &str) -> Text {
         "code" => text("Code", "Code"),
         "need" => text("Data need", "Besoin de données"),
         "events" => text("What happened", "Historique"),
+        "retention_series" => text("Kept for history", "Conservé pour l’historique"),
+        "request" => text("Request", "Demande"),
+        "answer" => text("Your answer", "Votre réponse"),
+        "do" => text("What to do", "Que faire"),
+        "ids" => text("Which (all unless chosen)", "Lesquelles (toutes sauf choix)"),
+        "field" => text("Field", "Champ"),
+        "before" => text("Before", "Avant"),
+        "after" => text("After", "Après"),
+        "item" => text("Item", "Élément"),
+        "destination" => text("Destination", "Destination"),
+        "waiting" => text("Waiting", "En attente"),
+        "oldest" => text("Oldest", "Plus ancien"),
+        "confirmed" => text("Confirmed up to", "Confirmé jusqu’à"),
+        "dead_letters" => text("Dead letters", "Lettres mortes"),
         "at" => text("When", "Quand"),
         "actor" => text("By whom", "Par qui"),
         "note" => text("Note", "Note"),
         _ => text("", ""),
+    }
+}
+
+/// What a field is for, where its label does not say it all.
+pub(crate) fn description(var: &str) -> Option<Text> {
+    Some(match var {
+        "subject" | "owner" => text(
+            "A bare address, or ref: and a reference of your own",
+            "Une adresse nue, ou ref: et une référence à vous",
+        ),
+        "scope" => {
+            text("One name a line; a prefix ends in *", "Un nom par ligne ; un préfixe se termine par *")
+        }
+        "name" => text("A prefix ends in *", "Un préfixe se termine par *"),
+        "valid_from" => text("From now, if empty", "Dès maintenant, si vide"),
+        "valid_until" => {
+            text("As 2027-01-01 or 2027-01-01T12:00:00Z", "Comme 2027-01-01 ou 2027-01-01T12:00:00Z")
+        }
+        "retention" | "granularity" | "retention_series" => {
+            text("A duration as P1Y, P30D or PT1H", "Une durée comme P1Y, P30D ou PT1H")
+        }
+        "arrangement" => text(
+            "Only to renew: the arrangement of the consent that is renewed",
+            "Seulement pour renouveler : l’arrangement du consentement renouvelé",
+        ),
+        _ => return None,
+    })
+}
+
+/// The name of a mode.
+pub(crate) fn mode(name: &str) -> Text {
+    match name {
+        "notify" => text("sent as it is published", "envoyé dès publication"),
+        _ => text("fetched from what is kept", "consulté dans ce qui est conservé"),
+    }
+}
+
+/// The name of a lawful basis (GDPR article 6).
+pub(crate) fn basis(name: &str) -> Text {
+    match name {
+        "contract" => text("contract", "contrat"),
+        "legal-obligation" => text("legal obligation", "obligation légale"),
+        "vital-interests" => text("vital interests", "sauvegarde des intérêts vitaux"),
+        "public-task" => text("public task", "mission d’intérêt public"),
+        "legitimate-interests" => text("legitimate interests", "intérêts légitimes"),
+        _ => text("consent", "consentement"),
+    }
+}
+
+/// What is wrong with a consent, in words.
+pub(crate) fn consent_error(error: &ConsentError, language: Language) -> String {
+    if language == Language::En {
+        return error.to_string();
+    }
+    let fill = |fr: &'static str, values: &[(&str, &str)]| text("", fr).fill(language, values);
+    match error {
+        ConsentError::NoScope => fill("aucune série n’est nommée ; nommez-en au moins une", &[]),
+        ConsentError::TooManyScopes => fill("trop de séries ; utilisez un préfixe terminé par *", &[]),
+        ConsentError::Purpose => {
+            fill("la finalité est vide ou trop longue ; dites en une phrase à quoi servent les données", &[])
+        }
+        ConsentError::Window { from, until } => fill(
+            "la fin ({until}) n’est pas après le début ({from})",
+            &[("from", &from.to_string()), ("until", &until.to_string())],
+        ),
+        ConsentError::DataWindow { from, until } => fill(
+            "la fin des mesures ({until}) n’est pas après leur début ({from})",
+            &[("from", &from.to_string()), ("until", &until.to_string())],
+        ),
+        ConsentError::TooLong { maximum, latest } => fill(
+            "un consentement dure au plus {maximum} ; au plus tard jusqu’au {latest}",
+            &[("maximum", maximum), ("latest", &latest.to_string())],
+        ),
+        ConsentError::NoMode => fill("choisissez envoi, consultation ou les deux", &[]),
+        ConsentError::Granularity(period) => fill(
+            "« {period} » n’est pas une durée utile ; écrivez par exemple PT1H",
+            &[("period", period.as_str())],
+        ),
+        ConsentError::TooLongText(field) => {
+            fill("{field} est trop long", &[("field", label(field).of(language))])
+        }
+        ConsentError::Over(until) => {
+            fill("la fin ({until}) est déjà passée", &[("until", &until.to_string())])
+        }
+        ConsentError::Wider(field) => WIDER.fill(language, &[("field", label(field).of(language))]),
+        ConsentError::Arrangement => {
+            fill("un renouvellement se fait entre la même personne et le même destinataire", &[])
+        }
+        ConsentError::Step { from, to } => fill(
+            "un consentement {from} ne peut pas devenir {to}",
+            &[("from", state(*from).of(language)), ("to", state(*to).of(language))],
+        ),
     }
 }

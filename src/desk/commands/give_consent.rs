@@ -1,0 +1,70 @@
+//! `give-consent`: the person concerned lets somebody have series of theirs.
+
+use super::consent_add::add;
+use super::consent_form::{Hand, complete, draft, fields};
+use super::engine::form;
+use super::{Call, Coming, Command, Done, Failure, Turn, texts, views};
+use crate::desk::receipt;
+use crate::domain::consent::method;
+use crate::domain::language::Text;
+use crate::domain::name::Scope;
+use crate::domain::party::Subject;
+use crate::store::StoreError;
+
+/// Registrations looked at.
+const SERIES_MAX: u32 = 10_000;
+
+#[derive(Debug)]
+pub(super) struct GiveConsent;
+
+impl Command for GiveConsent {
+    fn node(&self) -> &'static str {
+        "give-consent"
+    }
+
+    fn name(&self) -> Text {
+        texts::GIVE_CONSENT
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            let own = own_series(call).await?;
+            if call.turn == 0 {
+                if own.is_empty() {
+                    return Ok(Turn::said(texts::NO_SERIES.of(call.language)));
+                }
+                let mut form = form(self.name().of(call.language), texts::GIVE_CONSENT_HOW.of(call.language));
+                form.fields = fields(call, Hand::Subject);
+                for field in form.fields.iter_mut().filter(|field| field.var == "scope") {
+                    field.values = own.iter().take(100).map(ToString::to_string).collect();
+                }
+                return Ok(Turn::last(form));
+            }
+            let mut draft = draft(call)?;
+            draft.subject = Some(Subject::Jid(call.asker.clone()));
+            let mut consent = complete(call, draft, method::AD_HOC)?;
+            // The relay looks at every record again: what is given in person covers one's own series alone.
+            if let Some(other) = consent.scope.iter().find(|scope| !is_own(&own, scope)) {
+                let name = other.to_string();
+                return Err(Failure::Wrong(texts::NOT_YOURS.fill(call.language, &[("name", &name)])));
+            }
+            let text = receipt::summary(&consent, call.language);
+            consent.text_hash = Some(receipt::hash(&text));
+            consent.text_lang = Some(call.language.code().to_owned());
+            add(call, &consent).await?;
+            let id = consent.id.to_string();
+            let note = texts::GIVEN.fill(call.language, &[("text", &text), ("id", &id)]);
+            Ok(Turn::Done(Done::record(&views::consent(&consent, call.language), Some(note))))
+        })
+    }
+}
+
+async fn own_series(call: &Call<'_>) -> Result<Vec<Scope>, StoreError> {
+    let series = call.context.store.series_of(call.asker, SERIES_MAX).await?;
+    Ok(series.into_iter().filter(|series| series.is_owned_by(call.asker)).map(|series| series.name).collect())
+}
+
+/// Whether something of the asker's is meant by it.
+fn is_own(own: &[Scope], scope: &Scope) -> bool {
+    own.iter().any(|mine| mine.covers_scope(scope) || scope.covers_scope(mine))
+}

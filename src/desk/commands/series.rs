@@ -1,0 +1,255 @@
+//! `series-add`, `series-list`, `series-edit`: the operator registers what may be published, by whom, and whose
+//! it is.
+
+use super::consent_form::field;
+use super::engine::form;
+use super::{Call, Coming, Command, Done, Failure, Turn, Who, listing, texts};
+use crate::domain::language::{Language, Text};
+use crate::domain::name::Scope;
+use crate::domain::party::parse_bare;
+use crate::domain::series::Series;
+use crate::protocol::forms::{Datatype, Field, Kind, Table};
+use crate::store::StoreError;
+use crate::store::series::EditedSeries;
+
+#[derive(Debug)]
+pub(super) struct SeriesAdd;
+
+#[derive(Debug)]
+pub(super) struct SeriesList;
+
+#[derive(Debug)]
+pub(super) struct SeriesEdit;
+
+impl Command for SeriesAdd {
+    fn node(&self) -> &'static str {
+        "series-add"
+    }
+
+    fn name(&self) -> Text {
+        texts::SERIES_ADD
+    }
+
+    fn who(&self) -> Who {
+        Who::Admins
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            if call.turn == 0 {
+                let mut form = form(self.name().of(call.language), texts::SERIES_HOW.of(call.language));
+                form.fields = vec![field(call, Kind::TextSingle, "name").required()];
+                form.fields.extend(fields(call, None));
+                return Ok(Turn::last(form));
+            }
+            let mut series = Series {
+                name: name(call)?,
+                owner: owner(call)?,
+                producers: Vec::new(),
+                open: false,
+                retention: None,
+                title: None,
+                source: None,
+                node: Default::default(),
+                meta: Default::default(),
+            };
+            change(call, &mut series)?;
+            match call.context.store.add_series(&series, call.now).await {
+                Ok(()) => {}
+                Err(StoreError::Exists { .. }) => {
+                    let name = series.name.to_string();
+                    return Err(Failure::Wrong(texts::SERIES_EXISTS.fill(call.language, &[("name", &name)])));
+                }
+                Err(error) => return Err(error.into()),
+            }
+            call.context.taken().await?;
+            let note = texts::REGISTERED.of(call.language).to_owned();
+            Ok(Turn::Done(Done::table(&table(call.language, &[series]), Some(note))))
+        })
+    }
+}
+
+impl Command for SeriesList {
+    fn node(&self) -> &'static str {
+        "series-list"
+    }
+
+    fn name(&self) -> Text {
+        texts::SERIES_LIST
+    }
+
+    fn who(&self) -> Who {
+        Who::Admins
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            let mut all: Vec<Series> =
+                call.context.store.all_series().await?.into_iter().map(|(_, series)| series).collect();
+            if call.turn == 0 && call.page.is_none() && all.len() > listing::USUAL {
+                let mut form = form(self.name().of(call.language), texts::FILTERS.of(call.language));
+                form.fields =
+                    vec![field(call, Kind::TextSingle, "owner"), field(call, Kind::TextSingle, "name")];
+                form.fields.extend(listing::fields(call));
+                return Ok(Turn::last(form));
+            }
+            if let Some(owner) = call.answers.text("owner") {
+                all.retain(|series| series.owner.to_string() == owner);
+            }
+            if let Some(name) = call.answers.text("name") {
+                let beginning = name.trim_end_matches('*');
+                all.retain(|series| series.name.to_string().starts_with(beginning));
+            }
+            let total = all.len();
+            let page = call.page;
+            let max = page
+                .and_then(|page| page.max)
+                .or(call.answers.read("max").ok().flatten())
+                .unwrap_or(listing::USUAL)
+                .min(listing::MOST);
+            let after = page.and_then(|page| page.after.as_deref()).or(call.answers.text("after"));
+            let place = |name: &str| all.iter().position(|series| series.name.to_string() == name);
+            let index = match (after, page.and_then(|page| page.before.as_deref())) {
+                (Some(after), _) => place(after).map_or(total, |place| place + 1),
+                (None, Some("")) => total.saturating_sub(max),
+                (None, Some(before)) => place(before).unwrap_or(0).saturating_sub(max),
+                (None, None) => 0,
+            };
+            let shown = &all[index.min(total)..(index + max).min(total)];
+            let ids: Vec<String> = shown.iter().map(|series| series.name.to_string()).collect();
+            Ok(Turn::Done(listing::shown(call, &table(call.language, shown), &ids, index, total)))
+        })
+    }
+}
+
+impl Command for SeriesEdit {
+    fn node(&self) -> &'static str {
+        "series-edit"
+    }
+
+    fn name(&self) -> Text {
+        texts::SERIES_EDIT
+    }
+
+    fn who(&self) -> Who {
+        Who::Admins
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            let store = &call.context.store;
+            if call.turn == 0 {
+                let mut form = form(self.name().of(call.language), "");
+                form.fields = vec![field(call, Kind::TextSingle, "name").required()];
+                return Ok(Turn::next(form));
+            }
+            let name = name(call)?;
+            let missing = || {
+                let name = name.to_string();
+                Failure::Wrong(texts::NO_SUCH_SERIES.fill(call.language, &[("name", &name)]))
+            };
+            let (_, series) = store.series_named(&name.to_string()).await?.ok_or_else(missing)?;
+            if call.turn == 1 {
+                let mut form = form(self.name().of(call.language), "");
+                form.fields = fields(call, Some(&series));
+                return Ok(Turn::last(form));
+            }
+            let mut wanted = series;
+            wanted.owner = owner(call)?;
+            change(call, &mut wanted)?;
+            let edited = store
+                .edit_series(
+                    &name,
+                    |held| {
+                        held.owner = wanted.owner;
+                        held.producers = wanted.producers;
+                        held.open = wanted.open;
+                        held.retention = wanted.retention;
+                        held.title = wanted.title;
+                    },
+                    call.now,
+                )
+                .await?;
+            let EditedSeries::Done(both) = edited else { return Err(missing()) };
+            call.context.taken().await?;
+            let note = texts::SERIES_EDITED.of(call.language).to_owned();
+            Ok(Turn::Done(Done::table(&table(call.language, &[both.1]), Some(note))))
+        })
+    }
+}
+
+fn name(call: &Call<'_>) -> Result<Scope, Failure> {
+    let label = texts::label("name").of(call.language);
+    Scope::parse(call.answers.text("name").unwrap_or_default())
+        .map_err(|e| Failure::Wrong(format!("{label}: {e}")))
+}
+
+fn owner(call: &Call<'_>) -> Result<crate::domain::party::Subject, Failure> {
+    let label = texts::label("owner").of(call.language);
+    let owner = call.answers.read("owner").map_err(|e| Failure::Wrong(format!("{label}: {e}")))?;
+    owner.ok_or_else(|| Failure::Wrong(format!("{label}: {}", texts::MISSING.of(call.language))))
+}
+
+fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {
+    let text = |text: Option<String>| text.unwrap_or_default();
+    let producers = series.map_or_else(Vec::new, |s| s.producers.iter().map(ToString::to_string).collect());
+    vec![
+        field(call, Kind::TextSingle, "owner").value(text(series.map(|s| s.owner.to_string()))).required(),
+        field(call, Kind::JidMulti, "producers").values(producers),
+        field(call, Kind::Boolean, "open").value(series.is_some_and(|s| s.open).to_string()),
+        field(call, Kind::TextSingle, "retention_series")
+            .datatype(Datatype::Duration)
+            .value(text(series.and_then(|s| s.retention.as_ref()).map(ToString::to_string))),
+        field(call, Kind::TextSingle, "title").value(text(series.and_then(|s| s.title.clone()))),
+    ]
+    .into_iter()
+    .map(|mut field| {
+        // The label differs from a consent's, the name of the field does not.
+        if field.var == "retention_series" {
+            "retention".clone_into(&mut field.var);
+        }
+        field
+    })
+    .collect()
+}
+
+fn change(call: &Call<'_>, series: &mut Series) -> Result<(), Failure> {
+    let label = |var| texts::label(var).of(call.language);
+    let lines =
+        call.answers.list("producers").flat_map(|line| line.split([',', ' '])).filter(|jid| !jid.is_empty());
+    series.producers = lines
+        .map(|jid| parse_bare(jid).map_err(|e| Failure::Wrong(format!("{}: {e}", label("producers")))))
+        .collect::<Result<_, _>>()?;
+    series.open = call.answers.flag("open");
+    series.retention = call
+        .answers
+        .read::<crate::domain::period::Period>("retention")
+        .map_err(|e| Failure::Wrong(format!("{}: {e}", label("retention_series"))))?
+        .filter(|period| !period.nominal().is_zero());
+    series.title = call.answers.text("title").map(str::to_owned);
+    Ok(())
+}
+
+fn table(language: Language, series: &[Series]) -> Table {
+    let columns = ["name", "title", "owner", "producers", "open", "retention_series"];
+    let label = |var: &str| texts::label(var).of(language).to_owned();
+    Table {
+        title: texts::SERIES_LIST.of(language).to_owned(),
+        columns: columns
+            .map(|var| (if var == "retention_series" { "retention" } else { var }.to_owned(), label(var)))
+            .into(),
+        rows: series
+            .iter()
+            .map(|s| {
+                vec![
+                    s.name.to_string(),
+                    s.title.clone().unwrap_or_default(),
+                    s.owner.to_string(),
+                    s.producers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                    s.open.to_string(),
+                    s.retention.as_ref().map_or_else(String::new, ToString::to_string),
+                ]
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,175 @@
+//! Commands that change where one consent stands: `suspend-consent`, `resume-consent`, `withdraw-consent` of the
+//! person concerned, `end-access` of the recipient, `consent-suspend`, `consent-resume`, `consent-revoke` of the
+//! operator. They are one command with different words.
+
+use super::choose::Among;
+use super::engine::form;
+use super::{Call, Coming, Command, Failure, Turn, Who, texts, views};
+use crate::domain::consent::{Consent, State};
+use crate::domain::language::Text;
+use crate::protocol::forms::{Field, Kind};
+use crate::store::consent_steps::Stepped;
+
+/// Whose consents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Those that the asker gave.
+    Subject,
+    /// Those that the asker has.
+    Recipient,
+    /// All.
+    Operator,
+}
+
+/// One of the commands.
+#[derive(Debug)]
+pub(super) struct Stepping {
+    node: &'static str,
+    name: Text,
+    side: Side,
+    from: &'static [State],
+    to: State,
+    /// What a request becomes instead.
+    unanswered: Option<State>,
+    done: Text,
+}
+
+const STANDING: &[State] = &[State::Active, State::Suspended];
+const WITH_REQUESTS: &[State] = &[State::Requested, State::Active, State::Suspended];
+
+impl Stepping {
+    const fn new(
+        node: &'static str,
+        name: Text,
+        side: Side,
+        from: &'static [State],
+        to: State,
+        done: Text,
+    ) -> Self {
+        Stepping { node, name, side, from, to, unanswered: None, done }
+    }
+}
+
+pub(super) static SUSPEND: Stepping = Stepping::new(
+    "suspend-consent",
+    texts::SUSPEND_CONSENT,
+    Side::Subject,
+    &[State::Active],
+    State::Suspended,
+    texts::SUSPENDED,
+);
+pub(super) static RESUME: Stepping = Stepping::new(
+    "resume-consent",
+    texts::RESUME_CONSENT,
+    Side::Subject,
+    &[State::Suspended],
+    State::Active,
+    texts::RESUMED,
+);
+pub(super) static WITHDRAW: Stepping = Stepping::new(
+    "withdraw-consent",
+    texts::WITHDRAW_CONSENT,
+    Side::Subject,
+    STANDING,
+    State::Withdrawn,
+    texts::WITHDRAWN,
+);
+pub(super) static END_ACCESS: Stepping = Stepping {
+    unanswered: Some(State::Cancelled),
+    ..Stepping::new(
+        "end-access",
+        texts::END_ACCESS,
+        Side::Recipient,
+        WITH_REQUESTS,
+        State::Terminated,
+        texts::TERMINATED,
+    )
+};
+pub(super) static OPERATOR_SUSPENDS: Stepping = Stepping::new(
+    "consent-suspend",
+    texts::CONSENT_SUSPEND,
+    Side::Operator,
+    &[State::Active],
+    State::Suspended,
+    texts::SUSPENDED,
+);
+pub(super) static OPERATOR_RESUMES: Stepping = Stepping::new(
+    "consent-resume",
+    texts::CONSENT_RESUME,
+    Side::Operator,
+    &[State::Suspended],
+    State::Active,
+    texts::RESUMED,
+);
+pub(super) static OPERATOR_REVOKES: Stepping = Stepping::new(
+    "consent-revoke",
+    texts::CONSENT_REVOKE,
+    Side::Operator,
+    STANDING,
+    State::Revoked,
+    texts::REVOKED,
+);
+
+impl Command for Stepping {
+    fn node(&self) -> &'static str {
+        self.node
+    }
+
+    fn name(&self) -> Text {
+        self.name
+    }
+
+    fn who(&self) -> Who {
+        if self.side == Side::Operator { Who::Admins } else { Who::Anyone }
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            let among = match self.side {
+                Side::Subject => Among::given_by(call, self.from),
+                Side::Recipient => Among::held_by(call, self.from),
+                Side::Operator => Among::all(self.from),
+            };
+            if call.turn == 0 {
+                let mut form = form(self.name.of(call.language), "");
+                let Some(field) = among.field(call).await? else {
+                    return Ok(Turn::said(texts::NO_CONSENT.of(call.language)));
+                };
+                let reason = texts::label("reason").of(call.language);
+                form.fields = vec![field, Field::new(Kind::TextSingle, "reason", reason)];
+                return Ok(Turn::last(form));
+            }
+            let consent = among.chosen(call).await?;
+            let next = match self.unanswered {
+                Some(next) if consent.state == State::Requested => next,
+                _ => self.to,
+            };
+            let reason = call.answers.text("reason").map(|text| text.chars().take(1000).collect::<String>());
+            let stepped = call
+                .context
+                .store
+                .step_consent(consent.id, next, call.asker.as_str(), reason.as_deref(), call.now)
+                .await?;
+            let consent = done(call, stepped)?;
+            call.context.taken().await?;
+            let (who, scope) = (views::recipient(&consent), views::scopes(&consent));
+            let values = [("who", &*who), ("scope", &*scope), ("id", &*consent.id.to_string())]
+                .map(|(n, v)| (n, v.to_owned()));
+            let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            Ok(Turn::said(self.done.fill(call.language, &values)))
+        })
+    }
+}
+
+/// The consent as it is now, or why not.
+pub(super) fn done(call: &Call<'_>, stepped: Stepped) -> Result<Consent, Failure> {
+    match stepped {
+        Stepped::Done(consent) => Ok(*consent),
+        Stepped::NotFound => Err(Failure::Wrong(texts::NO_SUCH_CONSENT.of(call.language).to_owned())),
+        Stepped::Refused(why) => Err(Failure::Wrong(texts::consent_error(&why, call.language))),
+        Stepped::Stale(now) => {
+            let revision = now.revision.to_string();
+            Err(Failure::Wrong(texts::STALE.fill(call.language, &[("revision", &revision)])))
+        }
+    }
+}

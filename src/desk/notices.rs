@@ -1,0 +1,133 @@
+//! What those concerned are told of a step of a consent: the recipient for its program, the person concerned in
+//! a sentence.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+
+use super::receipt;
+use crate::domain::consent::{Consent, State};
+use crate::domain::language::{Language, Text, text};
+use crate::domain::party::Subject;
+use crate::protocol::authorization;
+use crate::protocol::notice::{self, Change};
+use crate::store::notices::{Step, Untold};
+
+/// Whose series a request is about that names none there is: nobody is asked, and nobody learns so.
+pub const NOBODY: &str = "nobody";
+
+/// The stanzas, each with the domain it goes to.
+pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -> Vec<(Arc<str>, Vec<u8>)> {
+    let consent = &news.consent;
+    let language = news.language.unwrap_or(usual);
+    let mut number = 0;
+    let mut id = || {
+        number += 1;
+        format!("e-{}-{}-{number}", consent.id, news.key)
+    };
+    let mut stanzas: Vec<(Arc<str>, Vec<u8>)> = Vec::new();
+    let cancelled = consent.state == State::Cancelled;
+    if !matches!(news.step, Step::Requested | Step::Reminder) && !cancelled {
+        let change = match news.step {
+            Step::Ended => Change::Ended,
+            Step::Given => Change::Began,
+            _ => Change::Other,
+        };
+        let nodes = news.nodes.iter().map(|node| Some(node.to_string()));
+        let alone = news.nodes.is_empty() || change == Change::Other;
+        for node in nodes.filter(|_| !alone).chain(alone.then_some(None)) {
+            let mut stanza = Vec::new();
+            notice::to_recipient(&mut stanza, from, &id(), consent, change, node.as_deref());
+            stanzas.push((consent.recipient.domain().as_str().into(), stanza));
+        }
+    }
+    let mut tell = |to: &BareJid, body: &str, form: bool| {
+        let mut stanza = Vec::new();
+        // The form's id is reflected by clients (XEP-0060 §8.6).
+        if form {
+            authorization::write(&mut stanza, from, to.as_str(), &id(), language, consent, body);
+        } else {
+            notice::to_person(&mut stanza, from, to.as_str(), &id(), language, body);
+        }
+        stanzas.push((to.domain().as_str().into(), stanza));
+    };
+    match (&consent.subject, news.step) {
+        (Subject::Jid(jid), Step::Requested) => {
+            tell(jid, &question(consent, news.code.as_deref(), language), true);
+        }
+        (Subject::Reference(reference), Step::Requested) if reference != NOBODY => {
+            for admin in admins {
+                tell(admin, &question(consent, None, language), true);
+            }
+        }
+        (Subject::Jid(jid), _) => {
+            if let Some(body) = sentence(news, language) {
+                tell(jid, &body, false);
+            }
+        }
+        (Subject::Reference(_), _) => {}
+    }
+    stanzas
+}
+
+/// The request as a sentence, and how to answer it.
+fn question(consent: &Consent, code: Option<&str>, language: Language) -> String {
+    let asks = text("{who} asks for your consent. {text}", "{who} demande votre consentement. {text}");
+    let who = consent.recipient_name.clone().unwrap_or_else(|| consent.recipient.to_string());
+    let asked = asks.fill(language, &[("who", &who), ("text", &receipt::summary(consent, language))]);
+    match code {
+        Some(code) => {
+            let how = text(
+                "Answer 'yes {code}' or 'no {code}'; 'stop {code}' withdraws it later.",
+                "Répondez « oui {code} » ou « non {code} » ; « stop {code} » le retire plus tard.",
+            );
+            format!("{asked} {}", how.fill(language, &[("code", code)]))
+        }
+        None => asked,
+    }
+}
+
+fn sentence(news: &Untold, language: Language) -> Option<String> {
+    let consent = &news.consent;
+    let summary = receipt::summary(consent, language);
+    let stop = news.code.as_deref().map_or_else(String::new, |code| {
+        text(" Answer 'stop {code}' to withdraw it.", " Répondez « stop {code} » pour le retirer.")
+            .fill(language, &[("code", code)])
+    });
+    let say = |words: Text| Some(words.fill(language, &[("text", &summary), ("stop", &stop)]));
+    match news.step {
+        Step::Given => say(text(
+            "You gave your consent. {text}{stop}",
+            "Vous avez donné votre consentement. {text}{stop}",
+        )),
+        Step::Suspended => say(text(
+            "This consent is suspended: nothing is sent under it until it is resumed. {text}",
+            "Ce consentement est suspendu : rien n’est envoyé à ce titre jusqu’à sa reprise. {text}",
+        )),
+        Step::Resumed => say(text(
+            "This consent is resumed: data is sent again under it. {text}{stop}",
+            "Ce consentement a repris : les données sont de nouveau envoyées à ce titre. {text}{stop}",
+        )),
+        Step::Edited => say(text(
+            "This consent was changed; it says now: {text}{stop}",
+            "Ce consentement a été modifié ; il dit maintenant : {text}{stop}",
+        )),
+        Step::Reminder => say(text(
+            "A reminder of what you share: {text}{stop}",
+            "Rappel de ce que vous partagez : {text}{stop}",
+        )),
+        Step::Ended => match consent.state {
+            // Who said no knows.
+            State::Refused => None,
+            State::Cancelled => {
+                say(text("This request was taken back. {text}", "Cette demande a été retirée. {text}"))
+            }
+            State::TimedOut => say(text(
+                "This request was not answered in time and is closed. {text}",
+                "Cette demande est restée sans réponse et est close. {text}",
+            )),
+            _ => Some(notice::ended(consent, language)),
+        },
+        Step::Requested => None,
+    }
+}

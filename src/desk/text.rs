@@ -1,0 +1,240 @@
+//! Answers by a line of text, for clients without commands: `yes 4f7a`, `non 4f7a`, `stop 4f7a`, `list`, `aide`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jid::BareJid;
+
+use super::{Context, asking, receipt};
+use crate::domain::consent::{Consent, State, method};
+use crate::domain::edit::Edit;
+use crate::domain::language::{Language, text};
+use crate::domain::party::Subject;
+use crate::protocol::error::StanzaError;
+use crate::store::StoreError;
+use crate::store::consent_steps::Stepped;
+use crate::store::consents::{Filter, Part};
+
+/// The longest line that is read.
+const LINE_MAX: usize = 200;
+
+/// Consents in one list.
+const LIST_MAX: usize = 50;
+
+/// Who says something that is not understood is told how to only now and then: two programs must not talk to
+/// each other for ever.
+const HELP_EVERY: Duration = Duration::from_secs(10);
+
+/// How many of those are remembered.
+const CONFUSED_MAX: usize = 10_000;
+
+/// What somebody wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Yes,
+    No,
+    Stop,
+    List,
+    Help,
+}
+
+/// The word, the code behind it, and the language if the word is of one alone.
+fn read(line: &str) -> Option<(Word, Option<String>, Option<Language>)> {
+    let line = line.trim();
+    if line.len() > LINE_MAX {
+        return None;
+    }
+    let mut parts = line.split_whitespace();
+    let clean = |part: &str| part.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let (word, code) = (clean(parts.next()?), parts.next().map(clean).filter(|code| !code.is_empty()));
+    let (word, language) = match &*word {
+        "yes" => (Word::Yes, Some(Language::En)),
+        "oui" => (Word::Yes, Some(Language::Fr)),
+        "no" => (Word::No, Some(Language::En)),
+        "non" => (Word::No, Some(Language::Fr)),
+        "stop" => (Word::Stop, None),
+        "list" => (Word::List, Some(Language::En)),
+        "liste" => (Word::List, Some(Language::Fr)),
+        "help" => (Word::Help, Some(Language::En)),
+        "aide" => (Word::Help, Some(Language::Fr)),
+        _ => return None,
+    };
+    parts.next().is_none().then_some((word, code, language))
+}
+
+/// When somebody was last told how to write; by the clock that only grows.
+#[derive(Debug, Default)]
+pub struct Confused(HashMap<BareJid, Duration>);
+
+impl Confused {
+    fn may_be_told(&mut self, who: &BareJid, now: Duration) -> bool {
+        if self.0.get(who).is_some_and(|last| now.saturating_sub(*last) < HELP_EVERY) {
+            return false;
+        }
+        if self.0.len() >= CONFUSED_MAX {
+            self.0.clear();
+        }
+        self.0.insert(who.clone(), now);
+        true
+    }
+}
+
+/// Answers a line, in which language too; nothing where it is better to keep silent.
+pub async fn answer(
+    context: &Context,
+    confused: &mut Confused,
+    who: &BareJid,
+    line: &str,
+    spoken: Language,
+) -> Result<Option<(Language, String)>, StanzaError> {
+    let failed = |error: StoreError| super::context::failed(&error);
+    let Some((word, code, language)) = read(line) else {
+        let told = confused.may_be_told(who, context.clock.now().mono);
+        return Ok(told.then(|| (spoken, help(spoken))));
+    };
+    let language = language.unwrap_or(spoken);
+    if language != spoken {
+        context.store.choose_language(who, language).await.map_err(failed)?;
+    }
+    let said = match (word, code) {
+        (Word::Help, _) => help(language),
+        (Word::List, _) => list(context, who, language).await.map_err(failed)?,
+        (word, Some(code)) => decide(context, who, word, &code, language).await?,
+        (_, None) => text(
+            "Please add the code of the request, as in 'yes 4f7a'. 'list' shows what you share.",
+            "Ajoutez le code de la demande, comme dans « oui 4f7a ». « liste » montre ce que vous partagez.",
+        )
+        .of(language)
+        .to_owned(),
+    };
+    Ok(Some((language, said)))
+}
+
+fn help(language: Language) -> String {
+    text(
+        "This service sends energy data only to those you consented to. Write 'list' to see what you share, \
+         'yes CODE' or 'no CODE' to answer a request, 'stop CODE' to withdraw a consent. Clients with commands \
+         (XEP-0050) offer more.",
+        "Ce service n’envoie des données d’énergie qu’à ceux pour qui vous avez consenti. Écrivez « liste » pour \
+         voir ce que vous partagez, « oui CODE » ou « non CODE » pour répondre à une demande, « stop CODE » pour \
+         retirer un consentement. Les clients avec commandes (XEP-0050) en offrent davantage.",
+    )
+    .of(language)
+    .to_owned()
+}
+
+async fn list(context: &Context, who: &BareJid, language: Language) -> Result<String, StoreError> {
+    let filter = Filter { subject: Some(Subject::Jid(who.clone())), standing: true, ..Filter::default() };
+    let part = Part { max: LIST_MAX, last: true, ..Part::default() };
+    let (consents, _, total) = context.store.part_of_consents(&filter, &part).await?;
+    if consents.is_empty() {
+        return Ok(text(
+            "You share nothing, and nobody asks.",
+            "Vous ne partagez rien, et personne ne demande.",
+        )
+        .of(language)
+        .to_owned());
+    }
+    let mut lines = Vec::new();
+    for consent in &consents {
+        let code = asking::give_code(context, consent).await?.unwrap_or_default();
+        let state = super::commands::texts::state(consent.state).of(language);
+        lines.push(format!("{code} ({state}) {}", receipt::summary(consent, language)));
+    }
+    if total > consents.len() {
+        lines.push(format!("… {total}"));
+    }
+    Ok(lines.join("\n"))
+}
+
+async fn decide(
+    context: &Context,
+    who: &BareJid,
+    word: Word,
+    code: &str,
+    language: Language,
+) -> Result<String, StanzaError> {
+    let failed = |error: StoreError| super::context::failed(&error);
+    let unknown = text(
+        "Nothing of yours has the code {code}. 'list' shows what there is.",
+        "Rien de ce qui vous concerne n’a le code {code}. « liste » montre ce qu’il y a.",
+    )
+    .fill(language, &[("code", code)]);
+    let subject = Subject::Jid(who.clone());
+    let Some(consent) = context.store.consent_by_code(&subject, code).await.map_err(failed)? else {
+        return Ok(unknown);
+    };
+    let now = context.clock.now().wall;
+    let stepped = match word {
+        Word::Yes => {
+            asking::grant(context, who, &consent, Edit::default(), method::TEXT, language, now).await
+        }
+        Word::No => context.store.step_consent(consent.id, State::Refused, who.as_str(), None, now).await,
+        _ if consent.state == State::Requested => {
+            context.store.step_consent(consent.id, State::Refused, who.as_str(), None, now).await
+        }
+        _ => context.store.step_consent(consent.id, State::Withdrawn, who.as_str(), None, now).await,
+    };
+    match stepped.map_err(failed)? {
+        Stepped::Done(done) => {
+            context.taken().await?;
+            Ok(told(&done, language))
+        }
+        Stepped::Refused(_) => {
+            let state = super::commands::texts::state(consent.state).of(language);
+            Ok(text("That is not possible: it is {state}.", "Ce n’est pas possible : c’est {state}.")
+                .fill(language, &[("state", state)]))
+        }
+        Stepped::NotFound | Stepped::Stale(_) => Ok(unknown),
+    }
+}
+
+fn told(consent: &Consent, language: Language) -> String {
+    let who = consent.recipient.to_string();
+    match consent.state {
+        State::Active => {
+            text("Thank you. {who} may have the data.", "Merci. {who} peut recevoir les données.")
+        }
+        State::Refused => text("Refused: {who} gets nothing.", "Refusé : {who} ne reçoit rien."),
+        _ => text(
+            "Withdrawn: nothing is sent to {who} under it any more.",
+            "Retiré : plus rien n’est envoyé à {who} à ce titre.",
+        ),
+    }
+    .fill(language, &[("who", &who)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_word_and_a_code() {
+        for (line, word, code, language) in [
+            ("yes 4f7a", Word::Yes, Some("4f7a"), Some(Language::En)),
+            (" OUI 4F7A. ", Word::Yes, Some("4f7a"), Some(Language::Fr)),
+            ("non «4f7a»", Word::No, Some("4f7a"), Some(Language::Fr)),
+            ("Stop 4f7a !", Word::Stop, Some("4f7a"), None),
+            ("liste", Word::List, None, Some(Language::Fr)),
+            ("help!", Word::Help, None, Some(Language::En)),
+            ("no", Word::No, None, Some(Language::En)),
+        ] {
+            let expected = Some((word, code.map(str::to_owned), language));
+            let line = line.replace(" !", "!");
+            assert_eq!(read(&line), expected, "{line}");
+        }
+        let long = format!("yes {}", "4".repeat(300));
+        for line in ["", "yesterday", "no way to do this", "yes please do it", &long] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_understood_is_told_now_and_then() {
+        let mut confused = Confused::default();
+        let who = BareJid::new("a@b").unwrap();
+        let told: Vec<bool> =
+            [0, 1, 9, 10, 11].map(|s| confused.may_be_told(&who, Duration::from_secs(s))).into();
+        assert_eq!(told, [true, false, false, true, false]);
+    }
+}

@@ -1,0 +1,151 @@
+//! What waits to be delivered, and what cannot be: for the operator, at the command line and in a command.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::decision;
+use crate::domain::subscription::SubscriptionKey;
+use crate::relay::owed::{self, Basis};
+use crate::store::dead_letters::Letter;
+use crate::store::{Store, StoreError};
+
+/// Rows of the journal per query.
+const OUTLINES: u32 = 5000;
+
+/// Dead letters per query.
+const LETTERS: u32 = 1000;
+
+/// What is known of one destination.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Destination {
+    /// Its address.
+    pub domain: String,
+    /// Items that wait.
+    pub waiting: u64,
+    /// When the oldest of them was taken in.
+    pub oldest: Option<Timestamp>,
+    /// The last item, by its number, up to which its server has taken everything.
+    pub confirmed: u64,
+    /// It has answered a ping.
+    pub answers_pings: bool,
+    /// What it refused for good.
+    pub dead_letters: u64,
+}
+
+/// What waits for all of them.
+#[derive(Debug, Serialize)]
+pub struct Queue {
+    /// Each of them.
+    pub destinations: Vec<Destination>,
+    /// Pairs of an item and a destination.
+    pub waiting: u64,
+    /// When the oldest item was taken in that waits.
+    pub oldest: Option<Timestamp>,
+    /// What was refused for good.
+    pub dead_letters: u64,
+    /// The number of the last item taken in.
+    pub last: u64,
+}
+
+/// Reads the journal from the first item that somebody may wait for.
+pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
+    let mut domains: BTreeMap<u64, String> = BTreeMap::new();
+    for (key, subscription) in store.subscriptions(0, u32::MAX).await? {
+        domains.insert(key.0, subscription.jid.domain().to_string());
+    }
+    let mut destinations: BTreeMap<String, Destination> = BTreeMap::new();
+    for known in store.destinations().await? {
+        let (confirmed, answers_pings) = (known.confirmed, known.answers_pings);
+        let domain = known.domain;
+        let destination =
+            Destination { domain: domain.clone(), confirmed, answers_pings, ..Default::default() };
+        destinations.insert(domain, destination);
+    }
+    let mut last = 0;
+    loop {
+        let page = store.journal_outlines(last, OUTLINES).await?;
+        let Some(end) = page.last() else { break };
+        last = end.seq;
+        for outline in &page {
+            let list = owed::decode(&outline.owed).ok_or_else(|| {
+                StoreError::row(format!("row {} of the journal cannot be read", outline.seq))
+            })?;
+            let mut owed_to: Vec<&str> = list
+                .iter()
+                .filter_map(|owed| domains.get(&owed.subscription.0))
+                .map(String::as_str)
+                .collect();
+            owed_to.sort_unstable();
+            owed_to.dedup();
+            for domain in owed_to {
+                let destination = destinations
+                    .entry(domain.to_owned())
+                    .or_insert_with(|| Destination { domain: domain.to_owned(), ..Default::default() });
+                if outline.seq > destination.confirmed {
+                    destination.waiting += 1;
+                    let at = Timestamp::from_millisecond(outline.accepted_at).ok();
+                    destination.oldest = destination.oldest.or(at);
+                }
+            }
+        }
+    }
+    let mut dead_letters = 0;
+    for letter in all_letters(store).await? {
+        dead_letters += 1;
+        let domain = letter.jid.split('/').next().unwrap_or_default();
+        let domain = domain.rsplit('@').next().unwrap_or_default();
+        if let Some(destination) = destinations.get_mut(domain) {
+            destination.dead_letters += 1;
+        }
+    }
+    let destinations: Vec<Destination> = destinations.into_values().collect();
+    Ok(Queue {
+        waiting: destinations.iter().map(|d| d.waiting).sum(),
+        oldest: destinations.iter().filter_map(|d| d.oldest).min(),
+        dead_letters,
+        last: store.journal_end().await?,
+        destinations,
+    })
+}
+
+/// What was refused for good.
+pub async fn all_letters(store: &Store) -> Result<Vec<Letter>, StoreError> {
+    let mut all: Vec<Letter> = Vec::new();
+    loop {
+        let page = store.dead_letters(all.last().map_or(0, |letter| letter.key), LETTERS).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
+/// Why a dead letter cannot be tried again, if so.
+pub async fn obstacle(store: &Store, letter: &Letter, now: Timestamp) -> Result<Option<String>, StoreError> {
+    let key = SubscriptionKey(letter.subscription);
+    if store.subscription_by_key(key.0).await?.is_none() {
+        return Ok(Some(format!("{} is not subscribed any more", letter.jid)));
+    }
+    let Some(row) = store.journal_rows(&[letter.seq]).await?.pop() else {
+        return Ok(Some("its item is not in the journal any more".into()));
+    };
+    let mut nearest = None;
+    for owed in owed::decode(&row.owed).unwrap_or_default() {
+        if owed.subscription != key {
+            continue;
+        }
+        let Basis::Consent(consent) = owed.basis else { return Ok(None) };
+        let denial = match store.consent_by_key(consent.0).await? {
+            Some((_, consent)) => decision::may_leave_now(&consent, now).err(),
+            None => Some(decision::Denial::NoneRegistered),
+        };
+        match denial {
+            None => return Ok(None),
+            Some(denial) => nearest = nearest.max(Some(denial)),
+        }
+    }
+    let why = nearest.map_or("nothing of it is owed to this recipient", decision::Denial::as_str);
+    Ok(Some(format!("the consent does not permit it any more: {why}")))
+}
