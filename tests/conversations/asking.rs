@@ -11,14 +11,15 @@ const TERMS: &str =
 /// The application asks; gives the id of the request.
 async fn asks(peer: &mut Peer, from: &str, fields: &[(&str, &str)]) -> String {
     peer.send(&command(from, "r", "request-access", "", &filled(fields))).await;
-    loop {
-        let said = peer.recv().await;
-        if said.contains("id='r'") {
-            assert!(said.contains("status='completed'") && said.contains("is pending"), "{said}");
-            return said.split("var='id'").nth(1).unwrap().split("<value>").nth(1).unwrap()[..36].to_owned();
-        }
-        panic!("before the answer: {said}");
-    }
+    let said = peer.recv().await;
+    assert!(said.contains("status='completed'") && said.contains("is pending"), "{said}");
+    id_in(&said)
+}
+
+/// The id in a record that is shown.
+fn id_in(said: &str) -> String {
+    let value = said.split("var='id'").nth(1).and_then(|field| field.split("<value>").nth(1));
+    value.and_then(|value| value.get(..36)).expect("an id").to_owned()
 }
 
 /// Camille is asked; gives the id of the message and the code to answer by.
@@ -200,7 +201,7 @@ async fn asks_in_french(peer: &mut Peer) -> String {
     peer.send(&command(APP, "r", "request-access", "", &filled(ASKED))).await;
     let said = peer.recv().await;
     assert!(said.contains("est en attente"), "{said}");
-    said.split("var='id'").nth(1).unwrap().split("<value>").nth(1).unwrap()[..36].to_owned()
+    id_in(&said)
 }
 
 #[tokio::test]

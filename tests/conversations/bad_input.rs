@@ -294,8 +294,17 @@ async fn a_text_message_is_told_what_is_read_here() {
         "<message type='chat' from='gw@prod.example/1' to='energy.example.org' id='m1'>
            <body>342 W</body>
          </message>",
-        &refused_to("message", "gw@prod.example/1", "m1", "feature-not-implemented", "cancel", ""),
+        "<message type='chat' from='energy.example.org' to='gw@prod.example/1' id='{id}' xml:lang='en'>
+           <body>{how}</body>
+         </message>",
     )
     .await;
+    // Once in a while, and never to what has no name: two programs must not talk for ever.
+    for from in ["gw@prod.example/1", "bot.example"] {
+        peer.send(&format!(
+            "<message type='chat' from='{from}' to='energy.example.org' id='m2'><body>342 W</body></message>"
+        ))
+        .await;
+    }
     still_serves(&mut peer).await;
 }

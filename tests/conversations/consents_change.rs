@@ -16,6 +16,23 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// Both sides are told of a change that is no end.
+async fn both_are_told(peer: &mut Peer, consent: &str, state: &str, revision: u32, word: &str) {
+    let told = peer
+        .expect_all(&[
+            &format!(
+                "<message type='normal' from='energy.example.org' to='{ADVISER}' id='{{id}}'>
+                   <consent xmlns='urn:courant:0' id='{consent}' state='{state}' revision='{revision}'/>
+                 </message>"
+            ),
+            "<message type='normal' from='energy.example.org' to='camille@home.example' id='{id}' xml:lang='en'>
+               <body>{body}</body>
+             </message>",
+        ])
+        .await;
+    assert!(told[1]["body"].contains(word), "{told:?}");
+}
+
 /// Publish, and the adviser gets it.
 async fn leaves(peer: &mut Peer, item: &str, value: u32) {
     peer.ask(&publish(item, item, &watts(value)), &accepted(item, item)).await;
@@ -33,12 +50,14 @@ async fn suspended_and_resumed() {
     let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
     leaves(&mut peer, "one", 1).await;
     stage.cli(&["consent", "suspend", &consent, "--reason", "holidays"]);
+    both_are_told(&mut peer, &consent, "suspended", 1, "is suspended").await;
     stays(&mut peer, "two", 2).await;
     let again = stage.cli_fails(&["consent", "suspend", &consent], 1);
     assert!(again.contains("suspended cannot become suspended"), "{again}");
 
     // What was measured meanwhile is not sent later.
     stage.cli(&["consent", "resume", &consent]);
+    both_are_told(&mut peer, &consent, "active", 1, "is resumed").await;
     leaves(&mut peer, "three", 3).await;
     nothing_else(&mut peer).await;
     let shown = stage.cli(&["consent", "show", &consent]);
@@ -55,6 +74,8 @@ async fn an_edit_narrows_and_what_was_queued_outside_stays() {
     let record = |node: &str, value| format!("<senml bn='{node}' bt='1763679600' v='{value}'/>");
     let said = stage.cli(&["consent", "edit", &consent, "--scope", power, "--evidence", "letter of 3 May"]);
     assert!(said.contains("revision 2") && said.contains("letter of 3 May"), "{said}");
+    let told = [peer.recv().await, peer.recv().await].join("\n");
+    assert!(told.contains("revision='2'") && told.contains("was changed; it says now"), "{told}");
 
     peer.ask(
         &publish_to(voltage, "v1", "v1", &record(voltage, 230)),
