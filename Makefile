@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test unit simulate crash-test federation bench bench-quick bench-smoke deps rust
+.PHONY: help demo demo-stop test unit simulate crash-test federation outages bench bench-quick bench-smoke deps rust
 
 help: ## print this
 	@echo "make TARGET, where TARGET is one of"
@@ -38,6 +38,10 @@ crash-test: rust ## killed 200 times under load, its link cut, servers hung (COU
 federation: deps rust ## the stories between a real Prosody and a real ejabberd, in both directions
 	cargo build --locked
 	@COURANT_BIN='$(TARGET)/debug/courant' $(PYTHON) tests/federation/run.py $(STORIES)
+
+outages: deps rust ## real servers stopped, killed and frozen under load, at full length (a quarter of an hour)
+	cargo build --release --locked
+	@COURANT_BIN='$(TARGET)/release/courant' $(PYTHON) tests/federation/run.py --long
 
 bench: deps rust ## measure beside the peers, full matrix (half an hour); report in target/bench
 	@$(PYTHON) benches/run.py $(BENCH)

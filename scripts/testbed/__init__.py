@@ -13,6 +13,7 @@ local CA. Reading order:
   bed           both servers in one directory, cleaned up whatever happens
   courant       the component under test: its configuration, its command line
   senml         packs to publish, and the records of packs received
+  sink          a service that counts what it is sent
   people        accounts whose foreign client (slixmpp) logs in, publishes and receives
 
 Only Python's standard library and Debian's python3-slixmpp are used.

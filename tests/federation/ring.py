@@ -58,8 +58,12 @@ def in_order(deliveries: Sequence[Delivery], items: Sequence[str]) -> None:
 class Ring:
     """One direction of the federation."""
 
-    def __init__(self, bed: Testbed, home: Server, away: Server) -> None:
-        """The component belongs to `home`; `away` reaches it by federation only."""
+    def __init__(self, bed: Testbed, home: Server, away: Server, long: bool = False) -> None:
+        """The component belongs to `home`; `away` reaches it by federation only.
+
+        `long`: outages last as long as they are meant to.
+        """
+        self.long = long
         self.bed = bed
         self.home = home
         self.away = away

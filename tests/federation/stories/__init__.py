@@ -16,4 +16,10 @@ ORDER = (
     "service_killed",
     "remote_down_and_back",
     "remote_hangs_then_dies",
+    "prosody_comes_and_goes",
+    "remote_down_under_load",
+    "remote_hangs_under_load",
 )
+
+# With a long version, told by `run.py --long`.
+OUTAGES = ("prosody_comes_and_goes", "remote_down_under_load", "remote_hangs_under_load")
