@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use courant::transport::envelope::{Envelope, StanzaKind};
-use courant::transport::framer::{Frame, Framer, FramerLimits};
-use courant::transport::parse::parse_element;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use courant::transport::framer::{Frame, Framer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
-use xmpp_parsers::component::Handshake;
 
 use super::ledger::{End, Ledger};
+use super::support::server::take_in;
 
 /// The recipients' servers.
 pub(crate) const DOMAINS: [&str; 3] = ["coop.example", "edu.example", "app.example"];
@@ -209,7 +208,7 @@ impl Server {
         while let Ok((mut tcp, _)) = listener.accept().await {
             let _ = tcp.set_nodelay(true);
             // It may be killed in the middle of it.
-            let Some(framer) = handshake(&mut tcp, secret).await else { continue };
+            let Some(framer) = take_in(&mut tcp, "energy.example.org", secret).await else { continue };
             self.talk(tcp, framer).await;
             self.state().out = None;
         }
@@ -353,38 +352,4 @@ fn attribute<'a>(xml: &'a str, element: &str, name: &str) -> Option<&'a str> {
     let value = &tag[tag.find(&format!(" {name}="))? + name.len() + 2..];
     let quote = value.chars().next()?;
     value[1..].split(quote).next()
-}
-
-/// The server's side of XEP-0114; nothing where the component goes away in the middle.
-async fn handshake(tcp: &mut TcpStream, secret: &str) -> Option<Framer> {
-    let mut read = Vec::new();
-    let end = loop {
-        let begin = read.windows(14).position(|w| w == b"<stream:stream");
-        let end = begin.and_then(|at| read[at..].iter().position(|&b| b == b'>').map(|end| at + end + 1));
-        if let Some(end) = end {
-            break end;
-        }
-        let mut block = [0; 1024];
-        let count = tcp.read(&mut block).await.ok().filter(|&count| count > 0)?;
-        read.extend_from_slice(&block[..count]);
-    };
-    let mut framer = Framer::new(FramerLimits::default());
-    framer.feed(&read[end..]);
-    let header = "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
-                  xmlns='jabber:component:accept' from='energy.example.org' id='3BF96D32'>";
-    tcp.write_all(header.as_bytes()).await.ok()?;
-    let digest = loop {
-        match framer.next().ok()? {
-            Some(Frame::Stanza(bytes)) => break parse_element(&bytes, None).ok()?.text(),
-            Some(_) => return None,
-            None => {
-                framer.read_from(tcp).await.ok().filter(|&count| count > 0)?;
-            }
-        }
-    };
-    let right = Handshake::from_stream_id_and_password("3BF96D32".into(), secret).data?;
-    let right: String = right.iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(digest, right, "the component's digest");
-    tcp.write_all(b"<handshake/>").await.ok()?;
-    Some(framer)
 }

@@ -210,6 +210,42 @@ struct Pending {
     notices_unanswered: bool,
 }
 
+/// The server's side of XEP-0114; nothing where the component goes away in the middle.
+pub(crate) async fn take_in(tcp: &mut TcpStream, domain: &str, secret: &str) -> Option<Framer> {
+    let mut read = Vec::new();
+    let end = loop {
+        let begin = read.windows(14).position(|w| w == b"<stream:stream");
+        let end = begin.and_then(|at| read[at..].iter().position(|&b| b == b'>').map(|end| at + end + 1));
+        if let Some(end) = end {
+            break end;
+        }
+        let mut block = [0; 1024];
+        let count = tcp.read(&mut block).await.ok().filter(|&count| count > 0)?;
+        read.extend_from_slice(&block[..count]);
+    };
+    let mut framer = Framer::new(FramerLimits::default());
+    framer.feed(&read[end..]);
+    let header = format!(
+        "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
+         xmlns='jabber:component:accept' from='{domain}' id='3BF96D32'>"
+    );
+    tcp.write_all(header.as_bytes()).await.ok()?;
+    let digest = loop {
+        match framer.next().ok()? {
+            Some(Frame::Stanza(bytes)) => break parse_element(&bytes, None).ok()?.text(),
+            Some(_) => return None,
+            None => {
+                framer.read_from(tcp).await.ok().filter(|&count| count > 0)?;
+            }
+        }
+    };
+    let right = Handshake::from_stream_id_and_password("3BF96D32".into(), secret).data?;
+    let right: String = right.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(digest, right, "the component's digest");
+    tcp.write_all(b"<handshake/>").await.ok()?;
+    Some(framer)
+}
+
 /// A component whose stream is open, as its server sees it.
 #[derive(Debug)]
 pub(crate) struct Peer {
