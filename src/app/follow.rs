@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::clock;
 use crate::relay::rights::Update;
 use crate::store::changes::Kind;
 use crate::store::dead_letters::Letter;
@@ -31,10 +32,11 @@ pub struct News {
 /// Someone wants to be told when the service has taken all changes made so far.
 pub type Wish = oneshot::Sender<()>;
 
-/// Looks for changes after `known`, until the service is gone.
+/// Looks for changes after `known`, until the service is gone. `retry_max`: as configured.
 pub async fn follow(
     store: Store,
     mut known: u64,
+    retry_max: Duration,
     mut wishes: mpsc::Receiver<Wish>,
     news: mpsc::Sender<News>,
 ) {
@@ -56,6 +58,15 @@ pub async fn follow(
                 failing = false;
                 known = last;
                 wanted.extend(letters);
+                // Jitter may double a wait.
+                match store.due_dead_letters(clock::wall(), retry_max * 2, REPLAYS as u32).await {
+                    Ok(due) => wanted.extend(due),
+                    Err(error) => {
+                        tracing::error!(%error, "dead letters cannot be read; they are tried again later")
+                    }
+                }
+                wanted.sort_unstable();
+                wanted.dedup();
                 let Some(replays) = replay(&store, &mut wanted, &news).await else { return };
                 if (!updates.is_empty() || !replays.is_empty() || taken.is_some())
                     && news.send(News { updates, replays, taken }).await.is_err()

@@ -62,6 +62,9 @@ const UNCOMMITTED_TOO_MUCH: usize = 4096;
 /// Answers of the desk that may wait to be written.
 const OUTGOING: usize = 64;
 
+/// Payloads read from the journal at once for one destination.
+const LOAD_BYTES: u64 = 2 * 1024 * 1024;
+
 /// How long a change may wait for what was rendered before it; then the link is given up, and with it
 /// what was not written.
 const FENCE: Duration = Duration::from_secs(5);
@@ -111,7 +114,13 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     );
     let journal = JournalWriter::start(&store).await?;
     let (news_out, news) = mpsc::channel(1);
-    let follower = tokio::spawn(follow::follow(store.clone(), known, wished, news_out));
+    let follower = tokio::spawn(follow::follow(
+        store.clone(),
+        known,
+        config.delivery.retry_max.nominal(),
+        wished,
+        news_out,
+    ));
     let signer = key.clone().map(|key| {
         let (store, every) = (store.clone(), config.audit.checkpoint_every.nominal());
         tokio::spawn(async move { checkpoints::sign_now_and_then(&store, &key, every).await })
@@ -466,7 +475,7 @@ impl Service {
         }
         let now = self.clock.now();
         for (letter, row) in news.replays {
-            self.relay.revive(letter.key, letter.subscription, row, now);
+            self.relay.revive(letter.key, letter.subscription, row, letter.replay, now);
         }
         if let Some(taken) = news.taken {
             let until = self.clock.now().mono + FENCE;
@@ -571,10 +580,10 @@ impl Service {
         }
     }
 
-    fn load(&self, load: Load) {
+    fn load(&self, mut load: Load) {
         let (store, loads) = (self.store.clone(), self.loads.clone());
         tokio::spawn(async move {
-            let rows = store.journal_rows(&load.seqs).await;
+            let rows = rows_of(&store, &mut load).await;
             let _ = loads.send((load, rows)).await;
         });
     }
@@ -607,6 +616,13 @@ impl Service {
         }
         tracing::info!(counts = ?self.relay.counts(), waiting = self.relay.waiting(), "stopped");
     }
+}
+
+/// Reads what was asked for; only the first of it where it is large.
+async fn rows_of(store: &Store, load: &mut Load) -> Result<Vec<Row>, StoreError> {
+    let within = store.journal_rows_within(&load.seqs, LOAD_BYTES).await?;
+    load.seqs.truncate(within);
+    store.journal_rows(&load.seqs).await
 }
 
 async fn connect_after(wait: Duration, connection: ConnectConfig) -> Result<Link, ConnectError> {

@@ -99,6 +99,8 @@ struct Shown {
     number: u64,
     /// It is to be tried again, but the service has not taken it up yet.
     replay: bool,
+    /// When it is tried again by itself; not at all where it came back for good.
+    retry_at: Option<Timestamp>,
 }
 
 async fn dead_letters(store: &Store, as_json: bool) -> Result<(), Failure> {
@@ -114,14 +116,18 @@ async fn dead_letters(store: &Store, as_json: bool) -> Result<(), Failure> {
             reason: letter.condition,
             number: letter.seq,
             replay: letter.replay,
+            retry_at: letter.retry_at.and_then(|at| Timestamp::from_millisecond(at).ok()),
         })
         .collect();
     if as_json {
         return show::json(&all);
     }
     let rows = all.into_iter().map(|letter| {
-        let reason =
-            if letter.replay { format!("{} (to be tried again)", letter.reason) } else { letter.reason };
+        let reason = match (letter.replay, letter.retry_at) {
+            (true, _) => format!("{} (to be tried again)", letter.reason),
+            (false, Some(at)) => format!("{} (again at {at})", letter.reason),
+            (false, None) => letter.reason,
+        };
         [
             letter.id.to_string(),
             letter.time.map_or_else(String::new, |at| at.to_string()),

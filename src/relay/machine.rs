@@ -12,6 +12,7 @@ use super::intake::{self, Refusal, Verdicts};
 use super::notices::Notices;
 use super::owed::{self, Owed};
 use super::pack::Pack;
+use super::postponed::PostponedDeliveries;
 use super::recent::Recent;
 use super::render::Renderer;
 use super::retained;
@@ -33,6 +34,9 @@ const KEEP_DELIVERED: Duration = Duration::from_secs(600);
 
 /// In place of a digest: this row was not published but revived, so it says nothing of the item's last content.
 const REVIVED: u64 = 0;
+
+/// The condition of what was not tried, as something before it for the same recipient came back.
+const BEHIND: &str = "behind-one-that-came-back";
 
 /// What the relay needs to know of its surroundings.
 #[derive(Debug, Clone)]
@@ -174,6 +178,7 @@ pub struct Relay {
     throttle: Throttle,
     deliveries: Deliveries,
     notices: Notices,
+    postponed: PostponedDeliveries,
     window: Window,
     last_seq: u64,
     next: Group,
@@ -202,6 +207,7 @@ impl Relay {
             recent: Recent::default(),
             deliveries,
             notices,
+            postponed: PostponedDeliveries::default(),
             window: Window::new(WINDOW_BYTES),
             last_seq,
             next: Group::default(),
@@ -390,7 +396,9 @@ impl Relay {
 
     /// Owes a dead letter again, to its recipient alone, as a new row of the journal. `row` is what it was
     /// in the journal.
-    pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, now: Now) {
+    ///
+    /// `anew`: its time to live begins again, as the operator wants it; else it was postponed.
+    pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, anew: bool, now: Now) {
         let (Some(mut owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
             tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
             return;
@@ -407,7 +415,10 @@ impl Relay {
             return;
         }
         self.counts.revived += 1;
-        row.accepted_at = now.wall.as_millisecond();
+        self.postponed.take_up(subscription);
+        if anew {
+            row.accepted_at = now.wall.as_millisecond();
+        }
         row.digest = REVIVED;
         row.owed = owed::encode(&owed);
         self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, Some(letter));
@@ -450,7 +461,7 @@ impl Relay {
         // Only what is committed is in the deliveries, so an idle relay may prune all that is.
         let committed = self.last_seq - self.next.entries.len() as u64;
         let upto = self.deliveries.floor().map_or(committed, |floor| floor - 1);
-        let due = now.mono.as_secs() / 10;
+        let due = now.mono.as_secs();
         if upto == 0 || due == self.pruned {
             return None;
         }
@@ -580,6 +591,7 @@ impl Relay {
         let steps = self.deliveries.tick(now.mono);
         self.steps.extend(steps);
         self.notices.tick(now.mono);
+        self.bury(now);
         self.housekeeping = true;
     }
 
@@ -627,6 +639,7 @@ impl Relay {
         let renderer = Renderer {
             rights: &self.rights,
             deliveries: &self.deliveries,
+            postponed: &self.postponed,
             from: &self.settings.jid,
             installation: &self.settings.installation,
             headline: self.settings.headline,
@@ -639,6 +652,10 @@ impl Relay {
         self.counts.expired += written.expired;
         self.counts.withheld += written.withheld;
         self.next.batch.disclosures.append(&mut written.lines);
+        for subscription in written.postponed {
+            self.deliveries.know_dead(&domain.into(), seq, subscription);
+            self.dead_letter(seq, subscription, BEHIND.to_owned(), true, now);
+        }
     }
 
     /// For an item that came without one: its number in the journal, unlike any other installation's.
@@ -733,38 +750,50 @@ impl Relay {
             return;
         }
         let domain = Arc::clone(subscriber.domain);
-        let suspect = Suspect { seq, subscription, condition: bounce.condition.clone() };
-        match &*bounce.condition {
-            "remote-server-not-found" | "remote-server-timeout" => {
-                self.deliveries.not_reached(&domain, suspect);
-            }
-            _ => self.deliveries.came_back(&domain, suspect),
+        let condition = &*bounce.condition;
+        let not_reached = matches!(condition, "remote-server-not-found" | "remote-server-timeout");
+        // The recipient's own server may say that it cannot take it just now.
+        let full = matches!(condition, "resource-constraint" | "recipient-unavailable");
+        let transient = not_reached || full;
+        let suspect = Suspect { seq, subscription, condition: condition.to_owned(), transient };
+        if not_reached {
+            self.deliveries.not_reached(&domain, suspect);
+        } else {
+            self.deliveries.came_back(&domain, suspect);
         }
     }
 
-    /// What came back for good is kept where the operator can see it.
+    /// What came back is kept where the operator can see it.
     fn bury(&mut self, now: Now) {
-        for Suspect { seq, subscription, condition } in self.deliveries.take_given_up() {
-            let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { continue };
-            self.counts.dead += 1;
-            let entry = self.window.get(seq);
-            let key = SubscriptionKey(subscription);
-            let why = Why::Undeliverable(condition.as_str().into());
-            let line = match entry.and_then(|e| e.owed.iter().find(|owed| owed.subscription == key)) {
-                Some(owed) => disclosure::dropped(seq, owed, why),
-                None => disclosure::dropped_from(seq, key, None, why),
-            };
-            self.next.batch.disclosures.push(line);
-            self.next.batch.dead_letters.push(DeadLetter {
-                seq,
-                subscription,
-                jid: subscriber.address.to_string(),
-                node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
-                item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
-                condition,
-                at: now.wall.as_millisecond(),
-            });
+        for Suspect { seq, subscription, condition, transient } in self.deliveries.take_given_up() {
+            self.dead_letter(seq, subscription, condition, transient, now);
         }
+    }
+
+    fn dead_letter(&mut self, seq: u64, subscription: u64, condition: String, transient: bool, now: Now) {
+        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
+        self.counts.dead += 1;
+        let entry = self.window.get(seq);
+        let key = SubscriptionKey(subscription);
+        let why = Why::Undeliverable(condition.as_str().into());
+        let line = match entry.and_then(|e| e.owed.iter().find(|owed| owed.subscription == key)) {
+            Some(owed) => disclosure::dropped(seq, owed, why),
+            None => disclosure::dropped_from(seq, key, None, why),
+        };
+        self.next.batch.disclosures.push(line);
+        let retry_max = self.settings.patience.retry_max;
+        let wait = transient.then(|| self.postponed.postpone(subscription, now.mono, retry_max));
+        let at = now.wall.as_millisecond();
+        self.next.batch.dead_letters.push(DeadLetter {
+            seq,
+            subscription,
+            jid: subscriber.address.to_string(),
+            node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
+            item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
+            condition,
+            at,
+            retry_at: wait.map(|wait| at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))),
+        });
     }
 }
 

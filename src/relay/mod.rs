@@ -22,6 +22,7 @@
 //! - `window`: the accepted items that are in memory.
 //! - `render`: what one destination is owed of an item, as bytes.
 //! - [`notices`]: what people are told beside their data.
+//! - `postponed`: deliveries that came back, and may succeed later.
 //! - [`machine`]: the [`Relay`] itself, which joins them.
 
 pub mod delivery;
@@ -32,6 +33,7 @@ pub mod machine;
 pub mod notices;
 pub mod owed;
 pub mod pack;
+mod postponed;
 pub mod recent;
 mod render;
 pub mod retained;

@@ -11,6 +11,7 @@ use super::delivery::Deliveries;
 use super::disclosure;
 use super::owed::{Basis, Owed, Selection};
 use super::pack::Pack;
+use super::postponed::PostponedDeliveries;
 use super::rights::Rights;
 use super::window::Entry;
 use crate::domain::clock::Now;
@@ -36,12 +37,15 @@ pub(super) struct Written {
     pub(super) withheld: u64,
     /// What the disclosure log is told of what was not sent.
     pub(super) lines: Vec<Line>,
+    /// Subscriptions whose deliveries wait behind one that came back.
+    pub(super) postponed: Vec<u64>,
 }
 
 /// What stays the same from item to item.
 pub(super) struct Renderer<'a> {
     pub(super) rights: &'a Rights,
     pub(super) deliveries: &'a Deliveries,
+    pub(super) postponed: &'a PostponedDeliveries,
     /// The component's address.
     pub(super) from: &'a str,
     pub(super) installation: &'a str,
@@ -57,6 +61,7 @@ impl Renderer<'_> {
         // A clock that stepped back makes an item look younger, never too old.
         let expired = age >= 0 && u128::from(age.unsigned_abs()) >= self.time_to_live.as_millis();
         let some_are_dead = self.deliveries.has_dead(domain);
+        let some_wait = !self.postponed.is_empty();
         let mut written = Written::default();
         let mut id = String::new();
         for place in 0..entry.owed.len() {
@@ -83,6 +88,10 @@ impl Renderer<'_> {
                     continue;
                 }
             };
+            if some_wait && self.postponed.holds(owed.subscription.0, self.now.mono) {
+                written.postponed.push(owed.subscription.0);
+                continue;
+            }
             id.clear();
             // Writing into memory does not fail.
             let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);

@@ -2,6 +2,8 @@
 //!
 //! The item itself stays in the journal as long as a dead letter names it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -33,12 +35,14 @@ pub struct Letter {
     pub at: i64,
     /// The operator asked that it be tried again, and the service has not taken it up yet.
     pub replay: bool,
+    /// When it is tried again by itself, milliseconds since 1970; not at all where it came back for good.
+    pub retry_at: Option<i64>,
     /// Whether the item is still in the journal, so that it can be tried again.
     pub kept: bool,
 }
 
 const COLUMNS: &str = "SELECT d.key, d.seq, d.subscription, d.jid, COALESCE(j.node, d.node), \
-    COALESCE(j.item, d.item), d.condition, d.at, d.replay, j.seq IS NOT NULL \
+    COALESCE(j.item, d.item), d.condition, d.at, d.replay, j.seq IS NOT NULL, d.retry_at \
     FROM dead_letter d LEFT JOIN journal j ON j.seq = d.seq";
 
 impl Store {
@@ -111,9 +115,33 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get::<i64, _>(0)?.unsigned_abs())).collect()
     }
 
-    /// A dead letter that is to be tried again, with its item; nothing if it is gone or not wanted.
+    /// Up to `limit` dead letters whose time to be tried again has come, in order.
+    ///
+    /// `longest`: one that would have to wait longer was written before the clock stepped back, and is due.
+    pub async fn due_dead_letters(
+        &self,
+        now: Timestamp,
+        longest: Duration,
+        limit: u32,
+    ) -> Result<Vec<u64>, StoreError> {
+        let now = millis(now);
+        let latest = now.saturating_add(i64::try_from(longest.as_millis()).unwrap_or(i64::MAX));
+        let rows = sqlx::query(
+            "SELECT d.key FROM dead_letter d JOIN journal j ON j.seq = d.seq \
+             WHERE d.retry_at <= ?1 OR d.retry_at > ?2 ORDER BY d.key LIMIT ?3",
+        )
+        .bind(now)
+        .bind(latest)
+        .bind(limit)
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get::<i64, _>(0)?.unsigned_abs())).collect()
+    }
+
+    /// A dead letter that is to be tried again, with its item; nothing if it is gone.
     pub async fn dead_letter_to_replay(&self, key: u64) -> Result<Option<(Letter, Row)>, StoreError> {
-        let Some(letter) = self.dead_letter(key).await?.filter(|letter| letter.replay) else {
+        let wanted = |letter: &Letter| letter.replay || letter.retry_at.is_some();
+        let Some(letter) = self.dead_letter(key).await?.filter(wanted) else {
             return Ok(None);
         };
         let row = self.journal_rows(&[letter.seq]).await?.pop();
@@ -133,5 +161,6 @@ fn read(row: &SqliteRow) -> Result<Letter, StoreError> {
         at: row.try_get(7)?,
         replay: row.try_get(8)?,
         kept: row.try_get(9)?,
+        retry_at: row.try_get(10)?,
     })
 }

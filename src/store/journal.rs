@@ -78,6 +78,8 @@ pub struct DeadLetter {
     pub condition: String,
     /// Milliseconds since 1970.
     pub at: i64,
+    /// When it is tried again by itself, milliseconds since 1970; not at all where it came back for good.
+    pub retry_at: Option<i64>,
 }
 
 /// What one commit writes, all or nothing.
@@ -134,6 +136,10 @@ pub(super) async fn put_destinations(
     Ok(())
 }
 
+/// How many of the first rows are looked at when rows are pruned, beside those that dead letters name: a long
+/// queue that has drained must not hold up the commit that prunes it.
+const PRUNED_AT_ONCE: i64 = 8192;
+
 /// Whether there is something in the batch that most batches do not have.
 pub(super) fn has_rarities(batch: &Batch) -> bool {
     !batch.retained.is_empty()
@@ -148,8 +154,8 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
     for letter in &batch.dead_letters {
         let key = super::next_key(conn, "dead_letter").await?;
         sqlx::query(
-            "INSERT INTO dead_letter (key, seq, subscription, jid, node, item, condition, at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO dead_letter (key, seq, subscription, jid, node, item, condition, at, retry_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(key)
         .bind(letter.seq.cast_signed())
@@ -159,6 +165,7 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
         .bind(&letter.item)
         .bind(&letter.condition)
         .bind(letter.at)
+        .bind(letter.retry_at)
         .execute(&mut *conn)
         .await?;
     }
@@ -170,9 +177,13 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
     }
     if let Some((seq, before)) = batch.prune {
         sqlx::query(
-            "DELETE FROM journal WHERE seq <= ? AND accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter)",
+            "DELETE FROM journal WHERE seq IN (SELECT seq FROM \
+             (SELECT seq, accepted_at FROM journal WHERE seq <= ? ORDER BY seq \
+              LIMIT ? + (SELECT count(*) FROM dead_letter)) \
+             WHERE accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter))",
         )
         .bind(seq.cast_signed())
+        .bind(PRUNED_AT_ONCE)
         .bind(before)
         .execute(&mut *conn)
         .await?;
@@ -240,6 +251,27 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// How many of these numbers, from the first on, have payloads of no more than so many bytes together; at
+    /// least one.
+    pub async fn journal_rows_within(&self, seqs: &[u64], bytes: u64) -> Result<usize, StoreError> {
+        let list = serde_json::to_string(seqs).map_err(|e| StoreError::row(e.to_string()))?;
+        let rows = sqlx::query(
+            "SELECT seq, length(payload) FROM journal WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
+        )
+        .bind(list)
+        .fetch_all(self.pool())
+        .await?;
+        let mut sum = 0;
+        for row in rows {
+            sum += row.try_get::<i64, _>(1)?.unsigned_abs();
+            if sum > bytes {
+                let over = row.try_get::<i64, _>(0)?.unsigned_abs();
+                return Ok(seqs.iter().take_while(|seq| **seq < over).count().max(1));
+            }
+        }
+        Ok(seqs.len())
+    }
+
     /// Deliveries given up, of items after `seq`: (item, subscription).
     pub async fn dead_deliveries(&self) -> Result<Vec<(u64, u64)>, StoreError> {
         let rows = sqlx::query("SELECT seq, subscription FROM dead_letter").fetch_all(self.pool()).await?;
@@ -301,6 +333,7 @@ mod tests {
                 item: "3".into(),
                 condition: "service-unavailable".into(),
                 at: 1,
+                retry_at: None,
             }],
             ..Batch::default()
         };

@@ -75,11 +75,20 @@ async fn killed_at_random_moments_it_loses_nothing() {
     let mind_changes = tokio::task::spawn_blocking(move || people.change_their_minds());
 
     for kill in 0..kills {
+        let links = server.links();
         courant.start();
         let life = match rng.below(10) {
-            0..=2 => rng.below(120),
-            3..=8 => rng.within(100, 900),
-            _ => rng.within(900, 2_500),
+            // While it starts, and reads what is owed.
+            0..=2 => rng.below(200),
+            linked => {
+                let began = Instant::now();
+                while server.links() == links {
+                    sleep(Duration::from_millis(5)).await;
+                    assert!(courant.is_running(), "it ended by itself in life {kill}");
+                    assert!(began.elapsed() < PATIENCE, "it does not connect in life {kill}");
+                }
+                if linked < 9 { rng.below(900) } else { rng.within(900, 2_500) }
+            }
         };
         let mut moments: Vec<u64> = Vec::new();
         for _ in 0..3 {

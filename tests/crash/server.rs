@@ -179,6 +179,11 @@ impl Server {
         self.state().ledger.missing().join("; ")
     }
 
+    /// How often a component was taken in.
+    pub(crate) fn links(&self) -> u64 {
+        self.state().links
+    }
+
     /// Changes while something goes on.
     pub(crate) fn progress(&self) -> (u64, u64) {
         let state = self.state();

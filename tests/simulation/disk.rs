@@ -24,7 +24,8 @@ pub(crate) struct Disk {
     pub(crate) rows: BTreeMap<u64, Row>,
     pub(crate) journal_end: u64,
     pub(crate) destinations: BTreeMap<String, Destination>,
-    pub(crate) dead: Vec<DeadLetter>,
+    pub(crate) dead: BTreeMap<u64, DeadLetter>,
+    letters: u64,
     pub(crate) people: People,
     pub(crate) changes: Vec<Changed>,
     /// Every (node, item) that ever was durable, with its numbers.
@@ -81,9 +82,15 @@ impl Disk {
         for destination in &batch.destinations {
             self.destinations.insert(destination.domain.clone(), destination.clone());
         }
-        self.dead.extend(batch.dead_letters.iter().cloned());
+        for letter in &batch.dead_letters {
+            self.letters += 1;
+            self.dead.insert(self.letters, letter.clone());
+        }
+        for key in &batch.revived {
+            self.dead.remove(key);
+        }
         if let Some((seq, before)) = batch.prune {
-            let kept: HashSet<u64> = self.dead.iter().map(|letter| letter.seq).collect();
+            let kept: HashSet<u64> = self.dead.values().map(|letter| letter.seq).collect();
             self.rows.retain(|at, row| *at > seq || row.accepted_at >= before || kept.contains(at));
         }
     }
@@ -102,6 +109,15 @@ impl Disk {
 
     pub(crate) fn read(&self, seqs: &[u64]) -> Vec<Row> {
         seqs.iter().filter_map(|seq| self.rows.get(seq).cloned()).collect()
+    }
+
+    /// Letters whose time to be tried again has come, as `Store::due_dead_letters` finds them.
+    pub(crate) fn due(&self, now: i64, longest: i64) -> Vec<(u64, DeadLetter, Row)> {
+        let due = |at: i64| at <= now || at > now + longest;
+        let letters = self.dead.iter().filter(|(_, letter)| letter.retry_at.is_some_and(due));
+        letters
+            .filter_map(|(key, letter)| Some((*key, letter.clone(), self.rows.get(&letter.seq)?.clone())))
+            .collect()
     }
 
     /// What changed since, as the follower reads it: each row as it is now.

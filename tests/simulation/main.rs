@@ -29,7 +29,8 @@
 //!
 //! - Duplicates: delivery is at least once.
 //! - Overtaking within one batch, by what came back on a stream that broke.
-//! - What was given up as a dead letter: the operator sees it and can replay it.
+//! - What was given up for good as a dead letter: the operator sees it and can replay it. (What came back and
+//!   may succeed later must arrive: as a new row, in the order of the rows.)
 //! - Anything lost or come back on the way to a domain that had not answered any ping when it was written, as
 //!   far as that process can know: then there is only one's own server to ask, which proves little.
 //!

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use courant::domain::name::Scope;
+use courant::relay::owed;
 use jiff::Timestamp;
 
 use super::disk::People;
@@ -29,7 +30,7 @@ pub(crate) struct Snapshot {
     pub(crate) order: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Delivery {
     node: String,
     item: String,
@@ -39,6 +40,8 @@ struct Delivery {
     excused: bool,
     arrived: bool,
     acked: bool,
+    /// It waits as a letter to be tried again: the row that revives it owes it from then on.
+    postponed: bool,
 }
 
 /// One installation's book.
@@ -153,6 +156,7 @@ impl Oracle {
                     excused: false,
                     arrived: false,
                     acked: false,
+                    postponed: false,
                 },
             );
         }
@@ -210,13 +214,47 @@ impl Oracle {
         }
     }
 
-    /// Given up, where the operator sees it.
-    pub(crate) fn dead_letter(&mut self, seq: u64, subscription: u64) {
+    /// Given up, where the operator sees it; or for now.
+    pub(crate) fn dead_letter(&mut self, seq: u64, subscription: u64, again: bool) {
         let range = (seq, subscription, String::new())..(seq, subscription + 1, String::new());
         for (key, delivery) in self.deliveries.range_mut(range) {
+            delivery.postponed = again && !delivery.excused;
             delivery.excused = true;
             self.open.remove(key);
         }
+    }
+
+    /// A row that owes again what a letter stands for; whether there is such a one.
+    pub(crate) fn revived(
+        &mut self,
+        seq: u64,
+        node: &str,
+        item: &str,
+        accepted_at: i64,
+        list: &[u8],
+    ) -> bool {
+        let list = owed::decode(list).unwrap_or_default();
+        let wanted = |subscription: u64| list.iter().any(|owed| owed.subscription.0 == subscription);
+        let stands = |(key, d): (&Key, &Delivery)| {
+            let same = (&*d.node, &*d.item, d.accepted_at) == (node, item, accepted_at);
+            (same && key.0 < seq && wanted(key.1)).then(|| (key.clone(), d.clone()))
+        };
+        let mut found = BTreeMap::new();
+        for ((_, subscription, basis), delivery) in self.deliveries.iter().filter_map(stands) {
+            // The last one counts.
+            found.insert((seq, subscription, basis), delivery);
+        }
+        let any = !found.is_empty();
+        for (key, mut delivery) in found {
+            delivery.excused = !std::mem::take(&mut delivery.postponed);
+            delivery.arrived = false;
+            if delivery.acked && !delivery.excused {
+                self.open.insert(key.clone());
+            }
+            self.deliveries.insert(key, delivery);
+        }
+        self.by_item.entry((node.to_owned(), item.to_owned())).or_default().push(seq);
+        any
     }
 
     /// Something was rendered: may it leave, and was it owed?

@@ -1,6 +1,6 @@
 //! One installation: the production relay, driven as `app::service` drives it, and its disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use courant::domain::clock::Now;
@@ -19,6 +19,9 @@ use super::people;
 use super::story::{Millis, Point};
 use super::wire::{self, Back, Message, Record, Stanza, domain_of};
 use super::world::{ServerState, What, World, server_name};
+
+/// The longest wait between tries.
+const RETRY_MAX: Duration = Duration::from_secs(20);
 
 /// Ways to break the relay from outside, to see that the simulation notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(crate) struct Alive {
     out: VecDeque<Stanza>,
     writing: Option<Batch>,
     loads: Vec<Option<Load>>,
+    /// Letters handed to the relay.
+    taken_up: HashSet<u64>,
     known: usize,
 }
 
@@ -141,6 +146,7 @@ impl Site {
             && alive.writing.is_none()
             && alive.out.is_empty()
             && self.link.is_some()
+            && self.disk.dead.values().all(|letter| letter.retry_at.is_none())
             && self.requests.iter().all(|request| request.acked || request.refused)
     }
 
@@ -173,7 +179,7 @@ impl Site {
 
     /// Rows that no dead letter names.
     pub(crate) fn rows_left(&self) -> Vec<u64> {
-        let dead = |seq: &u64| self.disk.dead.iter().any(|letter| letter.seq == *seq);
+        let dead = |seq: &u64| self.disk.dead.values().any(|letter| letter.seq == *seq);
         self.disk.rows.keys().copied().filter(|seq| !dead(seq)).collect()
     }
 }
@@ -202,7 +208,7 @@ impl World {
             queue_packs: self.story.queue_packs,
             time_to_live: Duration::from_millis(self.story.time_to_live),
             retention: Duration::ZERO,
-            patience: Patience { ping: Duration::from_secs(4), retry_max: Duration::from_secs(20) },
+            patience: Patience { ping: Duration::from_secs(4), retry_max: RETRY_MAX },
         };
         let place = &mut self.sites[site];
         let mut relay = Relay::new(settings, place.disk.journal_end);
@@ -213,7 +219,7 @@ impl World {
         for destination in place.disk.destinations.values() {
             relay.know_destination(destination);
         }
-        for letter in &place.disk.dead {
+        for letter in place.disk.dead.values() {
             relay.know_dead(letter.seq, letter.subscription);
         }
         for outline in place.disk.outlines() {
@@ -224,7 +230,8 @@ impl World {
         place.answered = answers.map(|d| (d.domain.clone(), d.answers_pings)).collect();
         let known = place.disk.changes.len();
         let (out, loads, started) = (VecDeque::new(), Vec::new(), self.now);
-        place.alive = Some(Alive { relay, run, started, out, writing: None, loads, known });
+        place.alive =
+            Some(Alive { relay, run, started, out, writing: None, loads, taken_up: HashSet::new(), known });
         let waiting = place.alive.as_ref().map_or(0, |alive| alive.relay.waiting());
         self.tell(|| format!("site {site} starts (run {run}), {waiting} wait"));
         self.reconsider(site);
@@ -252,7 +259,7 @@ impl World {
         if kept {
             place.disk.commit(batch);
             for letter in &batch.dead_letters {
-                place.oracle.dead_letter(letter.seq, letter.subscription);
+                place.oracle.dead_letter(letter.seq, letter.subscription, letter.retry_at.is_some());
             }
         } else {
             for row in &batch.rows {
@@ -551,8 +558,18 @@ impl World {
         } else if self.now - since > 9_000 {
             self.unlink(site);
         }
+        let wall = now.wall.as_millisecond();
+        let due = self.sites[site].disk.due(wall, 2 * RETRY_MAX.as_millis() as i64);
         let Some(alive) = &mut self.sites[site].alive else { return };
         alive.relay.tick(now);
+        let mut revived = 0;
+        for (key, letter, row) in due {
+            if alive.taken_up.insert(key) {
+                revived += 1;
+                alive.relay.revive(key, letter.subscription, row, false, now);
+            }
+        }
+        *self.counts.entry("(letters tried again)").or_default() += revived;
         self.settle(site);
     }
 
@@ -594,6 +611,12 @@ impl World {
         let mut failure = Ok(());
         let place = &mut self.sites[site];
         for row in &batch.rows {
+            if row.digest == 0 {
+                if !place.oracle.revived(row.seq, &row.node, &row.item, row.accepted_at, &row.owed) {
+                    failure = Err(format!("a row that no letter stands for: {row:?}"));
+                }
+                continue;
+            }
             let key = (row.node.to_string(), row.item.to_string());
             let mut known = place.snapshots.get(&key).into_iter().flatten();
             match known.rfind(|s| s.accepted_at == row.accepted_at) {

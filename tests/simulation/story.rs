@@ -221,6 +221,12 @@ pub(crate) enum Act {
         neighbour: bool,
         last: bool,
     },
+    /// A recipient's account is full for a while: its server says so, and answers pings.
+    Full {
+        site: usize,
+        who: usize,
+        lasts: Millis,
+    },
     /// The wall clock steps.
     Clock {
         site: usize,
@@ -259,6 +265,7 @@ impl Act {
             Act::DoublePongs { .. } => "pongs doubled",
             Act::ForgedPong { .. } => "pong forged",
             Act::ForgedBounce { .. } => "bounce forged",
+            Act::Full { .. } => "account full",
             Act::Clock { .. } => "clock steps",
         }
     }
@@ -304,7 +311,7 @@ impl Story {
         let count = rng.within(10, 90);
         // Not every story has everything: a calm one lets a rare fault show what it does.
         let wild = rng.within(5, 45);
-        let chosen: Vec<u64> = (0..rng.within(1, 8)).map(|_| rng.below(17)).collect();
+        let chosen: Vec<u64> = (0..rng.within(1, 8)).map(|_| rng.below(18)).collect();
         let mut events = Vec::new();
         for site in 0..SITES {
             for who in 0..RECIPIENTS {
@@ -399,6 +406,7 @@ fn fault_of(kind: u64, rng: &mut Rng) -> Act {
         14 => Act::DoublePongs { site, server, lasts },
         15 if rng.percent(50) => Act::ForgedPong { site, server, domain: rng.percent(50) },
         15 => Act::ForgedBounce { site, who, neighbour: rng.percent(50), last: rng.percent(50) },
+        16 => Act::Full { site, who, lasts },
         _ => {
             let step = *rng.pick(&[-3_600_000, -5_000, -500, 2_000, 60_000, 3_600_000, 9 * 86_400_000]);
             Act::Clock { site, step }

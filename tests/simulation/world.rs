@@ -161,6 +161,8 @@ pub(crate) struct World {
     pub(crate) servers: Vec<Server>,
     streams: Vec<Vec<Stream>>,
     pub(crate) sites: Vec<Site>,
+    /// Accounts that are full, and until when.
+    full: BTreeMap<String, Millis>,
     pub(crate) healed: bool,
     pub(crate) log: Option<Vec<String>>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
@@ -187,6 +189,7 @@ impl World {
             servers,
             streams,
             sites: (0..SITES).map(|site| Site::new(site, sabotage)).collect(),
+            full: BTreeMap::new(),
             healed: false,
             log: tells.then(Vec::new),
             counts: BTreeMap::new(),
@@ -269,6 +272,7 @@ impl World {
     fn heal(&mut self) {
         self.healed = true;
         self.tell(|| "** all is healed".into());
+        self.full.clear();
         for server in 0..SERVERS {
             match self.servers[server].state {
                 ServerState::Hung => self.go_on(server),
@@ -450,6 +454,10 @@ impl World {
                 }
             }
             Act::ForgedBounce { site, who, neighbour, last } => self.forge_bounce(site, who, neighbour, last),
+            Act::Full { site, who, lasts } => {
+                self.full.insert(people::recipient(site, who), self.now + lasts);
+                true
+            }
             Act::Clock { site, step } => {
                 let site_ = &mut self.sites[site];
                 site_.wall_offset += step;
@@ -680,6 +688,14 @@ impl World {
     /// A server takes a stanza of an installation's, and answers for itself.
     fn arrive(&mut self, site: usize, server: usize, stanza: Stanza) {
         match stanza {
+            Stanza::Message(message) if self.full.get(&message.to).is_some_and(|until| *until > self.now) => {
+                self.count("(messages refused, account full)");
+                self.sites[site].oracle.came_back(&message);
+                self.lost(site, &message);
+                let condition = "resource-constraint";
+                let back = Back::Bounce { id: message.id, from: message.to, condition };
+                self.answer(site, server, back, false);
+            }
             Stanza::Message(message) => {
                 self.tell(|| format!("{} takes {} for {}", server_name(server), message.id, message.to));
                 let outcome = self.sites[site].oracle.arrived(&message);

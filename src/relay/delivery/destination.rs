@@ -62,7 +62,9 @@ pub(super) struct Destination {
     pub(super) reached: u64,
     /// What came back only after it was confirmed, and was owed again.
     pub(super) late: HashSet<(u64, u64)>,
-    /// Of these, what waits for the batch under way to end.
+    /// What was given up only after it was confirmed, so that it is given up once.
+    pub(super) buried: HashSet<(u64, u64)>,
+    /// Of what came back late, what waits for the batch under way to end.
     pub(super) returned: Vec<u64>,
     pub(super) listed_ready: bool,
     pub(super) moved: bool,

@@ -16,6 +16,8 @@ pub struct Suspect {
     pub subscription: u64,
     /// The stanza error condition (RFC 6120 §8.3.3).
     pub condition: String,
+    /// It may succeed later.
+    pub transient: bool,
 }
 
 impl Suspect {
@@ -28,9 +30,9 @@ impl Deliveries {
     /// A message to this destination came back because it was not reached.
     ///
     /// The ping behind it decides: if that is not answered either, the destination is down. If it is, the
-    /// batch is sent again, a few times; then the delivery is given up, as nobody but its recipient can be
+    /// batch is sent again, a few times; then the delivery is postponed, as nobody but its recipient can be
     /// the one who says so, and the others must not suffer from it.
-    /// Where the bounce comes later than the answer, the item is owed again, once.
+    /// Where the bounce comes later than the answer, the item is owed again, once; then it is postponed too.
     pub fn not_reached(&mut self, domain: &Arc<str>, suspect: Suspect) {
         let destination = self.destination(domain);
         if destination.in_flight(suspect.seq) {
@@ -39,10 +41,15 @@ impl Deliveries {
             }
             return;
         }
-        let foreign = suspect.seq > destination.reached || destination.late.len() >= LATE_MAX;
-        if !foreign && destination.late.insert((suspect.seq, suspect.subscription)) {
+        if suspect.seq > destination.reached {
+            return;
+        }
+        let delivery = (suspect.seq, suspect.subscription);
+        if destination.late.len() < LATE_MAX && destination.late.insert(delivery) {
             destination.returned.push(suspect.seq);
             self.take_back(domain);
+        } else if destination.buried.len() < LATE_MAX && destination.buried.insert(delivery) {
+            self.given_up.push(suspect);
         }
     }
 
@@ -64,12 +71,22 @@ impl Deliveries {
         self.list_ready(domain);
     }
 
-    /// A message came back for good, unless the ping behind it says that it never got there.
+    /// A message came back from where it was sent, unless the ping behind it says that it never got there.
+    ///
+    /// A server that answers pings says so before its answer; what comes later is not believed. One that never
+    /// answered any is vouched for by one's own server, which knows nothing of this: then it is.
     pub fn came_back(&mut self, domain: &Arc<str>, suspect: Suspect) {
         let destination = self.destination(domain);
-        let known = destination.suspects.iter().any(|held| held.is_same(&suspect));
-        if destination.in_flight(suspect.seq) && !known {
-            destination.suspects.push(suspect);
+        if destination.in_flight(suspect.seq) {
+            if !destination.suspects.iter().any(|held| held.is_same(&suspect)) {
+                destination.suspects.push(suspect);
+            }
+            return;
+        }
+        let late = !destination.answers_pings && suspect.seq <= destination.reached;
+        let delivery = (suspect.seq, suspect.subscription);
+        if late && destination.buried.len() < LATE_MAX && destination.buried.insert(delivery) {
+            self.given_up.push(suspect);
         }
     }
 }

@@ -119,6 +119,7 @@ impl Deliveries {
     pub fn know(&mut self, known: &Known) {
         let destination = self.destination(&known.domain.as_str().into());
         destination.confirmed = known.confirmed;
+        destination.reached = known.confirmed;
         destination.answers_pings = known.answers_pings;
     }
 

@@ -13,8 +13,8 @@ const BATCH_ITEMS: usize = 512;
 /// Bytes per batch: what may have to be sent again.
 const BATCH_BYTES: usize = 512 * 1024;
 
-/// Items asked of the journal at once, when they are no longer in memory.
-pub(super) const LOAD_ITEMS: usize = 32;
+/// Items asked of the journal at once, when they are no longer in memory. Who reads them may bring fewer.
+pub(super) const LOAD_ITEMS: usize = 512;
 
 impl Deliveries {
     /// This destination is owed this item. Items come in rising order.
@@ -119,10 +119,14 @@ impl Deliveries {
             return;
         }
         destination.state = State::Idle;
-        let before = destination.queue.len();
-        destination.queue.retain(|seq| found.contains(seq) || !asked.contains(seq));
-        let gone = before - destination.queue.len();
-        self.waiting -= gone;
+        let gone: HashSet<u64> = asked.iter().copied().filter(|seq| !found.contains(seq)).collect();
+        // The queue may be long, and nearly always all is there.
+        if !gone.is_empty() {
+            let before = destination.queue.len();
+            destination.queue.retain(|seq| !gone.contains(seq));
+            let gone = before - destination.queue.len();
+            self.waiting -= gone;
+        }
         self.list_ready(domain);
     }
 

@@ -48,7 +48,7 @@ fn batch(deliveries: &mut Deliveries, now: Duration) -> (Vec<u64>, u64) {
 }
 
 fn suspect(seq: u64, condition: &str) -> Suspect {
-    Suspect { seq, subscription: 9, condition: condition.into() }
+    Suspect { seq, subscription: 9, condition: condition.into(), transient: condition.starts_with("remote") }
 }
 
 #[test]
@@ -196,8 +196,35 @@ fn what_comes_back_late_is_owed_again_once() {
     let (items, ping) = batch(&mut deliveries, SECOND);
     assert_eq!(items, [2]);
     deliveries.answered(ping, Answer::Taken, SECOND);
+    assert!(deliveries.take_given_up().is_empty());
+    deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
     deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
     assert_eq!(deliveries.waiting(), 0);
+    assert_eq!(deliveries.take_given_up(), [suspect(2, "remote-server-timeout")], "not lost, and once");
+}
+
+#[test]
+fn who_never_answered_may_say_late_that_it_is_for_good() {
+    let mut deliveries = deliveries(1, false);
+    batch(&mut deliveries, SECOND);
+    let steps = deliveries.tick(SECOND * 31);
+    let [Step::Ping { number, .. }] = steps[..] else { panic!("{steps:?}") };
+    deliveries.answered(number, Answer::Taken, SECOND * 32);
+    assert_eq!(deliveries.waiting(), 0);
+    deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
+    deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
+    deliveries.came_back(&domain(), suspect(2, "service-unavailable"));
+    assert_eq!(deliveries.take_given_up(), [suspect(1, "service-unavailable")]);
+}
+
+#[test]
+fn what_comes_back_in_the_next_run_is_owed_again() {
+    let mut deliveries = deliveries(0, true);
+    deliveries.know(&Known { domain: "b.example".into(), confirmed: 5, answers_pings: true });
+    deliveries.not_reached(&domain(), suspect(6, "remote-server-timeout"));
+    assert_eq!(deliveries.waiting(), 0);
+    deliveries.not_reached(&domain(), suspect(4, "remote-server-timeout"));
+    assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(4)));
 }
 
 #[test]
@@ -228,7 +255,7 @@ fn given_up_before_the_start_stays_given_up_until_confirmed() {
 
 #[test]
 fn what_is_not_in_memory_is_loaded() {
-    let mut deliveries = deliveries(40, true);
+    let mut deliveries = deliveries(LOAD_ITEMS as u64 + 8, true);
     let step = deliveries.next_step(SECOND, |_| false);
     let Some(Step::Load { domain: at, seqs }) = step else { panic!("{step:?}") };
     assert_eq!((at, seqs.len()), (domain(), LOAD_ITEMS));
@@ -241,6 +268,6 @@ fn what_is_not_in_memory_is_loaded() {
     // All but the second are there.
     let found = seqs.iter().copied().filter(|seq| *seq != 2).collect();
     deliveries.loaded(&domain(), &seqs, &found);
-    assert_eq!(deliveries.waiting(), 39);
+    assert_eq!(deliveries.waiting(), LOAD_ITEMS + 7);
     assert_eq!(write(&mut deliveries, SECOND * 3).0[..2], [1, 3]);
 }
