@@ -15,6 +15,8 @@ mod conversations {
     mod bad_input;
     mod command_line;
     mod commands;
+    mod commands_of_operators;
+    mod commands_of_people;
     mod consents_change;
     mod disco_and_friends;
     mod grant_then_relay;

@@ -20,6 +20,9 @@ pub const ACTOR: &str = "courant";
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// In how many rounds people are reminded once.
+const REMIND_EVERY: u64 = 60;
+
 /// Consents ended at once; the rest a second later.
 const AT_ONCE: u32 = 1000;
 
@@ -31,9 +34,16 @@ pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentCo
     let mut timer = tokio::time::interval(INTERVAL);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failing = false;
-    loop {
+    for round in 0u64.. {
         timer.tick().await;
-        match sweep(store, clock.now().wall, config).await {
+        let now = clock.now().wall;
+        // Nobody is in a hurry to be reminded.
+        if round.is_multiple_of(REMIND_EVERY)
+            && let Err(error) = remind(store, now, config).await
+        {
+            tracing::warn!(%error, "people could not be reminded of their consents");
+        }
+        match sweep(store, now, config).await {
             Ok(0) => failing = false,
             Ok(count) => tracing::info!(count, "consents came to their end"),
             Err(error) => {
@@ -43,6 +53,12 @@ pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentCo
             }
         }
     }
+}
+
+/// Has people reminded of what they share, as far as it is time to. Returns how many are.
+pub async fn remind(store: &Store, now: Timestamp, config: &ConsentConfig) -> Result<usize, StoreError> {
+    let millis = |period: &Period| i64::try_from(period.nominal().as_millis()).unwrap_or(i64::MAX);
+    store.remind(now, millis(&config.remind_before), millis(&config.remind_every), AT_ONCE).await
 }
 
 /// Ends what is to end at `now`. Returns how many consents did.
@@ -148,6 +164,39 @@ mod tests {
         }
         assert_eq!(store.events_of(active.id).await.unwrap().last().unwrap().actor, ACTOR);
         assert!(store.subscriptions(0, 10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn people_are_reminded_while_it_runs_and_before_it_ends() {
+        let (_dir, store) = store().await;
+        let config = ConsentConfig::default();
+        let consent = sample();
+        let mut short = sample();
+        (short.id, short.arrangement) = (Uuid::from_u128(2), Uuid::from_u128(2));
+        short.valid_until = at("2026-01-10T00:00:00Z");
+        let mut nobody = sample();
+        (nobody.id, nobody.arrangement) = (Uuid::from_u128(3), Uuid::from_u128(3));
+        nobody.subject = "ref:file 7".parse().unwrap();
+        for consent in [&consent, &short, &nobody] {
+            store.add_consent(consent, "test", consent.since).await.unwrap();
+        }
+        // Given on 1 January for a year: every 90 days, and 14 days before the end.
+        for (now, count) in [
+            ("2026-01-09T00:00:00Z", 0),
+            ("2026-03-31T23:59:59Z", 0),
+            ("2026-04-01T00:00:00Z", 1),
+            ("2026-04-01T00:01:00Z", 0),
+            ("2026-06-30T00:00:00Z", 1),
+            ("2026-09-28T00:00:00Z", 1),
+            ("2026-12-17T23:59:59Z", 0),
+            ("2026-12-18T00:00:00Z", 1),
+            ("2026-12-31T00:00:00Z", 0),
+        ] {
+            assert_eq!(remind(&store, at(now), &config).await.unwrap(), count, "{now}");
+        }
+        let told = store.untold(0, 10).await.unwrap();
+        assert!(told.iter().all(|t| t.step == crate::store::notices::Step::Reminder && t.consent == consent));
+        assert_eq!(told.len(), 4);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::changes::{self, Kind};
 use super::{Store, StoreError, millis, next_key, timestamp};
 use crate::domain::consent::{Consent, ConsentKey, State};
 use crate::domain::language::Language;
@@ -104,6 +105,46 @@ pub(super) async fn note(
 }
 
 impl Store {
+    /// Has people reminded of what they share: `before` its end, and `every` so often while it runs (both in
+    /// milliseconds, 0 for not). Who gave it within that time was told then. Returns how many are.
+    pub async fn remind(
+        &self,
+        now: Timestamp,
+        before: i64,
+        every: i64,
+        limit: u32,
+    ) -> Result<usize, StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let rows = sqlx::query(
+            "SELECT c.key FROM consent c LEFT JOIN consent_reminder r ON r.consent = c.key \
+             WHERE c.state = 'active' AND c.valid_until > ?1 AND c.valid_from <= ?1 AND c.subject NOT LIKE 'ref:%' \
+             AND (?2 > 0 AND c.valid_until - ?2 <= ?1 AND MAX(c.since, COALESCE(r.at, c.since)) < c.valid_until - ?2 \
+               OR ?3 > 0 AND MAX(c.since, COALESCE(r.at, c.since)) <= ?1 - ?3) LIMIT ?4",
+        )
+        .bind(millis(now))
+        .bind(before)
+        .bind(every)
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await?;
+        for row in &rows {
+            let key: i64 = row.try_get(0)?;
+            sqlx::query(
+                "INSERT INTO consent_reminder (consent, at) VALUES (?, ?) \
+                 ON CONFLICT (consent) DO UPDATE SET at = excluded.at",
+            )
+            .bind(key)
+            .bind(millis(now))
+            .execute(&mut *tx)
+            .await?;
+            note(&mut tx, Step::Reminder, ConsentKey(key.unsigned_abs()), &[], now).await?;
+            // So that the service looks.
+            changes::note(&mut tx, Kind::Consent, key, now).await?;
+        }
+        tx.commit().await?;
+        Ok(rows.len())
+    }
+
     /// Up to `limit` ends after this number that are still to be told, in order.
     pub async fn untold(&self, after: u64, limit: u32) -> Result<Vec<Untold>, StoreError> {
         let rows = sqlx::query(

@@ -168,3 +168,46 @@ async fn revoked_once_is_revoked() {
     assert!(shown.contains("revoked since") && shown.contains("moved <out>"), "{shown}");
     nothing_else(&mut peer).await;
 }
+
+/// Ten thousand packs wait for the adviser when Camille withdraws her consent by command: once the command is
+/// completed, not one of them leaves.
+#[tokio::test]
+async fn ten_thousand_packs_stay_where_they_are() {
+    const PACKS: usize = 10_000;
+    let (_stage, consent, mut peer) = Stage::with_an_adviser("[limits]\npublishes_per_second = 0").await;
+    peer.pings(Pings::Held);
+    let (mut accepted, mut left) = (0, 0);
+    for lot in 0..PACKS / 100 {
+        for item in 0..100 {
+            let item = format!("i{}", lot * 100 + item);
+            peer.send(&publish(&item, &item, &watts(1))).await;
+        }
+        while accepted < (lot + 1) * 100 {
+            let said = peer.recv().await;
+            accepted += usize::from(said.contains("type='result'"));
+            left += usize::from(said.contains("<items"));
+        }
+    }
+    assert!(left < PACKS / 2, "most of them wait: {left} left");
+
+    peer.send(&format!(
+        "<iq type='set' from='camille@home.example/phone' to='energy.example.org' id='w'>
+           <command xmlns='http://jabber.org/protocol/commands' node='withdraw-consent'>
+             <x xmlns='jabber:x:data' type='submit'><field var='id'><value>{consent}</value></field></x>
+           </command>
+         </iq>"
+    ))
+    .await;
+    while !peer.recv().await.contains("status='completed'") {}
+    peer.pings(Pings::Answered);
+    peer.answer_held().await;
+    peer.send(&publish("last", "last", &watts(1))).await;
+    loop {
+        let said = peer.recv().await;
+        assert!(!said.contains("<items"), "after the command was completed: {said}");
+        if said.contains("id='last'") {
+            break;
+        }
+    }
+    nothing_else(&mut peer).await;
+}
