@@ -78,8 +78,8 @@ fn relay(recipients: usize) -> Relay {
             retention: None,
             title: None,
             source: None,
-            node: Default::default(),
             meta: Default::default(),
+            node: Default::default(),
         })),
     ));
     for number in 0..recipients {

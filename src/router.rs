@@ -9,9 +9,9 @@ use std::time::Duration;
 use jid::{BareJid, Jid};
 use minidom::Element;
 
-use crate::desk::{Request, commands};
+use crate::config::{AccessModel, Pubsub};
+use crate::desk::{self, Request};
 use crate::domain::clock::Now;
-use crate::domain::name::Scope;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::outside::Outside;
 use crate::protocol::publish::{self, Payload};
@@ -21,9 +21,6 @@ use crate::relay::Relay;
 use crate::relay::delivery::Answer;
 use crate::relay::intake::Refusal;
 use crate::relay::machine::{Bounce, Publish, ReplyTo, Settled};
-
-/// The most nodes in one answer to `disco#items`.
-const ITEMS_MAX: usize = 1000;
 
 /// What became of a stanza.
 enum Routed {
@@ -41,6 +38,8 @@ pub struct Router {
     /// The component's domain.
     domain: String,
     senders: Senders,
+    /// What nodes are set to that do not say.
+    usual: Pubsub,
 }
 
 /// The last senders in their prepared form: preparing an address anew for every stanza costs more than
@@ -70,7 +69,12 @@ impl Senders {
 impl Router {
     /// For the component of this domain.
     pub fn new(domain: &str) -> Self {
-        Router { domain: domain.to_owned(), senders: Senders::default() }
+        Router { domain: domain.to_owned(), senders: Senders::default(), usual: Pubsub::default() }
+    }
+
+    /// With the operator's defaults for nodes.
+    pub fn with_usual(self, usual: &Pubsub) -> Self {
+        Router { usual: usual.clone(), ..self }
     }
 
     /// The component's domain.
@@ -205,18 +209,13 @@ impl Router {
             (ns::PING, "ping", false) => Ok(Routed::Answered(Vec::new())),
             (ns::VERSION, "query", false) => Ok(Routed::Answered(disco::version())),
             (ns::LAST, "query", false) => Ok(Routed::Answered(disco::uptime(uptime(now)))),
-            (ns::DISCO_INFO | ns::DISCO_ITEMS, "query", false)
-                if child
-                    .attr("node")
-                    .is_some_and(|node| node == ns::COMMANDS || commands::find(node).is_some()) =>
-            {
-                Ok(Routed::Desk)
-            }
-            (ns::DISCO_INFO, "query", false) => {
-                info(child.attr("node"), sender, relay, now).map(Routed::Answered)
-            }
-            (ns::DISCO_ITEMS, "query", false) => {
-                Ok(Routed::Answered(self.items(child.attr("node"), sender, relay, now)))
+            (ns::DISCO_INFO, "query", false) if child.attr("node").is_none() => {
+                let model = match self.usual.access_model {
+                    AccessModel::Authorize => "authorize",
+                    AccessModel::Open => "open",
+                    AccessModel::Whitelist => "whitelist",
+                };
+                Ok(Routed::Answered(disco::info(model)))
             }
             _ => Ok(Routed::Desk),
         }
@@ -233,15 +232,14 @@ impl Router {
         let Some(publish) = pubsub.get_child("publish", ns::PUBSUB) else {
             return Ok(Routed::Desk);
         };
-        if pubsub.has_child("publish-options", ns::PUBSUB) {
-            // Publishing without looking at the precondition would be worse than not publishing.
-            let text = "publish-options are not served here; publish without them";
-            let detail = Detail::Unsupported { feature: "publish-options" };
-            return Err(StanzaError::with(Condition::FeatureNotImplemented, text, detail));
-        }
         // Who may not publish learns so before anything is said about what they sent.
         if let Some(node) = publish.attr("node").filter(|node| !node.is_empty()) {
             crate::relay::intake::may_publish(relay.rights(), sender, node).map_err(|r| refused(&r))?;
+        }
+        if let Some(options) = pubsub.get_child("publish-options", ns::PUBSUB)
+            && let Some(series) = publish.attr("node").and_then(|node| relay.rights().registration(node))
+        {
+            desk::pubsub::check_options(&self.usual, series, options)?;
         }
         let request = publish::read(publish)?;
         self.publish(outside, sender, request.node, request.items, relay, now)
@@ -281,24 +279,6 @@ impl Router {
             stanza.get_child("origin-id", ns::SID).and_then(|origin| origin.attr("id")).map(str::to_owned);
         self.publish(outside, sender, None, vec![(id, payload)], relay, now)
     }
-
-    fn items(&self, node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Vec<u8> {
-        let rights = relay.rights();
-        let mut nodes: Vec<(String, Option<&str>)> = match node {
-            Some(_) => Vec::new(),
-            None => rights
-                .registrations()
-                .filter_map(|series| match &series.name {
-                    Scope::Exact(name) => Some((name, series)),
-                    Scope::Prefix(_) => None,
-                })
-                .filter(|(name, series)| rights.may_see(sender, name, series, now.wall))
-                .map(|(name, series)| (name.to_string(), series.title.as_deref()))
-                .collect(),
-        };
-        nodes.sort_unstable();
-        disco::items(&self.domain, node, nodes.into_iter().take(ITEMS_MAX))
-    }
 }
 
 /// What the relay settled, as the answer to who published.
@@ -312,18 +292,6 @@ pub fn settle(settled: &Settled, out: &mut Vec<u8>) {
         }
         Ok(_) => {}
         Err(refusal) => reply.error(out, &refused(refusal)),
-    }
-}
-
-fn info(node: Option<&str>, sender: &BareJid, relay: &Relay, now: Now) -> Result<Vec<u8>, StanzaError> {
-    let Some(node) = node else { return Ok(disco::info()) };
-    let rights = relay.rights();
-    match rights.registration(node) {
-        Some(series) if rights.may_see(sender, node, series, now.wall) => {
-            Ok(disco::node_info(node, series.title.as_deref()))
-        }
-        // What someone may not see does not exist for them.
-        _ => Err(StanzaError::new(Condition::ItemNotFound, "there is no such node")),
     }
 }
 

@@ -20,6 +20,8 @@ mod conversations {
     mod consents_change;
     mod disco_and_friends;
     mod grant_then_relay;
+    mod pubsub_items;
+    mod pubsub_nodes;
     mod revoked_midway;
     mod server_comes_and_goes;
     mod stranger_is_refused;

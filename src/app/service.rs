@@ -262,7 +262,7 @@ impl Service {
             store,
             clock,
             relay,
-            router: Router::new(&config.jid()),
+            router: Router::new(&config.jid()).with_usual(&config.pubsub),
             journal,
             desk,
             connection,

@@ -118,8 +118,8 @@ impl Add {
             retention: self.retention,
             title: self.title,
             source: self.source,
-            node: Default::default(),
             meta: meta(self.meta),
+            node: Default::default(),
         };
         open(config).await?.add_series(&series, clock::wall()).await?;
         if self.json {

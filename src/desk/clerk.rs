@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use super::commands::engine::{self, Engine};
 use super::text::{self, Confused};
-use super::{Context, Outgoing, Request, asking};
-use crate::protocol::error::{Condition, Detail, StanzaError};
+use super::{Context, Outgoing, Request, asking, commands, pubsub};
+use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::outside::Outside;
 use crate::protocol::reply::Kind;
 use crate::protocol::{notice, ns};
@@ -59,16 +59,30 @@ impl Clerk {
         let Some(child) = request.stanza.children().next() else {
             return Err(StanzaError::new(Condition::BadRequest, "the request is empty"));
         };
+        let is_query = child.name() == "query" && outside.type_ == "get";
         match &*child.ns() {
-            ns::PUBSUB | ns::PUBSUB_OWNER => Err(unsupported(child)),
+            ns::PUBSUB | ns::PUBSUB_OWNER => pubsub::serve(&self.context, request, child).await,
             ns::COMMANDS if child.name() == "command" && outside.type_ == "set" => {
                 self.commands.serve(&self.context, request, child).await
             }
-            ns::DISCO_ITEMS if outside.type_ == "get" && child.attr("node") == Some(ns::COMMANDS) => {
+            ns::DISCO_ITEMS if is_query && child.attr("node") == Some(ns::COMMANDS) => {
                 let list = engine::list(&self.context, request, child).await;
                 Ok(result(outside, &list))
             }
-            ns::DISCO_INFO if outside.type_ == "get" => {
+            ns::DISCO_ITEMS if is_query => {
+                let list = pubsub::discovery::items(&self.context, &request.sender, child).await?;
+                Ok(result(outside, &list))
+            }
+            ns::DISCO_INFO
+                if is_query
+                    && let Some(node) = child.attr("node")
+                    && node != ns::COMMANDS
+                    && commands::find(node).is_none() =>
+            {
+                let info = pubsub::discovery::info(&self.context, &request.sender, node).await?;
+                Ok(result(outside, &info))
+            }
+            ns::DISCO_INFO if is_query => {
                 let node = child.attr("node").unwrap_or_default();
                 let info = engine::info(&self.context, request, child, node).await?;
                 Ok(result(outside, &info))
@@ -114,34 +128,4 @@ pub fn unknown() -> StanzaError {
         Condition::ServiceUnavailable,
         "this service does not know that request; disco#info lists what it does know",
     )
-}
-
-/// The pubsub feature behind a request that is not served (XEP-0060 §10).
-fn unsupported(pubsub: &minidom::Element) -> StanzaError {
-    let owner = pubsub.ns() == ns::PUBSUB_OWNER;
-    let feature = pubsub.children().find_map(|child| match (child.name(), owner) {
-        ("create", false) => Some("create-nodes"),
-        ("subscribe" | "unsubscribe", false) => Some("subscribe"),
-        ("items", false) => Some("retrieve-items"),
-        ("retract", false) => Some("retract-items"),
-        ("subscriptions", false) => Some("retrieve-subscriptions"),
-        ("affiliations", false) => Some("retrieve-affiliations"),
-        ("options", false) => Some("subscription-options"),
-        ("default", false) => Some("retrieve-default-sub"),
-        ("configure", true) => Some("config-node"),
-        ("default", true) => Some("retrieve-default"),
-        ("delete", true) => Some("delete-nodes"),
-        ("purge", true) => Some("purge-nodes"),
-        ("affiliations", true) => Some("modify-affiliations"),
-        ("subscriptions", true) => Some("manage-subscriptions"),
-        _ => None,
-    });
-    match feature {
-        Some(feature) => StanzaError::with(
-            Condition::FeatureNotImplemented,
-            format!("{feature} is not served here"),
-            Detail::Unsupported { feature },
-        ),
-        None => StanzaError::new(Condition::BadRequest, "the pubsub request is empty or not known"),
-    }
 }

@@ -8,13 +8,19 @@
 //! - [`asking`]: requests, and how they are answered; [`text`](mod@text): by a line of text;
 //!   [`notices`] and [`receipt`]: what people are told.
 //! - [`waiting`]: what waits to be delivered, and what cannot be.
+//! - [`pubsub`]: the pubsub service, all but publishing.
+//! - [`permit`]: what of the past somebody may have.
+//! - `meter`: what is known of what a series measures.
 //! - [`clerk`]: which request goes to which room of the desk.
 
 pub mod asking;
 pub mod clerk;
 pub mod commands;
 pub mod context;
+mod meter;
 pub mod notices;
+pub mod permit;
+pub mod pubsub;
 pub mod receipt;
 pub mod text;
 pub mod waiting;

@@ -25,6 +25,28 @@ pub struct NodeSettings {
     /// What it is about, in a sentence (`pubsub#description`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What is in its items (`pubsub#type`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Who made the node where that is not the person concerned: runs it, but decides nothing about who
+    /// may have the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creator: Option<BareJid>,
+    /// Anyone may publish (`pubsub#publish_model`).
+    #[serde(skip_serializing_if = "is_false")]
+    pub anyone_publishes: bool,
+    /// Tell subscribers when the node is configured; no, unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_config: Option<bool>,
+    /// Tell subscribers when the node goes; yes, unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_delete: Option<bool>,
+    /// Tell subscribers when items go; yes, unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_retract: Option<bool>,
+    /// Send the last item to whoever subscribes; yes, unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_last: Option<bool>,
 }
 
 fn is_false(value: &bool) -> bool {

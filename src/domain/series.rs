@@ -44,7 +44,8 @@ pub struct Series {
 impl Series {
     /// Whether this address may publish here.
     pub fn may_publish(&self, sender: &BareJid) -> bool {
-        self.producers.contains(sender)
+        (self.producers.contains(sender) || self.node.anyone_publishes)
+            && !self.node.outcasts.contains(sender)
     }
 
     /// Whether this is the person concerned.

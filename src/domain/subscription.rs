@@ -21,6 +21,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// The words for all of them.
+    pub const NAMES: [&'static str; 1] = ["pubsub"];
+
     /// The word for it in the store and in forms.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use super::ns;
 use super::text::{attribute, escape, raw};
 
 /// The features really served.
-pub const FEATURES: [&str; 10] = [
+pub const FEATURES: [&str; 39] = [
     ns::DISCO_INFO,
     ns::DISCO_ITEMS,
     ns::PING,
@@ -14,13 +14,44 @@ pub const FEATURES: [&str; 10] = [
     ns::LAST,
     ns::COMMANDS,
     ns::DATA_FORMS,
+    ns::RSM,
     ns::PUBSUB,
-    "http://jabber.org/protocol/pubsub#publish",
+    "http://jabber.org/protocol/pubsub#config-node",
+    "http://jabber.org/protocol/pubsub#config-node-max",
+    "http://jabber.org/protocol/pubsub#create-and-configure",
+    "http://jabber.org/protocol/pubsub#create-nodes",
+    "http://jabber.org/protocol/pubsub#delete-items",
+    "http://jabber.org/protocol/pubsub#delete-nodes",
+    "http://jabber.org/protocol/pubsub#instant-nodes",
+    "http://jabber.org/protocol/pubsub#item-ids",
+    "http://jabber.org/protocol/pubsub#last-published",
+    "http://jabber.org/protocol/pubsub#manage-subscriptions",
+    "http://jabber.org/protocol/pubsub#member-affiliation",
+    "http://jabber.org/protocol/pubsub#meta-data",
+    "http://jabber.org/protocol/pubsub#modify-affiliations",
     "http://jabber.org/protocol/pubsub#multi-items",
+    "http://jabber.org/protocol/pubsub#outcast-affiliation",
+    "http://jabber.org/protocol/pubsub#persistent-items",
+    "http://jabber.org/protocol/pubsub#publish",
+    "http://jabber.org/protocol/pubsub#publish-options",
+    "http://jabber.org/protocol/pubsub#publisher-affiliation",
+    "http://jabber.org/protocol/pubsub#purge-nodes",
+    "http://jabber.org/protocol/pubsub#retract-items",
+    "http://jabber.org/protocol/pubsub#retrieve-affiliations",
+    "http://jabber.org/protocol/pubsub#retrieve-default",
+    "http://jabber.org/protocol/pubsub#retrieve-default-sub",
+    "http://jabber.org/protocol/pubsub#retrieve-items",
+    "http://jabber.org/protocol/pubsub#retrieve-subscriptions",
+    "http://jabber.org/protocol/pubsub#rsm",
+    "http://jabber.org/protocol/pubsub#subscribe",
+    "http://jabber.org/protocol/pubsub#subscription-notifications",
+    "http://jabber.org/protocol/pubsub#subscription-options",
 ];
 
 /// The answer to `disco#info` on the service.
-pub fn info() -> Vec<u8> {
+///
+/// `access` is the access model of new nodes.
+pub fn info(access: &str) -> Vec<u8> {
     let mut out = start_query(ns::DISCO_INFO, None);
     raw(&mut out, "<identity category='pubsub' type='service' name='Courant'/>");
     raw(&mut out, "<identity category='automation' type='command-list' name='Courant'/>");
@@ -29,7 +60,9 @@ pub fn info() -> Vec<u8> {
         attribute(&mut out, "var", feature);
         raw(&mut out, "/>");
     }
-    raw(&mut out, "</query>");
+    raw(&mut out, "<feature");
+    attribute(&mut out, "var", &format!("{}#access-{access}", ns::PUBSUB));
+    raw(&mut out, "/></query>");
     out
 }
 
@@ -59,7 +92,8 @@ fn automation(node: &str, kind: &str, name: &str) -> Vec<u8> {
 }
 
 /// The answer to `disco#info` on a series that the asker may see.
-pub fn node_info(node: &str, title: Option<&str>) -> Vec<u8> {
+/// `form` is what else is known of it (XEP-0128).
+pub fn node_info(node: &str, title: Option<&str>, form: &[u8]) -> Vec<u8> {
     let mut out = start_query(ns::DISCO_INFO, Some(node));
     raw(&mut out, "<identity category='pubsub' type='leaf'");
     if let Some(title) = title {
@@ -67,7 +101,9 @@ pub fn node_info(node: &str, title: Option<&str>) -> Vec<u8> {
     }
     raw(&mut out, "/><feature");
     attribute(&mut out, "var", ns::PUBSUB);
-    raw(&mut out, "/></query>");
+    raw(&mut out, "/>");
+    out.extend_from_slice(form);
+    raw(&mut out, "</query>");
     out
 }
 

@@ -22,6 +22,7 @@ pub mod direct;
 pub mod disco;
 pub mod error;
 pub mod event;
+pub mod form;
 pub mod forms;
 pub mod notice;
 pub mod ns;

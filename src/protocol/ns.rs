@@ -14,6 +14,8 @@ pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
 pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
 /// RFC 8428 §7.
 pub const SENML: &str = "urn:ietf:params:xml:ns:senml";
+/// XEP-0059.
+pub const RSM: &str = "http://jabber.org/protocol/rsm";
 /// XEP-0335.
 pub const JSON: &str = "urn:xmpp:json:0";
 /// XEP-0199.
@@ -36,5 +38,3 @@ pub const DATA_FORMS: &str = "jabber:x:data";
 pub const COURANT: &str = "urn:courant:0";
 /// XEP-0122.
 pub const VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
-/// XEP-0059.
-pub const RSM: &str = "http://jabber.org/protocol/rsm";

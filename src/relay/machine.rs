@@ -840,8 +840,8 @@ mod tests {
             retention: None,
             title: None,
             source: None,
-            node: Default::default(),
             meta: Default::default(),
+            node: Default::default(),
         };
         Update::Series(1, Some(Box::new(series)))
     }

@@ -98,8 +98,8 @@ mod tests {
             retention: retention.map(|text| text.parse().unwrap()),
             title: None,
             source: None,
-            node: Default::default(),
             meta: Default::default(),
+            node: Default::default(),
         };
         rights.apply(Update::Series(key, Some(Box::new(series))));
     }

@@ -340,8 +340,8 @@ mod tests {
             retention: None,
             title: None,
             source: None,
-            node: Default::default(),
             meta: Default::default(),
+            node: Default::default(),
         })
     }
 

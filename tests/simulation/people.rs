@@ -62,8 +62,8 @@ pub(crate) fn registrations(site: usize, disk: &mut Disk) {
             retention: None,
             title: None,
             source: None,
-            node: Default::default(),
             meta: Default::default(),
+            node: Default::default(),
         };
         disk.people.series.insert(number as u64 + 1, series);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::CHUNK_BITS;
 use crate::domain::period::Period;
@@ -42,6 +42,20 @@ impl Store {
         Ok(if removed == 0 { due.len() as u64 } else { removed })
     }
 
+    /// The same for one name, at once.
+    pub async fn refresh_name(&self, name: &str, usual: Duration) -> Result<(), StoreError> {
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let row = sqlx::query("SELECT key, name, retention FROM history_series WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = row {
+            refresh(&mut tx, &row, usual).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Brings how long series are kept up to date with what is registered, for the series at and after a
     /// name; returns where to go on, nothing at the end. `usual` is for those that do not say.
     pub async fn refresh_retention(
@@ -60,24 +74,7 @@ impl Store {
         .await?;
         let mut last = None;
         for row in &rows {
-            let (key, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-            let held: Option<i64> = row.try_get(2)?;
-            let registered = registered_retention(&mut tx, &name, usual).await?;
-            if registered.is_none() {
-                forget_unused(&mut tx, key).await?;
-            }
-            let retention = registered.unwrap_or(0);
-            if held.is_some_and(|held| held != retention) {
-                let oldest =
-                    oldest(&mut tx, key, 1).await?.first().map(|(_, at)| at.saturating_add(retention));
-                sqlx::query("UPDATE history_series SET retention = ?, expires_at = ? WHERE key = ?")
-                    .bind(retention)
-                    .bind(oldest)
-                    .bind(key)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            last = Some(name);
+            last = Some(refresh(&mut tx, row, usual).await?);
         }
         tx.commit().await?;
         Ok(last.filter(|_| rows.len() == most as usize))
@@ -131,6 +128,31 @@ async fn oldest(conn: &mut SqliteConnection, series: i64, most: u32) -> Result<V
     .fetch_all(conn)
     .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Brings one row up to date; says its name.
+async fn refresh(
+    conn: &mut SqliteConnection,
+    row: &SqliteRow,
+    usual: Duration,
+) -> Result<String, StoreError> {
+    let (key, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let held: Option<i64> = row.try_get(2)?;
+    let registered = registered_retention(conn, &name, usual).await?;
+    if registered.is_none() {
+        forget_unused(conn, key).await?;
+    }
+    let retention = registered.unwrap_or(0);
+    if held.is_some_and(|held| held != retention) {
+        let due = oldest(conn, key, 1).await?.first().map(|(_, at)| at.saturating_add(retention));
+        sqlx::query("UPDATE history_series SET retention = ?, expires_at = ? WHERE key = ?")
+            .bind(retention)
+            .bind(due)
+            .bind(key)
+            .execute(conn)
+            .await?;
+    }
+    Ok(name)
 }
 
 /// Forgets a name that nothing is kept of.

@@ -123,15 +123,6 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Whether this name is one of them.
-    pub async fn is_known(&self, name: &str) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM history_series WHERE name = ?")
-            .bind(name)
-            .fetch_optional(self.pool())
-            .await?;
-        Ok(row.is_some())
-    }
-
     /// The records of a series measured from `from` until before `until` (seconds since 1970), about `most`
     /// of them. `now` in milliseconds since 1970.
     ///

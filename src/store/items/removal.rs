@@ -85,6 +85,19 @@ impl Store {
         }
     }
 
+    /// Forgets a name that nothing is kept of any more.
+    pub async fn forget_name(&self, name: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM history_series WHERE name = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM history_item WHERE node = history_series.key) \
+             AND NOT EXISTS (SELECT 1 FROM history_chunk WHERE series = history_series.key)",
+        )
+        .bind(name)
+        .execute(self.pool())
+        .await?;
+        Ok(())
+    }
+
     /// Keeps the newest `most` items of a node.
     pub async fn keep_newest(&self, node: &str, most: u32) -> Result<(), StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;

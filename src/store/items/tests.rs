@@ -193,8 +193,8 @@ async fn a_shorter_retention_counts_for_what_is_there() {
         retention: Some("P1D".parse().unwrap()),
         title: None,
         source: None,
-        node: Default::default(),
         meta: Default::default(),
+        node: Default::default(),
     };
     room.store.add_series(&series, clock::wall()).await.unwrap();
     room.keep("urn:a1", "1", 0, vec![chunk("urn:a1", 7 * DAY, &[(T, 1.0)])]).await;

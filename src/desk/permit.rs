@@ -1,0 +1,208 @@
+//! What of the past somebody may have: the same decision as for what is sent, in mode `history`, record by
+//! record, and the line that the disclosure log is told of it.
+
+use std::sync::Arc;
+
+use jid::BareJid;
+use jiff::Timestamp;
+
+use super::Context;
+use super::context::failed;
+use crate::domain::consent::{Consent, ConsentKey, Mode};
+use crate::domain::decision::{self, Decision, Denial, Question};
+use crate::domain::disclosure::{Decided, Ground, Line, Verdict};
+use crate::domain::series::Series;
+use crate::domain::subscription::SubscriptionKey;
+use crate::protocol::error::StanzaError;
+use crate::protocol::event::Terms;
+use crate::senml::Resolved;
+use crate::store::items::measured_at;
+
+/// Who asks, with all that stands for them.
+#[derive(Debug)]
+pub struct Asker {
+    /// The bare address.
+    pub who: BareJid,
+    /// What was requested by, given to or paused for them.
+    pub consents: Vec<(ConsentKey, Consent)>,
+    /// The instant of asking.
+    pub now: Timestamp,
+}
+
+/// The terms of a consent.
+pub fn terms(consent: &Consent) -> Terms<'_> {
+    Terms::Consent {
+        id: consent.id,
+        purpose: consent.purpose_code.as_ref().unwrap_or(&consent.purpose),
+        retention: consent.retention.as_str(),
+        expires: consent.valid_until,
+    }
+}
+
+/// What somebody may have of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// All of it, for this reason.
+    Whole(Ground),
+    /// What consents cover.
+    ByConsent,
+    /// Nothing.
+    Nothing(Denial),
+}
+
+/// Records of one answer, by reason.
+#[derive(Debug, Default)]
+pub struct Tally {
+    verdicts: Vec<Verdict>,
+    /// The consents that the answer rests on.
+    pub rests_on: Vec<ConsentKey>,
+}
+
+impl Asker {
+    /// Looks up what stands for them.
+    pub async fn find(context: &Context, who: &BareJid) -> Result<Self, StanzaError> {
+        let consents = context.store.consents_for(who).await.map_err(|e| failed(&e))?;
+        Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall })
+    }
+
+    /// What they may have of the series of this name, which falls under this registration.
+    pub fn standing(&self, name: &str, series: &Series) -> Standing {
+        if series.is_owned_by(&self.who) {
+            return Standing::Whole(Ground::Own);
+        }
+        if series.node.outcasts.contains(&self.who) {
+            return Standing::Nothing(Denial::NoneRegistered);
+        }
+        if series.producers.contains(&self.who) {
+            return Standing::Whole(Ground::Producer);
+        }
+        if series.open {
+            return Standing::Whole(Ground::Open);
+        }
+        if series.node.whitelist && series.node.members.contains(&self.who) {
+            return Standing::Whole(Ground::Listed);
+        }
+        let mut nearest = Denial::NoneRegistered;
+        for (_, consent) in &self.consents {
+            // Which measurements is asked of each record.
+            let anytime = Consent { data_from: None, data_until: None, ..consent.clone() };
+            match decision::decide([&anytime], self.question(name, 0.0)) {
+                Decision::Permit(_) => return Standing::ByConsent,
+                Decision::Deny(denial) => nearest = nearest.max(denial),
+            }
+        }
+        Standing::Nothing(nearest)
+    }
+
+    fn question<'a>(&'a self, series: &'a str, time: f64) -> Question<'a> {
+        Question { series, time, recipient: &self.who, mode: Mode::History, now: self.now }
+    }
+
+    /// Which of these records, all of one series, they may have.
+    pub fn select(&self, name: &str, series: &Series, records: &Resolved, tally: &mut Tally) -> Vec<u32> {
+        let mut chosen = Vec::with_capacity(records.len());
+        match self.standing(name, series) {
+            Standing::Whole(ground) => {
+                for (place, record) in (0u32..).zip(records.iter()) {
+                    chosen.push(place);
+                    tally.count(&self.who, name, ground, record.time());
+                }
+            }
+            Standing::Nothing(denial) => {
+                for record in records.iter() {
+                    tally.count(&self.who, name, Ground::Denied(denial), record.time());
+                }
+            }
+            Standing::ByConsent => {
+                let theirs: Vec<_> = self.consents.iter().filter(|(_, c)| c.covers(name)).collect();
+                for (place, record) in (0u32..).zip(records.iter()) {
+                    let question = self.question(name, record.time());
+                    let ground = match decision::decide(theirs.iter().map(|(_, c)| c), question) {
+                        Decision::Permit(consent) => {
+                            let key = theirs.iter().find(|(_, c)| c.id == consent.id).map(|(key, _)| *key);
+                            key.map_or(Ground::Denied(Denial::NoneRegistered), Ground::Consent)
+                        }
+                        Decision::Deny(reason) => Ground::Denied(reason),
+                    };
+                    if ground.permits() {
+                        chosen.push(place);
+                    }
+                    tally.count(&self.who, name, ground, record.time());
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The consent of this number.
+    pub fn consent(&self, key: ConsentKey) -> Option<&Consent> {
+        self.consents.iter().find(|(held, _)| *held == key).map(|(_, consent)| consent)
+    }
+}
+
+impl Tally {
+    /// Counts one record.
+    pub fn count(&mut self, who: &BareJid, name: &str, ground: Ground, time: f64) {
+        let at = measured_at(time);
+        if let Ground::Consent(key) = ground
+            && !self.rests_on.contains(&key)
+        {
+            self.rests_on.push(key);
+        }
+        let same = |v: &&mut Verdict| v.ground == ground && v.series.first().is_some_and(|s| **s == *name);
+        match self.verdicts.iter_mut().rev().find(same) {
+            Some(verdict) => {
+                verdict.records = verdict.records.saturating_add(1);
+                verdict.first = verdict.first.min(at);
+                verdict.last = verdict.last.max(at);
+            }
+            None => self.verdicts.push(Verdict {
+                subscription: SubscriptionKey(0),
+                recipient: who.as_str().into(),
+                ground,
+                series: vec![name.into()],
+                records: 1,
+                first: at,
+                last: at,
+            }),
+        }
+    }
+
+    /// Adds what another has counted.
+    pub fn absorb(&mut self, other: Tally) {
+        for key in other.rests_on {
+            if !self.rests_on.contains(&key) {
+                self.rests_on.push(key);
+            }
+        }
+        for new in other.verdicts {
+            let same = |v: &&mut Verdict| v.ground == new.ground && v.series == new.series;
+            match self.verdicts.iter_mut().rev().find(same) {
+                Some(held) => {
+                    held.records = held.records.saturating_add(new.records);
+                    held.first = held.first.min(new.first);
+                    held.last = held.last.max(new.last);
+                }
+                None => self.verdicts.push(new),
+            }
+        }
+    }
+
+    /// Writes the line, before the answer leaves. `how`: in which way it was asked for.
+    pub async fn disclose(self, context: &Context, asked: &str, how: &str) -> Result<(), StanzaError> {
+        if self.verdicts.is_empty() {
+            return Ok(());
+        }
+        let nobody: Arc<str> = "".into();
+        let line = Line::Fetched(Decided {
+            seq: 0,
+            publisher: nobody,
+            node: asked.into(),
+            item: how.into(),
+            again: false,
+            verdicts: self.verdicts,
+        });
+        let at = context.clock.now().wall.as_millisecond();
+        context.store.disclose(at, &[line]).await.map_err(|e| failed(&e))
+    }
+}

@@ -1,0 +1,111 @@
+//! New nodes (XEP-0060 §8.1), configured at once if asked (§8.1.3).
+
+use jid::BareJid;
+use minidom::Element;
+
+use super::{Asked, configure};
+use crate::config::{AccessModel, CreateNodes};
+use crate::desk::Context;
+use crate::desk::context::failed;
+use crate::domain::name::Scope;
+use crate::domain::node::NodeSettings;
+use crate::domain::party::Subject;
+use crate::domain::series::Series;
+use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::form::Submitted;
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, raw};
+use crate::store::StoreError;
+
+/// Makes a node. Whoever makes it owns it, unless it lies under somebody's registration: then that person
+/// stays the one concerned, and the maker runs the node.
+pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8>, StanzaError> {
+    let context = asked.context;
+    let (name, instant) = match create.attr("node").filter(|name| !name.is_empty()) {
+        Some(name) => (name.to_owned(), false),
+        None => (format!("node-{}", uuid::Uuid::new_v4().simple()), true),
+    };
+    let scope = match Scope::parse(&name) {
+        Ok(scope @ Scope::Exact(_)) => scope,
+        Ok(Scope::Prefix(_)) => {
+            let text = "a node's name does not end in '*'; a prefix of series is registered by the operator";
+            return Err(StanzaError::new(Condition::NotAcceptable, text));
+        }
+        Err(error) => return Err(StanzaError::new(Condition::NotAcceptable, error.to_string())),
+    };
+    let mut series = template(context, asked.sender, &name, scope).await?;
+    if let Some(form) = asked.pubsub.get_child("configure", ns::PUBSUB).and_then(Submitted::within)
+        && form.type_ != "cancel"
+    {
+        configure::apply(&mut series, &form, asked.sender)?;
+    }
+    match context.store.add_series(&series, context.clock.now().wall).await {
+        Ok(()) => {}
+        Err(StoreError::Exists { .. }) => return Err(taken(&name)),
+        Err(error) => return Err(failed(&error)),
+    }
+    context.taken().await?;
+    let mut out = Vec::new();
+    if instant {
+        raw(&mut out, "<pubsub xmlns='");
+        raw(&mut out, ns::PUBSUB);
+        raw(&mut out, "'><create");
+        attribute(&mut out, "node", &name);
+        raw(&mut out, "/></pubsub>");
+    }
+    Ok(out)
+}
+
+/// The registration as it would be without further wishes, if the asker may make it.
+async fn template(
+    context: &Context,
+    sender: &BareJid,
+    name: &str,
+    scope: Scope,
+) -> Result<Series, StanzaError> {
+    let policy = context.config.access.create_nodes;
+    let admin = context.is_admin(sender);
+    let above = context.store.registrations_of(name).await.map_err(|e| failed(&e))?.into_iter().next();
+    let may = match (&above, policy) {
+        _ if admin => true,
+        (_, CreateNodes::Admins) => false,
+        (Some(above), _) => above.producers.contains(sender) || above.is_owned_by(sender),
+        (None, policy) => policy == CreateNodes::Anyone,
+    };
+    if !may {
+        let is_taken = above.is_some_and(|above| matches!(above.name, Scope::Exact(_)));
+        if is_taken && policy == CreateNodes::Anyone {
+            // Who may create sees that it is not to be had.
+            return Err(taken(name));
+        }
+        let text = "you may not create this node; the operator can register it for you";
+        return Err(StanzaError::new(Condition::Forbidden, text));
+    }
+    let Some(above) = above else {
+        let model = context.config.pubsub.access_model;
+        return Ok(Series {
+            name: scope,
+            owner: Subject::Jid(sender.clone()),
+            producers: vec![sender.clone()],
+            open: model == AccessModel::Open,
+            retention: None,
+            title: None,
+            source: None,
+            meta: Default::default(),
+            node: NodeSettings { whitelist: model == AccessModel::Whitelist, ..NodeSettings::default() },
+        });
+    };
+    if matches!(above.name, Scope::Exact(_)) {
+        return Err(taken(name));
+    }
+    let mut series = Series { name: scope, ..above };
+    if !series.producers.contains(sender) {
+        series.producers.push(sender.clone());
+    }
+    series.node.creator = (!series.is_owned_by(sender)).then(|| sender.clone());
+    Ok(series)
+}
+
+fn taken(name: &str) -> StanzaError {
+    StanzaError::new(Condition::Conflict, format!("there is a node {name} already; choose another name"))
+}

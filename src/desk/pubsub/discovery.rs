@@ -1,0 +1,193 @@
+//! What there is, for whoever may see it (XEP-0030, XEP-0060 §5.2 to §5.4), with paging (XEP-0059).
+
+use std::collections::BTreeMap;
+
+use jid::BareJid;
+use minidom::Element;
+
+use super::configure::{access, fields};
+use super::node::Node;
+use crate::desk::Context;
+use crate::desk::context::failed;
+use crate::desk::permit::Asker;
+use crate::domain::name::Scope;
+use crate::domain::series::Series;
+use crate::protocol::disco;
+use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::form::{self, Field};
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, escape, raw};
+
+/// The most nodes in one answer.
+const NODES_MAX: usize = 1000;
+
+/// The most registrations that are looked at for one answer.
+const LOOK_AT: u32 = 100_000;
+
+/// The form's type.
+const META_DATA: &str = "http://jabber.org/protocol/pubsub#meta-data";
+
+/// What a node is.
+pub(crate) async fn info(context: &Context, who: &BareJid, name: &str) -> Result<Vec<u8>, StanzaError> {
+    let asker = Asker::find(context, who).await?;
+    let node = Node::find(context, name).await?;
+    let Some(node) = node.filter(|node| node.is_seen_by(who, &asker.consents, asker.now)) else {
+        return Err(StanzaError::new(Condition::ItemNotFound, "there is no such node"));
+    };
+    let mut form = Vec::new();
+    form::write(&mut form, "result", META_DATA, &meta_data(context, &node));
+    Ok(disco::node_info(name, node.series.title.as_deref(), &form))
+}
+
+fn meta_data(context: &Context, node: &Node) -> Vec<Field<'static>> {
+    let series = &node.series;
+    let mut list =
+        vec![Field::new("pubsub#access_model", "list-single", "Who may subscribe", access(series))];
+    let wanted = [
+        "pubsub#title",
+        "pubsub#description",
+        "pubsub#type",
+        "pubsub#persist_items",
+        "pubsub#item_expire",
+        "pubsub#max_items",
+    ];
+    list.extend(fields(&context.config.pubsub, series).into_iter().filter(|f| wanted.contains(&f.var)));
+    list.retain(|field| !field.values.is_empty());
+    for (var, key, label) in MEASURES {
+        if let Some(value) = crate::desk::meter::describe(&node.name, series).get(key) {
+            list.push(Field::new(var, "text-single", label, value.clone()));
+        }
+    }
+    list
+}
+
+/// What is known of what a series measures: field, key, label.
+const MEASURES: [(&str, &str, &str); 7] = [
+    ("{urn:courant:0}unit", "unit", "Unit"),
+    ("{urn:courant:0}quantity", "quantity", "What is measured"),
+    ("{urn:courant:0}direction", "direction", "In which direction"),
+    ("{urn:courant:0}aggregation", "aggregation", "How values are made"),
+    ("{urn:courant:0}sampling-interval", "sampling-interval", "From value to value"),
+    ("{urn:courant:0}device", "device", "Which kind of device"),
+    ("{urn:courant:0}identifier", "identifier", "Of which device"),
+];
+
+/// The nodes that the asker may see.
+pub(crate) async fn items(context: &Context, who: &BareJid, query: &Element) -> Result<Vec<u8>, StanzaError> {
+    let asked = query.attr("node");
+    let nodes = match asked {
+        // A leaf; its items are asked for in another way.
+        Some(_) => BTreeMap::new(),
+        None => seen_by(context, who).await?,
+    };
+    let total = nodes.len();
+    let set = query.get_child("set", ns::RSM);
+    let text = |name| set.and_then(|set| set.get_child(name, ns::RSM)).map(Element::text);
+    let most = text("max").and_then(|max| max.trim().parse().ok()).unwrap_or(NODES_MAX).min(NODES_MAX);
+    let mut page: Vec<(String, Option<String>)> = match (text("after"), text("before")) {
+        (Some(after), _) => nodes.into_iter().filter(|(name, _)| *name > after).collect(),
+        (None, Some(before)) => {
+            let all: Vec<_> =
+                nodes.into_iter().filter(|(name, _)| before.is_empty() || *name < before).collect();
+            all.get(all.len().saturating_sub(most)..).unwrap_or_default().to_vec()
+        }
+        (None, None) => nodes.into_iter().collect(),
+    };
+    let cut = page.len() > most;
+    page.truncate(most);
+    let mut more = Vec::new();
+    if set.is_some() || cut {
+        raw(&mut more, "<set xmlns='");
+        raw(&mut more, ns::RSM);
+        raw(&mut more, "'>");
+        if let (Some((first, _)), Some((last, _))) = (page.first(), page.last()) {
+            raw(&mut more, "<first>");
+            escape(&mut more, first);
+            raw(&mut more, "</first><last>");
+            escape(&mut more, last);
+            raw(&mut more, "</last>");
+        }
+        raw(&mut more, &format!("<count>{total}</count></set>"));
+    }
+    let mut out = Vec::new();
+    raw(&mut out, "<query xmlns='");
+    raw(&mut out, ns::DISCO_ITEMS);
+    raw(&mut out, "'");
+    if let Some(node) = asked {
+        attribute(&mut out, "node", node);
+    }
+    raw(&mut out, ">");
+    let jid = context.jid();
+    for (node, title) in &page {
+        raw(&mut out, "<item");
+        attribute(&mut out, "jid", &jid);
+        attribute(&mut out, "node", node);
+        if let Some(title) = title {
+            attribute(&mut out, "name", title);
+        }
+        raw(&mut out, "/>");
+    }
+    out.extend_from_slice(&more);
+    raw(&mut out, "</query>");
+    Ok(out)
+}
+
+/// The nodes that somebody may see, with their titles: by name.
+pub(crate) async fn seen_by(
+    context: &Context,
+    who: &BareJid,
+) -> Result<BTreeMap<String, Option<String>>, StanzaError> {
+    let asker = Asker::find(context, who).await?;
+    let mut seen = BTreeMap::new();
+    for series in context.store.series_of(who, LOOK_AT).await.map_err(|e| failed(&e))? {
+        if series.node.outcasts.contains(who) {
+            continue;
+        }
+        add(context, &mut seen, &series.name.clone(), Some(&series)).await?;
+    }
+    for (_, consent) in asker.consents.iter().filter(|(_, c)| c.is_live(asker.now)) {
+        for scope in &consent.scope {
+            add(context, &mut seen, scope, None).await?;
+        }
+    }
+    Ok(seen)
+}
+
+/// Adds what exists of a scope.
+async fn add(
+    context: &Context,
+    seen: &mut BTreeMap<String, Option<String>>,
+    scope: &Scope,
+    series: Option<&Series>,
+) -> Result<(), StanzaError> {
+    match (scope, series) {
+        (Scope::Exact(name), Some(series)) => {
+            seen.insert(name.to_string(), series.title.clone());
+        }
+        (Scope::Exact(name), None) => {
+            if let Some(node) = Node::find(context, name).await? {
+                seen.insert(node.name, node.series.title);
+            }
+        }
+        (Scope::Prefix(prefix), series) => {
+            if series.is_none() {
+                for registered in context.store.series_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
+                    if let Scope::Exact(name) = &registered.name {
+                        seen.insert(name.to_string(), registered.title);
+                    }
+                }
+            }
+            for name in context.store.known_names_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
+                if seen.contains_key(&name) {
+                    continue;
+                }
+                // A more specific registration may be somebody else's.
+                let Some(node) = Node::find(context, &name).await? else { continue };
+                if series.is_none_or(|series| node.series.name == series.name) {
+                    seen.insert(node.name, node.series.title);
+                }
+            }
+        }
+    }
+    Ok(())
+}

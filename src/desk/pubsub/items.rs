@@ -1,0 +1,284 @@
+//! Items that are kept (XEP-0060 §6.5), with paging (XEP-0059). What the asker may not have of an item stays
+//! behind, and an item of which nothing is left is not there.
+
+use minidom::Element;
+
+use super::Asked;
+use super::node::{Affiliation, Node, required};
+use crate::desk::Outgoing;
+use crate::desk::context::failed;
+use crate::desk::permit::{Asker, Standing, Tally, terms};
+use crate::domain::consent::ConsentKey;
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::event::Terms;
+use crate::protocol::ns;
+use crate::protocol::rsm::Page;
+use crate::protocol::text::{attribute, escape, raw};
+use crate::senml::{Format, Profile, Resolved, write};
+use crate::store::items::read::{Head, Window};
+
+/// The most items in one answer.
+const ITEMS_MAX: u32 = 256;
+
+/// The largest answer: more is lost silently at some servers.
+const ANSWER_MAX: usize = 190 * 1024;
+
+/// Answers with items.
+pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgoing, StanzaError> {
+    let (context, name) = (asked.context, required(items.attr("node"))?);
+    let asker = Asker::find(context, asked.sender).await?;
+    let Some(node) = Node::find(context, name).await? else { return Err(nothing_for(name)) };
+    may_ask(&node, &asker)?;
+    if !node.keeps_items(context) {
+        return Err(super::unsupported("persistent-items"));
+    }
+    let now = asker.now.as_millisecond();
+    let ids: Vec<&str> =
+        items.children().filter(|c| c.is("item", ns::PUBSUB)).filter_map(|c| c.attr("id")).collect();
+    let paging = Page::read(asked.pubsub)?;
+    let mut answer = Answer::new(&node);
+    if !ids.is_empty() {
+        for id in ids.into_iter().take(ITEMS_MAX as usize) {
+            let head = context.store.item(name, id, now).await.map_err(|e| failed(&e))?;
+            let Some(head) = head else { continue };
+            if !answer.add(context, &asker, &head, now).await? {
+                return Err(StanzaError::new(
+                    Condition::PolicyViolation,
+                    "the answer would be too large; ask for fewer items at once",
+                ));
+            }
+        }
+        return answer.finish(asked, &asker, None, "items").await;
+    }
+    let wanted = match items.attr("max_items").map(str::parse::<u32>) {
+        Some(Ok(most)) if most > 0 => Some(most),
+        Some(_) => {
+            let text = "max_items is a number from 1";
+            return Err(StanzaError::new(Condition::BadRequest, text));
+        }
+        None => None,
+    };
+    let count = context.store.count_items(name).await.map_err(|e| failed(&e))?;
+    let most = paging
+        .as_ref()
+        .and_then(|p| p.max)
+        .and_then(|max| u32::try_from(max).ok())
+        .or(wanted)
+        .unwrap_or(ITEMS_MAX)
+        .min(ITEMS_MAX);
+    let mut window = Window::newest(most);
+    if let Some(paging) = &paging {
+        if let Some(after) = &paging.after {
+            window.after = place(asked, name, after, now).await?;
+            window.newest = false;
+        } else if let Some(before) = paging.before.as_ref().filter(|id| !id.is_empty()) {
+            window.before = place(asked, name, before, now).await?;
+        } else if paging.before.is_none() {
+            window.newest = false;
+        }
+    }
+    let mut heads = if most == 0 {
+        Vec::new()
+    } else {
+        context.store.items_in(name, window, now).await.map_err(|e| failed(&e))?
+    };
+    // What does not fit is cut off where the next page would begin.
+    if window.newest {
+        heads.reverse();
+    }
+    let mut complete = true;
+    for head in &heads {
+        if !answer.add(context, &asker, head, now).await? {
+            complete = false;
+            break;
+        }
+    }
+    if window.newest {
+        answer.items.reverse();
+    }
+    let tell = paging.is_some() || !complete || (wanted.is_none() && count > u64::from(ITEMS_MAX));
+    answer.finish(asked, &asker, tell.then_some(count), "items").await
+}
+
+/// An event with the last item, its terms, and the consents that it rests on.
+pub(super) struct Last {
+    pub(super) content: Vec<u8>,
+    pub(super) terms: Vec<u8>,
+    pub(super) rests_on: Vec<ConsentKey>,
+}
+
+/// The last item, as it is sent to whoever subscribes.
+pub(super) async fn last(asked: &Asked<'_>, node: &Node) -> Result<Option<Last>, StanzaError> {
+    let asker = Asker::find(asked.context, asked.sender).await?;
+    let now = asker.now.as_millisecond();
+    let newest = Window::newest(1);
+    let heads = asked.context.store.items_in(&node.name, newest, now).await.map_err(|e| failed(&e))?;
+    let mut answer = Answer::new(node);
+    for head in &heads {
+        answer.add(asked.context, &asker, head, now).await?;
+    }
+    let Some(item) = answer.items.pop() else { return Ok(None) };
+    let mut out = Vec::new();
+    raw(&mut out, "<items");
+    attribute(&mut out, "node", &node.name);
+    raw(&mut out, ">");
+    out.extend_from_slice(&item.1);
+    raw(&mut out, "</items>");
+    let rests_on = answer.tally.rests_on.clone();
+    // One stanza has one set of terms; what rests on several consents is there to be fetched.
+    let under = match &rests_on[..] {
+        [] if node.series.is_owned_by(&asker.who) => Terms::Own,
+        [] => Terms::Open,
+        [key] => match asker.consent(*key) {
+            Some(consent) => terms(consent),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let mut after = Vec::new();
+    under.write(&mut after);
+    answer.tally.disclose(asked.context, &node.name, "last-item").await?;
+    Ok(Some(Last { content: out, terms: after, rests_on }))
+}
+
+async fn place(asked: &Asked<'_>, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
+    let head = asked.context.store.item(node, id, now).await.map_err(|e| failed(&e))?;
+    head.map(|head| head.key).ok_or_else(|| {
+        StanzaError::new(Condition::ItemNotFound, "there is no such item to page from; begin again")
+    })
+}
+
+/// Whether the asker may have anything at all of the node, or of what lies below it.
+fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
+    if node.affiliation(&asker.who) == Affiliation::Outcast {
+        return Err(StanzaError::new(Condition::Forbidden, "the owner of the node has excluded you from it"));
+    }
+    let below = format!("{}/", node.name);
+    let something_below = asker.consents.iter().any(|(_, consent)| {
+        consent.is_live(asker.now)
+            && consent.modes.history
+            && consent.scope.iter().any(|scope| scope.to_string().starts_with(&below))
+    });
+    match asker.standing(&node.name, &node.series) {
+        Standing::Nothing(_) if something_below => Ok(()),
+        Standing::Nothing(_) if node.series.node.whitelist => {
+            let text = "only those on the list of the node may have its items; ask its owner";
+            Err(StanzaError::with(Condition::NotAllowed, text, Detail::Pubsub("closed-node")))
+        }
+        Standing::Nothing(_) => Err(nothing_for(&node.name)),
+        _ => Ok(()),
+    }
+}
+
+/// The same whether there is such a node or not.
+fn nothing_for(name: &str) -> StanzaError {
+    let text = format!(
+        "no consent gives you {}; subscribe to ask for one, or ask the person concerned",
+        super::node::cut(name)
+    );
+    StanzaError::with(Condition::NotAuthorized, text, Detail::Pubsub("not-subscribed"))
+}
+
+struct Answer<'a> {
+    node: &'a Node,
+    items: Vec<(String, Vec<u8>)>,
+    size: usize,
+    tally: Tally,
+}
+
+impl<'a> Answer<'a> {
+    fn new(node: &'a Node) -> Self {
+        Answer { node, items: Vec::new(), size: 0, tally: Tally::default() }
+    }
+
+    /// Adds what the asker may have of an item. `false` if it does not fit any more.
+    async fn add(
+        &mut self,
+        context: &crate::desk::Context,
+        asker: &Asker,
+        head: &Head,
+        now: i64,
+    ) -> Result<bool, StanzaError> {
+        let series = (head.node != self.node.name).then_some(self.node.name.as_str());
+        let kept = context.store.item_records(head.key, series, now).await.map_err(|e| failed(&e))?;
+        let mut chosen = Vec::new();
+        let mut tally = Tally::default();
+        for (place, name) in kept.names().iter().enumerate() {
+            let of_this: Vec<u32> =
+                (0u32..).zip(kept.iter()).filter(|(_, r)| r.name_id() == place).map(|(i, _)| i).collect();
+            let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
+            let Some(registration) = registrations.first() else { continue };
+            let mut records = Resolved::default();
+            of_this.iter().filter_map(|i| kept.get(*i as usize)).for_each(|r| records.push(&r));
+            let picked = asker.select(name, registration, &records, &mut tally);
+            chosen.extend(picked.iter().filter_map(|i| of_this.get(*i as usize)));
+        }
+        chosen.sort_unstable();
+        if chosen.is_empty() {
+            self.tally.absorb(tally);
+            return Ok(true);
+        }
+        let mut item = Vec::new();
+        raw(&mut item, "<item");
+        attribute(&mut item, "id", &head.id);
+        attribute(&mut item, "publisher", &head.publisher);
+        raw(&mut item, ">");
+        write(Format::Xml, Profile::Standard, kept.select(&chosen), &mut item).map_err(|e| {
+            tracing::warn!(error = %e, "a kept item cannot be written");
+            StanzaError::new(Condition::InternalServerError, "a kept item cannot be written")
+        })?;
+        raw(&mut item, "</item>");
+        if self.size + item.len() > ANSWER_MAX && !self.items.is_empty() {
+            return Ok(false);
+        }
+        self.size += item.len();
+        self.tally.absorb(tally);
+        self.items.push((head.id.clone(), item));
+        Ok(true)
+    }
+
+    async fn finish(
+        self,
+        asked: &Asked<'_>,
+        asker: &Asker,
+        count: Option<u64>,
+        how: &str,
+    ) -> Result<Outgoing, StanzaError> {
+        let mut content = Vec::with_capacity(self.size + 500);
+        raw(&mut content, "<pubsub xmlns='");
+        raw(&mut content, ns::PUBSUB);
+        raw(&mut content, "'><items");
+        attribute(&mut content, "node", &self.node.name);
+        raw(&mut content, ">");
+        for (_, item) in &self.items {
+            content.extend_from_slice(item);
+        }
+        raw(&mut content, "</items>");
+        if let Some(count) = count {
+            raw(&mut content, "<set xmlns='");
+            raw(&mut content, ns::RSM);
+            raw(&mut content, "'>");
+            if let (Some((first, _)), Some((last, _))) = (self.items.first(), self.items.last()) {
+                raw(&mut content, "<first>");
+                escape(&mut content, first);
+                raw(&mut content, "</first><last>");
+                escape(&mut content, last);
+                raw(&mut content, "</last>");
+            }
+            raw(&mut content, &format!("<count>{count}</count></set>"));
+        }
+        let rests_on = self.tally.rests_on.clone();
+        for key in &rests_on {
+            if let Some(consent) = asker.consent(*key) {
+                terms(consent).write(&mut content);
+            }
+        }
+        raw(&mut content, "</pubsub>");
+        let name = self.node.name.clone();
+        self.tally.disclose(asked.context, &name, how).await?;
+        let mut outgoing = Outgoing { rests_on, ..Outgoing::default() };
+        asked.request.outside.reply().result(&mut outgoing.bytes, &content);
+        asked.request.outside.refuse(&nothing_for(&name), &mut outgoing.otherwise);
+        Ok(outgoing)
+    }
+}

@@ -1,0 +1,249 @@
+//! Who is what: one's own subscriptions and affiliations (XEP-0060 §5.6, §5.7), and those of a node for its
+//! owner (§8.8, §8.9).
+
+use jid::{BareJid, Jid};
+use minidom::Element;
+
+use super::node::{Affiliation, Node, affiliation, required};
+use super::subscribe::write_subscription;
+use super::{Asked, notices};
+use crate::desk::context::failed;
+use crate::domain::consent::State;
+use crate::domain::name::Scope;
+use crate::domain::subscription::Subscription;
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, raw};
+
+/// The most lines of a list.
+const LINES_MAX: u32 = 1000;
+
+/// One's own subscriptions, to one node or all.
+pub(super) async fn own_subscriptions(
+    asked: &Asked<'_>,
+    subscriptions: &Element,
+) -> Result<Vec<u8>, StanzaError> {
+    let node = subscriptions.attr("node").filter(|node| !node.is_empty());
+    let held = asked.context.store.subscriptions_of(asked.sender, LINES_MAX).await.map_err(|e| failed(&e))?;
+    let mut out = start(ns::PUBSUB, "subscriptions", node);
+    for subscription in &held {
+        let name = subscription.node.to_string();
+        if node.is_none_or(|node| node == name) {
+            write_subscription(&mut out, &subscription.jid, Some(&name), "subscribed");
+        }
+    }
+    // What was asked for and not answered yet.
+    let consents = asked.context.store.consents_for(asked.sender).await.map_err(|e| failed(&e))?;
+    for (_, consent) in consents.iter().filter(|(_, c)| c.state == State::Requested && c.modes.notify) {
+        for scope in &consent.scope {
+            let name = scope.to_string();
+            let is_held = held.iter().any(|subscription| subscription.node == *scope);
+            if !is_held && node.is_none_or(|node| node == name) {
+                let jid = Jid::from(consent.recipient.clone());
+                write_subscription(&mut out, &jid, Some(&name), "pending");
+            }
+        }
+    }
+    end(&mut out, "subscriptions");
+    Ok(out)
+}
+
+/// One's own affiliations, to one node or all.
+pub(super) async fn own_affiliations(
+    asked: &Asked<'_>,
+    affiliations: &Element,
+) -> Result<Vec<u8>, StanzaError> {
+    let node = affiliations.attr("node").filter(|node| !node.is_empty());
+    let mut out = start(ns::PUBSUB, "affiliations", node);
+    let series = match node {
+        Some(name) => {
+            let node = Node::find(asked.context, name).await?;
+            node.into_iter().map(|node| (node.name, node.series)).collect()
+        }
+        None => {
+            let all = asked.context.store.series_of(asked.sender, LINES_MAX).await.map_err(|e| failed(&e))?;
+            all.into_iter().map(|series| (series.name.to_string(), series)).collect::<Vec<_>>()
+        }
+    };
+    for (name, series) in series {
+        let what = affiliation(&series, asked.sender);
+        if what != Affiliation::None {
+            raw(&mut out, "<affiliation");
+            attribute(&mut out, "node", &name);
+            attribute(&mut out, "affiliation", what.as_str());
+            raw(&mut out, "/>");
+        }
+    }
+    end(&mut out, "affiliations");
+    Ok(out)
+}
+
+/// Who is affiliated with a node.
+pub(super) async fn affiliations(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
+    let node = Node::run_by(asked.context, required(list.attr("node"))?, asked.sender).await?;
+    let mut out = start(ns::PUBSUB_OWNER, "affiliations", Some(&node.name));
+    let settings = &node.series.node;
+    let owners = node.series.owner.jid().into_iter().chain(&settings.creator);
+    let everybody = owners.chain(&node.series.producers).chain(&settings.members).chain(&settings.outcasts);
+    let mut listed: Vec<&BareJid> = Vec::new();
+    for who in everybody {
+        if !listed.contains(&who) {
+            listed.push(who);
+            raw(&mut out, "<affiliation");
+            attribute(&mut out, "jid", who.as_str());
+            attribute(&mut out, "affiliation", node.affiliation(who).as_str());
+            raw(&mut out, "/>");
+        }
+    }
+    end(&mut out, "affiliations");
+    Ok(out)
+}
+
+/// Changes who is affiliated with a node, all or nothing.
+pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(list.attr("node"))?);
+    let node = Node::run_by(context, name, asked.sender).await?;
+    if !node.is_registered_itself() {
+        let text = "the node lies under a prefix that the operator registered; configure it first";
+        return Err(StanzaError::new(Condition::NotAllowed, text));
+    }
+    let mut series = node.series.clone();
+    let mut excluded = Vec::new();
+    for change in list.children().filter(|c| c.is("affiliation", ns::PUBSUB_OWNER)).take(LINES_MAX as usize) {
+        let who = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_bare());
+        let who = who.ok_or_else(|| {
+            StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
+        })?;
+        let wanted = change.attr("affiliation").unwrap_or_default();
+        if affiliation(&series, &who).as_str() == wanted {
+            continue;
+        }
+        if affiliation(&series, &who) == Affiliation::Owner || wanted == "owner" {
+            let text = "a node has the owner it has; the person concerned cannot be changed here";
+            return Err(StanzaError::new(Condition::NotAcceptable, text));
+        }
+        if matches!(wanted, "member" | "publisher") && !series.is_owned_by(asked.sender) {
+            let text = "only the person whose data it is may decide who may have it";
+            return Err(StanzaError::new(Condition::Forbidden, text));
+        }
+        series.producers.retain(|held| *held != who);
+        series.node.members.retain(|held| *held != who);
+        series.node.outcasts.retain(|held| *held != who);
+        match wanted {
+            "none" => {}
+            "publisher" => series.producers.push(who.clone()),
+            "member" => series.node.members.push(who.clone()),
+            "outcast" => series.node.outcasts.push(who.clone()),
+            _ => {
+                let text = "an affiliation is publisher, member, outcast or none";
+                return Err(StanzaError::new(Condition::NotAcceptable, text));
+            }
+        }
+        let loses = series.node.whitelist && wanted == "none";
+        if wanted == "outcast" || loses {
+            excluded.push(who);
+        }
+    }
+    let now = context.clock.now().wall;
+    context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;
+    let node = Node { name: name.to_owned(), series };
+    for who in excluded {
+        for held in context.store.subscriptions_of(&who, LINES_MAX).await.map_err(|e| failed(&e))? {
+            if held.node.to_string() == name {
+                end_subscription(asked, &node, &held).await?;
+            }
+        }
+    }
+    context.taken().await?;
+    Ok(Vec::new())
+}
+
+/// Who subscribes to a node.
+pub(super) async fn subscriptions(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
+    let node = Node::run_by(asked.context, required(list.attr("node"))?, asked.sender).await?;
+    let mut out = start(ns::PUBSUB_OWNER, "subscriptions", Some(&node.name));
+    if let Ok(scope) = Scope::parse(&node.name) {
+        let all = asked.context.store.subscribers_of(&scope, LINES_MAX).await.map_err(|e| failed(&e))?;
+        for held in all {
+            write_subscription(&mut out, &held.jid, None, "subscribed");
+        }
+    }
+    end(&mut out, "subscriptions");
+    Ok(out)
+}
+
+/// Ends subscriptions to a node, or subscribes others to one that is open.
+pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(list.attr("node"))?);
+    let node = Node::run_by(context, name, asked.sender).await?;
+    let Ok(scope) = Scope::parse(name) else {
+        return Err(StanzaError::new(Condition::NotAcceptable, "that is not the name of a node"));
+    };
+    let mut changes = Vec::new();
+    for change in list.children().filter(|c| c.is("subscription", ns::PUBSUB_OWNER)).take(LINES_MAX as usize)
+    {
+        let jid = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).ok_or_else(|| {
+            StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
+        })?;
+        match change.attr("subscription") {
+            Some("none") => changes.push((jid, false)),
+            Some("subscribed") if node.series.open => changes.push((jid, true)),
+            Some("subscribed") => {
+                let text = "who has consent subscribes; give your consent to them, and they are subscribed";
+                return Err(StanzaError::new(Condition::NotAcceptable, text));
+            }
+            _ => {
+                let text = "a subscription is set to none, or on an open node to subscribed";
+                return Err(StanzaError::new(Condition::NotAcceptable, text));
+            }
+        }
+    }
+    let now = context.clock.now().wall;
+    for (jid, subscribe) in changes {
+        let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
+        match (held, subscribe) {
+            (Some(held), false) => end_subscription(asked, &node, &held).await?,
+            (None, true) => {
+                let wish = Subscription { jid: jid.clone(), node: scope.clone(), format: Default::default() };
+                context.store.subscribe(&wish, now).await.map_err(|e| failed(&e))?;
+                tell_state(asked, &node, &jid, "subscribed").await;
+            }
+            _ => {}
+        }
+    }
+    context.taken().await?;
+    Ok(Vec::new())
+}
+
+async fn end_subscription(asked: &Asked<'_>, node: &Node, held: &Subscription) -> Result<(), StanzaError> {
+    let now = asked.context.clock.now().wall;
+    asked.context.store.unsubscribe(&held.jid, &held.node, now).await.map_err(|e| failed(&e))?;
+    tell_state(asked, node, &held.jid, "none").await;
+    Ok(())
+}
+
+/// Tells a subscriber what others made of its subscription (XEP-0060 §8.8.4).
+async fn tell_state(asked: &Asked<'_>, node: &Node, jid: &Jid, state: &str) {
+    let mut content = Vec::new();
+    write_subscription(&mut content, jid, Some(&node.name), state);
+    notices::say(asked.context, node, std::slice::from_ref(jid), &content).await;
+}
+
+fn start(namespace: &str, element: &str, node: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    raw(&mut out, "<pubsub xmlns='");
+    raw(&mut out, namespace);
+    raw(&mut out, "'><");
+    raw(&mut out, element);
+    if let Some(node) = node {
+        attribute(&mut out, "node", node);
+    }
+    raw(&mut out, ">");
+    out
+}
+
+fn end(out: &mut Vec<u8>, element: &str) {
+    raw(out, "</");
+    raw(out, element);
+    raw(out, "></pubsub>");
+}

@@ -1,0 +1,132 @@
+//! A node, and what somebody is to it.
+
+use jid::BareJid;
+use jiff::Timestamp;
+
+use crate::desk::Context;
+use crate::desk::context::failed;
+use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::name::{Scope, check_name};
+use crate::domain::period::Period;
+use crate::domain::series::Series;
+use crate::protocol::error::{Condition, Detail, StanzaError};
+
+/// How long a node keeps items that is told to keep some, but not how long.
+pub(super) const KEEP: &str = "P1Y";
+
+/// A series that exists: registered itself, or under a registered prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// Its name.
+    pub(crate) name: String,
+    /// The registration that it falls under.
+    pub(crate) series: Series,
+}
+
+/// What somebody is to a node (XEP-0060 §4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Affiliation {
+    Owner,
+    Publisher,
+    Member,
+    Outcast,
+    None,
+}
+
+impl Affiliation {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Affiliation::Owner => "owner",
+            Affiliation::Publisher => "publisher",
+            Affiliation::Member => "member",
+            Affiliation::Outcast => "outcast",
+            Affiliation::None => "none",
+        }
+    }
+}
+
+impl Node {
+    /// The node of this name, if it exists.
+    pub(crate) async fn find(context: &Context, name: &str) -> Result<Option<Self>, StanzaError> {
+        if check_name(name).is_err() {
+            return Ok(None);
+        }
+        let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
+        let Some(series) = registrations.into_iter().next() else { return Ok(None) };
+        Ok(Some(Node { name: name.to_owned(), series }))
+    }
+
+    /// The node, if it is there and the asker runs it. Whether it is there is nobody else's business.
+    pub(super) async fn run_by(context: &Context, name: &str, who: &BareJid) -> Result<Self, StanzaError> {
+        match Self::find(context, name).await? {
+            Some(node) if node.affiliation(who) == Affiliation::Owner => Ok(node),
+            _ => Err(StanzaError::new(
+                Condition::Forbidden,
+                format!("only the owner of {} may do that", cut(name)),
+            )),
+        }
+    }
+
+    /// What somebody is to it.
+    pub(super) fn affiliation(&self, who: &BareJid) -> Affiliation {
+        affiliation(&self.series, who)
+    }
+
+    /// Whether it has a registration of its own, which can be changed without changing others.
+    pub(super) fn is_registered_itself(&self) -> bool {
+        matches!(&self.series.name, Scope::Exact(name) if **name == *self.name)
+    }
+
+    /// How long its items are kept.
+    pub(crate) fn retention(&self, context: &Context) -> Period {
+        self.series.retention.clone().unwrap_or_else(|| context.config.pubsub.retention.clone())
+    }
+
+    /// Whether its items are kept at all.
+    pub(crate) fn keeps_items(&self, context: &Context) -> bool {
+        !self.retention(context).nominal().is_zero()
+    }
+
+    /// Whether somebody may know that it is there.
+    pub(crate) fn is_seen_by(
+        &self,
+        who: &BareJid,
+        consents: &[(ConsentKey, Consent)],
+        now: Timestamp,
+    ) -> bool {
+        self.series.open
+            || !matches!(self.affiliation(who), Affiliation::None | Affiliation::Outcast)
+            || consents.iter().any(|(_, c)| c.covers(&self.name) && c.is_live(now))
+    }
+}
+
+/// What somebody is to the nodes of a registration.
+pub(super) fn affiliation(series: &Series, who: &BareJid) -> Affiliation {
+    if series.is_owned_by(who) || series.node.creator.as_ref() == Some(who) {
+        Affiliation::Owner
+    } else if series.producers.contains(who) {
+        Affiliation::Publisher
+    } else if series.node.outcasts.contains(who) {
+        Affiliation::Outcast
+    } else if series.node.members.contains(who) {
+        Affiliation::Member
+    } else {
+        Affiliation::None
+    }
+}
+
+/// The value of `node`, which the request must have.
+pub(super) fn required(node: Option<&str>) -> Result<&str, StanzaError> {
+    node.filter(|node| !node.is_empty()).ok_or_else(|| {
+        StanzaError::with(
+            Condition::BadRequest,
+            "the request names no node",
+            Detail::Pubsub("nodeid-required"),
+        )
+    })
+}
+
+/// Foreign text in an answer is kept short.
+pub(super) fn cut(text: &str) -> String {
+    text.chars().take(200).collect()
+}

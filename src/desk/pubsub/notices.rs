@@ -1,0 +1,83 @@
+//! What subscribers are told of a node besides its items (XEP-0060 §7.2.2.1, §8.2.5, §8.4.1, §8.5.3).
+//!
+//! Told to those who may know of the node at this moment. They are not journaled: who is away learns of it
+//! when they look.
+
+use jid::Jid;
+
+use super::items::Last;
+use super::node::Node;
+use crate::config::NotificationType;
+use crate::desk::context::failed;
+use crate::desk::{Context, Outgoing};
+use crate::domain::name::Scope;
+use crate::protocol::error::StanzaError;
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, raw};
+
+/// The most subscribers that are told.
+const SUBSCRIBERS_MAX: u32 = 10_000;
+
+/// Sends an event holding `content` to the subscribers of the node.
+pub(super) async fn tell(context: &Context, node: &Node, content: &[u8]) -> Result<(), StanzaError> {
+    let to = subscribers(context, node).await?;
+    say(context, node, &to, content).await;
+    Ok(())
+}
+
+/// Who is subscribed to the node and may know of it.
+pub(super) async fn subscribers(context: &Context, node: &Node) -> Result<Vec<Jid>, StanzaError> {
+    let Ok(scope) = Scope::parse(&node.name) else { return Ok(Vec::new()) };
+    let now = context.clock.now().wall;
+    let all = context.store.subscribers_of(&scope, SUBSCRIBERS_MAX).await.map_err(|e| failed(&e))?;
+    let mut to = Vec::with_capacity(all.len());
+    for subscription in all {
+        let who = subscription.jid.to_bare();
+        let consents = context.store.consents_for(&who).await.map_err(|e| failed(&e))?;
+        if node.is_seen_by(&who, &consents, now) {
+            to.push(subscription.jid);
+        }
+    }
+    Ok(to)
+}
+
+/// Sends an event holding `content` to these.
+pub(super) async fn say(context: &Context, node: &Node, to: &[Jid], content: &[u8]) {
+    for recipient in to {
+        let out = event(context, node, recipient, content, None);
+        context.send(out).await;
+    }
+}
+
+/// Sends the last item, as long as the consents that it rests on stand.
+pub(super) async fn say_last(context: &Context, node: &Node, to: &Jid, last: Last) {
+    let bytes = event(context, node, to, &last.content, Some(&last.terms));
+    context.send(Outgoing { bytes, rests_on: last.rests_on, otherwise: Vec::new() }).await;
+}
+
+/// An event; one with terms has an origin id as well (XEP-0359).
+fn event(context: &Context, node: &Node, to: &Jid, content: &[u8], terms: Option<&[u8]>) -> Vec<u8> {
+    let usual = context.config.pubsub.notification_type == NotificationType::Headline;
+    let headline = node.series.node.headline.unwrap_or(usual);
+    let id = format!("n-{}", uuid::Uuid::new_v4().simple());
+    let mut out = Vec::with_capacity(content.len() + 400);
+    raw(&mut out, if headline { "<message type='headline'" } else { "<message type='normal'" });
+    attribute(&mut out, "from", &context.jid());
+    attribute(&mut out, "to", to.as_str());
+    attribute(&mut out, "id", &id);
+    raw(&mut out, "><event xmlns='");
+    raw(&mut out, ns::PUBSUB_EVENT);
+    raw(&mut out, "'>");
+    out.extend_from_slice(content);
+    raw(&mut out, "</event>");
+    if let Some(terms) = terms {
+        out.extend_from_slice(terms);
+        raw(&mut out, "<origin-id xmlns='");
+        raw(&mut out, ns::SID);
+        raw(&mut out, "'");
+        attribute(&mut out, "id", &id);
+        raw(&mut out, "/>");
+    }
+    raw(&mut out, "</message>");
+    out
+}

@@ -1,0 +1,126 @@
+//! What goes: items (XEP-0060 §7.2), all items of a node (§8.5), the node (§8.4).
+
+use minidom::Element;
+
+use super::node::{Affiliation, Node, required};
+use super::{Asked, notices, unsupported};
+use crate::desk::context::failed;
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, raw};
+
+/// The most items in one request.
+const ITEMS_MAX: usize = 256;
+
+/// Deletes a node, what is kept of it, and the subscriptions to it.
+pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(delete.attr("node"))?);
+    let node = Node::run_by(context, name, asked.sender).await?;
+    if !node.is_registered_itself() {
+        let text = "the node lies under a prefix that the operator registered; purge it, or ask the operator";
+        return Err(StanzaError::new(Condition::NotAllowed, text));
+    }
+    let to = notices::subscribers(context, &node).await?;
+    context.store.remove_series(&node.series.name, context.clock.now().wall).await.map_err(|e| failed(&e))?;
+    context.store.purge(name).await.map_err(|e| failed(&e))?;
+    context.store.forget_name(name).await.map_err(|e| failed(&e))?;
+    context.taken().await?;
+    if node.series.node.notify_delete.unwrap_or(true) {
+        let mut content = Vec::new();
+        raw(&mut content, "<delete");
+        attribute(&mut content, "node", name);
+        let redirect = delete.children().find(|c| c.name() == "redirect").and_then(|c| c.attr("uri"));
+        match redirect.filter(|uri| uri.len() <= 1024) {
+            Some(uri) => {
+                raw(&mut content, "><redirect");
+                attribute(&mut content, "uri", uri);
+                raw(&mut content, "/></delete>");
+            }
+            None => raw(&mut content, "/>"),
+        }
+        notices::say(context, &node, &to, &content).await;
+    }
+    Ok(Vec::new())
+}
+
+/// Removes all items of a node.
+pub(super) async fn purge(asked: &Asked<'_>, purge: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(purge.attr("node"))?);
+    let node = Node::run_by(context, name, asked.sender).await?;
+    if !node.keeps_items(context) {
+        return Err(unsupported("persistent-items"));
+    }
+    context.store.purge(name).await.map_err(|e| failed(&e))?;
+    if node.series.node.notify_retract.unwrap_or(true) {
+        let mut content = Vec::new();
+        raw(&mut content, "<purge");
+        attribute(&mut content, "node", name);
+        raw(&mut content, "/>");
+        notices::tell(context, &node, &content).await?;
+    }
+    Ok(Vec::new())
+}
+
+/// Removes items: the owner any, a publisher its own.
+pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(retract.attr("node"))?);
+    let forbidden = || {
+        let text = "only the owner of a node, and who published the item, may retract it";
+        StanzaError::new(Condition::Forbidden, text)
+    };
+    let node = Node::find(context, name).await?.ok_or_else(forbidden)?;
+    let affiliation = node.affiliation(asked.sender);
+    if affiliation != Affiliation::Owner && !node.series.may_publish(asked.sender) {
+        return Err(forbidden());
+    }
+    let items: Vec<&Element> = retract.children().filter(|c| c.is("item", ns::PUBSUB)).collect();
+    let ids: Vec<String> = items.iter().filter_map(|item| item.attr("id")).map(str::to_owned).collect();
+    if ids.is_empty() || ids.len() < items.len() {
+        let text = "the request names no item; give the id of each";
+        return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("item-required")));
+    }
+    if ids.len() > ITEMS_MAX {
+        let text = format!("more than {ITEMS_MAX} items at once; retract them in several requests");
+        return Err(StanzaError::new(Condition::PolicyViolation, text));
+    }
+    if !node.keeps_items(context) {
+        return Err(unsupported("persistent-items"));
+    }
+    let now = context.clock.now().wall.as_millisecond();
+    for id in &ids {
+        let item = context.store.item(name, id, now).await.map_err(|e| failed(&e))?;
+        let item = item.filter(|item| item.node == name).ok_or_else(not_there)?;
+        if affiliation != Affiliation::Owner && item.publisher != asked.sender.as_str() {
+            return Err(forbidden());
+        }
+    }
+    if !context.store.retract(name, &ids).await.map_err(|e| failed(&e))? {
+        return Err(not_there());
+    }
+    let notify = match retract.attr("notify") {
+        Some("1" | "true") => true,
+        Some("0" | "false") => false,
+        _ => node.series.node.notify_retract.unwrap_or(true),
+    };
+    if notify {
+        let mut content = Vec::new();
+        raw(&mut content, "<items");
+        attribute(&mut content, "node", name);
+        raw(&mut content, ">");
+        for id in &ids {
+            raw(&mut content, "<retract");
+            attribute(&mut content, "id", id);
+            raw(&mut content, "/>");
+        }
+        raw(&mut content, "</items>");
+        notices::tell(context, &node, &content).await?;
+    }
+    Ok(Vec::new())
+}
+
+fn not_there() -> StanzaError {
+    StanzaError::new(
+        Condition::ItemNotFound,
+        "there is no such item on this node, or it is not kept any more",
+    )
+}

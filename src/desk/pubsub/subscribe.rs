@@ -1,0 +1,296 @@
+//! Subscriptions of one's own (XEP-0060 §6.1 to §6.3). There is one per address and node, and no `subid`.
+
+use jid::Jid;
+use minidom::Element;
+
+use super::node::{Affiliation, Node, required};
+use super::{Asked, items};
+use crate::desk::asking;
+use crate::desk::context::failed;
+use crate::desk::permit::Asker;
+use crate::domain::consent::State;
+use crate::domain::decision;
+use crate::domain::draft::Draft;
+use crate::domain::name::Scope;
+use crate::domain::subscription::{Format, Subscription};
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::form::{self, Field, Submitted};
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, raw};
+use crate::store::consent_steps::Stepped;
+
+/// The form's type.
+const SUBSCRIBE_OPTIONS: &str = "http://jabber.org/protocol/pubsub#subscribe_options";
+
+/// In which format to send; Clark notation, as XEP-0068 wants it of fields from elsewhere.
+const FORMAT: &str = "{urn:courant:0}format";
+
+/// What for, where the person concerned has to be asked.
+const PURPOSE: &str = "{urn:courant:0}purpose";
+
+/// Subscribes an address of the sender's.
+pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(subscribe.attr("node"))?);
+    let jid = own_address(asked, subscribe.attr("jid"))?;
+    let scope = Scope::parse(name).map_err(|_| no_name(name))?;
+    let format = match asked.pubsub.get_child("options", ns::PUBSUB).and_then(Submitted::within) {
+        Some(form) => format_of(&form)?,
+        None => None,
+    };
+    let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
+    let node = Node::find(context, name).await?;
+    if !permitted(asked, name, &scope, node.as_ref()).await? {
+        ask(asked, scope).await?;
+        return Ok(subscription(&jid, name, "pending"));
+    }
+    let format = format.or(held.as_ref().map(|held| held.format)).unwrap_or_default();
+    let wish = Subscription { jid: jid.clone(), node: scope, format };
+    context.store.subscribe(&wish, context.clock.now().wall).await.map_err(|e| failed(&e))?;
+    context.taken().await?;
+    if let Some(node) = node
+        && held.is_none()
+        && node.keeps_items(context)
+        && node.series.node.send_last.unwrap_or(true)
+        && let Some(last) = items::last(asked, &node).await?
+    {
+        asked.afterwards(node, jid.clone(), last);
+    }
+    Ok(subscription(&jid, name, "subscribed"))
+}
+
+/// Asks the person concerned. For what does not exist it is the same, so that nobody learns what does.
+async fn ask(asked: &Asked<'_>, scope: Scope) -> Result<(), StanzaError> {
+    let context = asked.context;
+    let said = asked.pubsub.get_child("options", ns::PUBSUB).and_then(Submitted::within);
+    let purpose = said.as_ref().and_then(|form| form.one(PURPOSE)).filter(|text| !text.is_empty());
+    let draft = Draft {
+        scope: vec![scope],
+        purpose: Some(purpose.unwrap_or("not stated: asked for by subscribing").to_owned()),
+        subscribe: Some(true),
+        ..Draft::default()
+    };
+    let now = context.clock.now().wall;
+    match asking::ask(context, asked.sender, draft, now).await.map_err(|e| failed(&e))? {
+        asking::Asked::Pending(_) => context.taken().await,
+        asking::Asked::Waiting(_) => Err(waits()),
+        asking::Asked::TooMany(most) => Err(StanzaError::new(
+            Condition::ResourceConstraint,
+            format!("{most} of your requests wait for an answer; wait for some of them"),
+        )),
+        asking::Asked::Wrong(why) => Err(StanzaError::new(Condition::BadRequest, why.to_string())),
+        // What was given does not include being sent it.
+        asking::Asked::Given(_) | asking::Asked::Own => Err(StanzaError::new(
+            Condition::NotAuthorized,
+            "what you were given does not include notifications; ask for them with request-access",
+        )),
+    }
+}
+
+fn waits() -> StanzaError {
+    let text = "the person concerned has not answered yet; you are told when they do";
+    StanzaError::with(Condition::NotAuthorized, text, Detail::Pubsub("pending-subscription"))
+}
+
+/// Whether what is wished may be subscribed to; `false` where the person concerned is to be asked.
+async fn permitted(
+    asked: &Asked<'_>,
+    name: &str,
+    scope: &Scope,
+    node: Option<&Node>,
+) -> Result<bool, StanzaError> {
+    let asker = Asker::find(asked.context, asked.sender).await?;
+    if let Some(node) = node {
+        match node.affiliation(asked.sender) {
+            Affiliation::Outcast => {
+                let text = "the owner of the node has excluded you from it";
+                return Err(StanzaError::new(Condition::Forbidden, text));
+            }
+            Affiliation::Owner if node.series.is_owned_by(asked.sender) => return Ok(true),
+            Affiliation::Member | Affiliation::Publisher if node.series.node.whitelist => return Ok(true),
+            _ if node.series.open => return Ok(true),
+            _ if node.series.node.whitelist => {
+                let text = "only those on the list of the node may subscribe; ask its owner";
+                return Err(StanzaError::with(Condition::NotAllowed, text, Detail::Pubsub("closed-node")));
+            }
+            _ => {}
+        }
+    } else if let Scope::Prefix(prefix) = scope {
+        // One's own, or open data, by the prefix under which it is registered.
+        let registered = asked.context.store.series_named(name).await.map_err(|e| failed(&e))?;
+        let covering = asked.context.store.registrations_of(prefix).await.map_err(|e| failed(&e))?;
+        let mut all = registered.iter().map(|(_, series)| series).chain(&covering);
+        if all.any(|series| {
+            series.name.covers_scope(scope) && (series.open || series.is_owned_by(asked.sender))
+        }) {
+            return Ok(true);
+        }
+    }
+    let mut pending = false;
+    for (_, consent) in &asker.consents {
+        if !consent.scope.iter().any(|given| given.covers_scope(scope)) || !consent.modes.notify {
+            continue;
+        }
+        if decision::may_leave_now(consent, asker.now).is_ok() || consent.state == State::Suspended {
+            return Ok(true);
+        }
+        pending |= consent.state == State::Requested;
+    }
+    if pending { Err(waits()) } else { Ok(false) }
+}
+
+/// What cannot be the name of a series: nobody can be asked for it.
+fn no_name(name: &str) -> StanzaError {
+    let text = format!("'{}' cannot be a series; no consent gives you that", super::node::cut(name));
+    StanzaError::new(Condition::NotAuthorized, text)
+}
+
+/// Ends a subscription; of a prefix, all that are at and below it.
+pub(super) async fn unsubscribe(asked: &Asked<'_>, unsubscribe: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(unsubscribe.attr("node"))?);
+    let jid = own_address(asked, unsubscribe.attr("jid"))?;
+    no_subid(unsubscribe)?;
+    let not_subscribed = || {
+        let text = "you are not subscribed to that";
+        StanzaError::with(Condition::UnexpectedRequest, text, Detail::Pubsub("not-subscribed"))
+    };
+    let scope = Scope::parse(name).map_err(|_| not_subscribed())?;
+    let now = context.clock.now().wall;
+    let mut ended = false;
+    for held in context.store.subscriptions_of(&jid.to_bare(), u32::MAX).await.map_err(|e| failed(&e))? {
+        if held.jid == jid && scope.covers_scope(&held.node) {
+            ended |= context.store.unsubscribe(&jid, &held.node, now).await.map_err(|e| failed(&e))?;
+        }
+    }
+    // What was asked for by subscribing is taken back.
+    let asker = Asker::find(context, &jid.to_bare()).await?;
+    for (_, request) in &asker.consents {
+        if request.state == State::Requested && request.scope == [scope.clone()] {
+            let who = asker.who.as_str();
+            let step = context.store.step_consent(request.id, State::Cancelled, who, None, now);
+            ended |= matches!(step.await.map_err(|e| failed(&e))?, Stepped::Done(_));
+        }
+    }
+    if !ended {
+        return Err(not_subscribed());
+    }
+    context.taken().await?;
+    Ok(subscription(&jid, name, "none"))
+}
+
+/// Shows or sets the options of a subscription.
+pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(options.attr("node"))?);
+    let jid = own_address(asked, options.attr("jid"))?;
+    no_subid(options)?;
+    let not_subscribed = || {
+        let text = "you are not subscribed to that";
+        StanzaError::with(Condition::UnexpectedRequest, text, Detail::Pubsub("not-subscribed"))
+    };
+    let scope = Scope::parse(name).map_err(|_| not_subscribed())?;
+    let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
+    let mut held = held.ok_or_else(not_subscribed)?;
+    if set {
+        let Some(form) = Submitted::within(options) else {
+            let text = "there is no form in it; ask for the form first";
+            return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options")));
+        };
+        if form.type_ != "cancel"
+            && let Some(format) = format_of(&form)?
+        {
+            held.format = format;
+            context.store.subscribe(&held, context.clock.now().wall).await.map_err(|e| failed(&e))?;
+            context.taken().await?;
+        }
+        return Ok(Vec::new());
+    }
+    let mut out = Vec::new();
+    raw(&mut out, "<pubsub xmlns='");
+    raw(&mut out, ns::PUBSUB);
+    raw(&mut out, "'><options");
+    attribute(&mut out, "node", name);
+    attribute(&mut out, "jid", jid.as_str());
+    raw(&mut out, ">");
+    form::write(&mut out, "form", SUBSCRIBE_OPTIONS, &fields(held.format));
+    raw(&mut out, "</options></pubsub>");
+    Ok(out)
+}
+
+/// Shows the options of a new subscription.
+pub(super) fn default_options(node: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::new();
+    raw(&mut out, "<pubsub xmlns='");
+    raw(&mut out, ns::PUBSUB);
+    raw(&mut out, "'><default");
+    if let Some(node) = node {
+        attribute(&mut out, "node", node);
+    }
+    raw(&mut out, ">");
+    form::write(&mut out, "form", SUBSCRIBE_OPTIONS, &fields(Format::default()));
+    raw(&mut out, "</default></pubsub>");
+    out
+}
+
+fn fields(format: Format) -> Vec<Field<'static>> {
+    vec![
+        Field::boolean("pubsub#deliver", "Send notifications", true),
+        Field::list(FORMAT, "In which format to send", format.as_str(), &Format::NAMES),
+    ]
+}
+
+fn format_of(form: &Submitted) -> Result<Option<Format>, StanzaError> {
+    let invalid =
+        |text: String| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options"));
+    if form.boolean("pubsub#deliver").map_err(invalid)? == Some(false) {
+        return Err(invalid("a subscription that sends nothing is none; unsubscribe instead".into()));
+    }
+    form.one(FORMAT).map(str::parse).transpose().map_err(invalid)
+}
+
+/// The address that is meant, which must be the sender's own, with or without a resource.
+pub(super) fn own_address(asked: &Asked<'_>, jid: Option<&str>) -> Result<Jid, StanzaError> {
+    let invalid = |text: &str| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-jid"));
+    let Some(jid) = jid else {
+        return Err(StanzaError::with(
+            Condition::BadRequest,
+            "the request names no jid",
+            Detail::Pubsub("jid-required"),
+        ));
+    };
+    let jid = Jid::new(jid).map_err(|_| invalid("jid is not an address"))?;
+    if jid.to_bare() != *asked.sender {
+        return Err(invalid("you can do this for your own address only"));
+    }
+    Ok(jid)
+}
+
+fn no_subid(element: &Element) -> Result<(), StanzaError> {
+    match element.attr("subid") {
+        Some(subid) if !subid.is_empty() => Err(StanzaError::with(
+            Condition::NotAcceptable,
+            "there is one subscription per address and node, and it has no subid",
+            Detail::Pubsub("invalid-subid"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn subscription(jid: &Jid, node: &str, state: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    raw(&mut out, "<pubsub xmlns='");
+    raw(&mut out, ns::PUBSUB);
+    raw(&mut out, "'>");
+    write_subscription(&mut out, jid, Some(node), state);
+    raw(&mut out, "</pubsub>");
+    out
+}
+
+/// Appends a `<subscription/>`.
+pub(super) fn write_subscription(out: &mut Vec<u8>, jid: &Jid, node: Option<&str>, state: &str) {
+    raw(out, "<subscription");
+    if let Some(node) = node {
+        attribute(out, "node", node);
+    }
+    attribute(out, "jid", jid.as_str());
+    attribute(out, "subscription", state);
+    raw(out, "/>");
+}

@@ -1,0 +1,346 @@
+//! Nodes are made, set, subscribed to and deleted (XEP-0060), by whoever may.
+
+use super::stage::{SERIES, Stage, nothing_else, refused_to};
+use crate::support::Peer;
+
+const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+
+/// Everybody may make nodes here, and they keep their items.
+const FREE: &str = "[pubsub]\nretention = \"P30D\"";
+
+fn iq(type_: &str, from: &str, namespace: &str, child: &str) -> String {
+    format!(
+        "<iq type='{type_}' from='{from}/1' to='energy.example.org' id='x'>
+           <pubsub xmlns='{namespace}'>{child}</pubsub>
+         </iq>"
+    )
+}
+
+/// A result without content.
+fn done(to: &str) -> String {
+    format!("<iq type='result' from='energy.example.org' to='{to}/1' id='x'/>")
+}
+
+fn result(to: &str, namespace: &str, child: &str) -> String {
+    format!(
+        "<iq type='result' from='energy.example.org' to='{to}/1' id='x'>
+           <pubsub xmlns='{namespace}'>{child}</pubsub>
+         </iq>"
+    )
+}
+
+fn refused(to: &str, condition: &str, type_: &str, detail: &str) -> String {
+    let detail = match detail {
+        "" => String::new(),
+        name => format!("<{name} xmlns='http://jabber.org/protocol/pubsub#errors'/>"),
+    };
+    refused_to("iq", &format!("{to}/1"), "x", condition, type_, &detail)
+}
+
+fn event(to: &str, content: &str) -> String {
+    format!(
+        "<message type='normal' from='energy.example.org' to='{to}' id='{{id}}'>
+           <event xmlns='http://jabber.org/protocol/pubsub#event'>{content}</event>
+         </message>"
+    )
+}
+
+async fn set(peer: &mut Peer, from: &str, namespace: &str, child: &str, answer: &str) {
+    peer.ask(&iq("set", from, namespace, child), answer).await;
+}
+
+async fn get(peer: &mut Peer, from: &str, namespace: &str, child: &str, answer: &str) {
+    peer.ask(&iq("get", from, namespace, child), answer).await;
+}
+
+fn config(fields: &str) -> String {
+    format!(
+        "<x xmlns='jabber:x:data' type='submit'>
+           <field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#node_config</value></field>{fields}
+         </x>"
+    )
+}
+
+fn field(name: &str, value: &str) -> String {
+    format!("<field var='pubsub#{name}'><value>{value}</value></field>")
+}
+
+async fn free() -> (Stage, Peer) {
+    let mut stage = Stage::empty(FREE).await;
+    stage.courant.set("COURANT_ACCESS__CREATE_NODES", "anyone");
+    let peer = stage.start().await;
+    (stage, peer)
+}
+
+const ROMEO: &str = "romeo@home.example";
+const JULIET: &str = "juliet@coop.example";
+
+#[tokio::test]
+async fn a_node_lives_from_its_creation_to_its_deletion() {
+    let (_stage, mut peer) = free().await;
+    set(&mut peer, ROMEO, PUBSUB, "<create node='urn:x:1'/>", &done(ROMEO)).await;
+    set(&mut peer, ROMEO, PUBSUB, "<create node='urn:x:1'/>", &refused(ROMEO, "conflict", "cancel", ""))
+        .await;
+    set(&mut peer, JULIET, PUBSUB, "<create node='urn:x:1'/>", &refused(JULIET, "conflict", "cancel", ""))
+        .await;
+    // Without a name, it is given one.
+    let made = peer
+        .ask(&iq("set", ROMEO, PUBSUB, "<create/>"), &result(ROMEO, PUBSUB, "<create node='{made}'/>"))
+        .await;
+    let affiliation = |node: &str| format!("<affiliation node='{node}' affiliation='owner'/>");
+    let both = format!("{}{}", affiliation(&made["made"]), affiliation("urn:x:1"));
+    get(
+        &mut peer,
+        ROMEO,
+        PUBSUB,
+        "<affiliations/>",
+        &result(ROMEO, PUBSUB, &format!("<affiliations>{both}</affiliations>")),
+    )
+    .await;
+    // Nobody but its owner runs it; whether it is there is nobody's business.
+    for node in ["urn:x:1", "urn:x:nowhere"] {
+        for (type_, child) in [
+            ("get", format!("<configure node='{node}'/>")),
+            ("get", format!("<affiliations node='{node}'/>")),
+            ("get", format!("<subscriptions node='{node}'/>")),
+            ("set", format!("<purge node='{node}'/>")),
+            ("set", format!("<delete node='{node}'/>")),
+        ] {
+            peer.ask(&iq(type_, JULIET, OWNER, &child), &refused(JULIET, "forbidden", "auth", "")).await;
+        }
+    }
+    set(&mut peer, ROMEO, OWNER, "<delete node='urn:x:1'/>", &done(ROMEO)).await;
+    set(&mut peer, ROMEO, OWNER, "<delete node='urn:x:1'/>", &refused(ROMEO, "forbidden", "auth", "")).await;
+    let bad = refused(ROMEO, "bad-request", "modify", "nodeid-required");
+    set(&mut peer, ROMEO, OWNER, "<delete/>", &bad).await;
+    set(
+        &mut peer,
+        ROMEO,
+        PUBSUB,
+        "<create node='urn:x:*'/>",
+        &refused(ROMEO, "not-acceptable", "modify", ""),
+    )
+    .await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn who_may_create_is_the_operators_choice() {
+    // Producers under what is registered for them: who is concerned stays who it was.
+    let mut stage = Stage::empty("").await;
+    stage.series("urn:dev:home:*", "gw@prod.example");
+    let mut peer = stage.start().await;
+    let gateway = "gw@prod.example";
+    for (who, node) in [(ROMEO, "urn:x:1"), (ROMEO, "urn:dev:home:1"), (gateway, "urn:x:1")] {
+        let create = format!("<create node='{node}'/>");
+        set(&mut peer, who, PUBSUB, &create, &refused(who, "forbidden", "auth", "")).await;
+    }
+    set(&mut peer, gateway, PUBSUB, "<create node='urn:dev:home:1'/>", &done(gateway)).await;
+    let list = "<affiliations node='urn:dev:home:1'>
+                  <affiliation jid='camille@home.example' affiliation='owner'/>
+                  <affiliation jid='gw@prod.example' affiliation='owner'/>
+                </affiliations>";
+    let asked = "<affiliations node='urn:dev:home:1'/>";
+    get(&mut peer, gateway, OWNER, asked, &result(gateway, OWNER, list)).await;
+    // The gateway runs the node, but does not decide who may have Camille's data.
+    let open =
+        format!("<configure node='urn:dev:home:1'>{}</configure>", config(&field("access_model", "open")));
+    set(&mut peer, gateway, OWNER, &open, &refused(gateway, "forbidden", "auth", "")).await;
+    let camille = "camille@home.example";
+    set(&mut peer, camille, OWNER, &open, &done(camille)).await;
+}
+
+#[tokio::test]
+async fn a_node_is_set_by_a_form() {
+    let (_stage, mut peer) = free().await;
+    let wishes = [
+        field("title", "Balcony"),
+        field("max_items", "2"),
+        field("item_expire", "3600"),
+        field("access_model", "open"),
+        field("nobody#knows", "1"),
+    ];
+    let create = format!("<create node='urn:x:1'/><configure>{}</configure>", config(&wishes.concat()));
+    set(&mut peer, ROMEO, PUBSUB, &create, &done(ROMEO)).await;
+    let shown = |title: &str, persist: &str, expire: &str| {
+        format!(
+            "<configure node='urn:x:1'>
+               <x xmlns='jabber:x:data' type='form'>
+                 <field var='FORM_TYPE' type='hidden'>
+                   <value>http://jabber.org/protocol/pubsub#node_config</value>
+                 </field>
+                 <field var='pubsub#title' type='text-single' label='{{any}}'><value>{title}</value></field>
+                 <field var='pubsub#description' type='text-single' label='{{any}}'/>
+                 <field var='pubsub#type' type='text-single' label='{{any}}'/>
+                 <field var='pubsub#access_model' type='list-single' label='{{any}}'><value>open</value>
+                   <option label='authorize'><value>authorize</value></option>
+                   <option label='open'><value>open</value></option>
+                   <option label='whitelist'><value>whitelist</value></option>
+                 </field>
+                 <field var='pubsub#publish_model' type='list-single' label='{{any}}'><value>publishers</value>
+                   <option label='publishers'><value>publishers</value></option>
+                   <option label='open'><value>open</value></option>
+                 </field>
+                 <field var='pubsub#persist_items' type='boolean' label='{{any}}'><value>{persist}</value></field>
+                 <field var='pubsub#item_expire' type='text-single' label='{{any}}'><value>{expire}</value></field>
+                 <field var='pubsub#max_items' type='text-single' label='{{any}}'><value>2</value></field>
+                 <field var='pubsub#notification_type' type='list-single' label='{{any}}'><value>normal</value>
+                   <option label='normal'><value>normal</value></option>
+                   <option label='headline'><value>headline</value></option>
+                 </field>
+                 <field var='pubsub#notify_config' type='boolean' label='{{any}}'><value>0</value></field>
+                 <field var='pubsub#notify_delete' type='boolean' label='{{any}}'><value>1</value></field>
+                 <field var='pubsub#notify_retract' type='boolean' label='{{any}}'><value>1</value></field>
+                 <field var='pubsub#send_last_published_item' type='list-single' label='{{any}}'>
+                   <value>on_sub</value>
+                   <option label='on_sub'><value>on_sub</value></option>
+                   <option label='never'><value>never</value></option>
+                 </field>
+                 <field var='pubsub#deliver_notifications' type='boolean' label='{{any}}'><value>1</value></field>
+                 <field var='pubsub#deliver_payloads' type='boolean' label='{{any}}'><value>1</value></field>
+               </x>
+             </configure>"
+        )
+    };
+    let asked = "<configure node='urn:x:1'/>";
+    get(&mut peer, ROMEO, OWNER, asked, &result(ROMEO, OWNER, &shown("Balcony", "1", "3600"))).await;
+    // What is not in the form stays; a boolean may be written out.
+    let less = config(&[field("persist_items", "false"), field("title", "Roof")].concat());
+    let less = format!("<configure node='urn:x:1'>{less}</configure>");
+    set(&mut peer, ROMEO, OWNER, &less, &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &result(ROMEO, OWNER, &shown("Roof", "0", "0"))).await;
+    for (name, value) in [
+        ("access_model", "presence"),
+        ("persist_items", "maybe"),
+        ("max_items", "0"),
+        ("item_expire", "soon"),
+        ("deliver_payloads", "0"),
+        ("publish_model", "subscribers"),
+        ("notification_type", "chat"),
+    ] {
+        let wrong = format!("<configure node='urn:x:1'>{}</configure>", config(&field(name, value)));
+        set(&mut peer, ROMEO, OWNER, &wrong, &refused(ROMEO, "not-acceptable", "modify", "")).await;
+    }
+    get(&mut peer, ROMEO, OWNER, asked, &result(ROMEO, OWNER, &shown("Roof", "0", "0"))).await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn subscribing_and_what_is_told_of_a_node() {
+    let (_stage, mut peer) = free().await;
+    let open = config(&[field("access_model", "open"), field("notify_config", "1")].concat());
+    let create = format!("<create node='urn:x:1'/><configure>{open}</configure>");
+    set(&mut peer, ROMEO, PUBSUB, &create, &done(ROMEO)).await;
+    let wish = "<subscribe node='urn:x:1' jid='juliet@coop.example'/>";
+    let is = |state: &str| {
+        result(
+            JULIET,
+            PUBSUB,
+            &format!("<subscription node='urn:x:1' jid='juliet@coop.example' subscription='{state}'/>"),
+        )
+    };
+    set(&mut peer, JULIET, PUBSUB, wish, &is("subscribed")).await;
+    // Once more is the same one.
+    set(&mut peer, JULIET, PUBSUB, wish, &is("subscribed")).await;
+    let listed = |to: &str, namespace: &str, node: &str, line: &str| {
+        result(to, namespace, &format!("<subscriptions{node}>{line}</subscriptions>"))
+    };
+    let of_hers = "<subscription node='urn:x:1' jid='juliet@coop.example' subscription='subscribed'/>";
+    get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &listed(JULIET, PUBSUB, "", of_hers)).await;
+    let hers = "<subscription jid='juliet@coop.example' subscription='subscribed'/>";
+    get(
+        &mut peer,
+        ROMEO,
+        OWNER,
+        "<subscriptions node='urn:x:1'/>",
+        &listed(ROMEO, OWNER, " node='urn:x:1'", hers),
+    )
+    .await;
+    // For others, and as nobody.
+    let as_romeo = "<subscribe node='urn:x:1' jid='romeo@home.example'/>";
+    set(&mut peer, JULIET, PUBSUB, as_romeo, &refused(JULIET, "bad-request", "modify", "invalid-jid")).await;
+    let nobody = "<subscribe node='urn:x:1'/>";
+    set(&mut peer, JULIET, PUBSUB, nobody, &refused(JULIET, "bad-request", "modify", "jid-required")).await;
+    let nowhere = "<subscribe jid='juliet@coop.example'/>";
+    set(&mut peer, JULIET, PUBSUB, nowhere, &refused(JULIET, "bad-request", "modify", "nodeid-required"))
+        .await;
+
+    let roof = format!("<configure node='urn:x:1'>{}</configure>", config(&field("title", "Roof")));
+    peer.send(&iq("set", ROMEO, OWNER, &roof)).await;
+    peer.expect(&event(JULIET, "<configuration node='urn:x:1'/>")).await;
+    peer.expect(&done(ROMEO)).await;
+    peer.send(&iq("set", ROMEO, OWNER, "<purge node='urn:x:1'/>")).await;
+    peer.expect(&event(JULIET, "<purge node='urn:x:1'/>")).await;
+    peer.expect(&done(ROMEO)).await;
+
+    let end = "<unsubscribe node='urn:x:1' jid='juliet@coop.example'/>";
+    set(&mut peer, JULIET, PUBSUB, end, &is("none")).await;
+    let gone = refused(JULIET, "unexpected-request", "cancel", "not-subscribed");
+    set(&mut peer, JULIET, PUBSUB, end, &gone).await;
+    set(&mut peer, JULIET, PUBSUB, wish, &is("subscribed")).await;
+    // The owner ends it, and she is told.
+    let ends = "<subscriptions node='urn:x:1'>
+                  <subscription jid='juliet@coop.example' subscription='none'/>
+                </subscriptions>";
+    peer.send(&iq("set", ROMEO, OWNER, ends)).await;
+    let told = "<subscription node='urn:x:1' jid='juliet@coop.example' subscription='none'/>";
+    peer.expect(&event(JULIET, told)).await;
+    peer.expect(&done(ROMEO)).await;
+    set(&mut peer, JULIET, PUBSUB, wish, &is("subscribed")).await;
+    peer.send(&iq("set", ROMEO, OWNER, "<delete node='urn:x:1'/>")).await;
+    peer.expect(&event(JULIET, "<delete node='urn:x:1'/>")).await;
+    peer.expect(&done(ROMEO)).await;
+    get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &listed(JULIET, PUBSUB, "", "")).await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn without_consent_nobody_subscribes_and_nobody_learns_what_there_is() {
+    let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
+    let adviser = "adviser@coop.example";
+    for node in [SERIES, "urn:dev:nowhere"] {
+        let wish = format!("<subscribe node='{node}' jid='juliet@coop.example'/>");
+        let answer =
+            peer.ask(&iq("set", JULIET, PUBSUB, &wish), &refused(JULIET, "not-authorized", "auth", "")).await;
+        assert!(answer["text"].contains(node));
+    }
+    // With a consent one is subscribed, ends that, and begins again.
+    let change = |what: &str| format!("<{what} node='{SERIES}' jid='adviser@coop.example'/>");
+    let is = |state: &str| {
+        let line =
+            format!("<subscription node='{SERIES}' jid='adviser@coop.example' subscription='{state}'/>");
+        result(adviser, PUBSUB, &line)
+    };
+    set(&mut peer, adviser, PUBSUB, &change("unsubscribe"), &is("none")).await;
+    set(&mut peer, adviser, PUBSUB, &change("subscribe"), &is("subscribed")).await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn affiliations_are_changed_all_or_none() {
+    let (_stage, mut peer) = free().await;
+    set(&mut peer, ROMEO, PUBSUB, "<create node='urn:x:1'/>", &done(ROMEO)).await;
+    let change = |lines: &str| format!("<affiliations node='urn:x:1'>{lines}</affiliations>");
+    let publisher = "<affiliation jid='juliet@coop.example' affiliation='publisher'/>";
+    let no_owner = "<affiliation jid='romeo@home.example' affiliation='none'/>";
+    let refusal = refused(ROMEO, "not-acceptable", "modify", "");
+    set(&mut peer, ROMEO, OWNER, &change(&format!("{publisher}{no_owner}")), &refusal).await;
+    let listed = |lines: &str| {
+        let owner = "<affiliation jid='romeo@home.example' affiliation='owner'/>";
+        result(ROMEO, OWNER, &format!("<affiliations node='urn:x:1'>{owner}{lines}</affiliations>"))
+    };
+    let asked = "<affiliations node='urn:x:1'/>";
+    get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
+    set(&mut peer, ROMEO, OWNER, &change(publisher), &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &listed(publisher)).await;
+    let outcast = "<affiliation jid='juliet@coop.example' affiliation='outcast'/>";
+    set(&mut peer, ROMEO, OWNER, &change(outcast), &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &listed(outcast)).await;
+    let wish = "<subscribe node='urn:x:1' jid='juliet@coop.example'/>";
+    set(&mut peer, JULIET, PUBSUB, wish, &refused(JULIET, "forbidden", "auth", "")).await;
+    let nothing = "<affiliation jid='juliet@coop.example' affiliation='none'/>";
+    set(&mut peer, ROMEO, OWNER, &change(nothing), &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
+    nothing_else(&mut peer).await;
+}
