@@ -1,7 +1,7 @@
 //! Nodes are made, set, subscribed to and deleted (XEP-0060), by whoever may.
 
 use super::stage::{SERIES, Stage, nothing_else, refused_to};
-use crate::support::Peer;
+use crate::support::{Peer, matches};
 
 const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
@@ -299,12 +299,39 @@ async fn subscribing_and_what_is_told_of_a_node() {
 async fn without_consent_nobody_subscribes_and_nobody_learns_what_there_is() {
     let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
     let adviser = "adviser@coop.example";
-    for node in [SERIES, "urn:dev:nowhere"] {
-        let wish = format!("<subscribe node='{node}' jid='juliet@coop.example'/>");
-        let answer =
-            peer.ask(&iq("set", JULIET, PUBSUB, &wish), &refused(JULIET, "not-authorized", "auth", "")).await;
-        assert!(answer["text"].contains(node));
+    for (node, exists) in [("urn:dev:nowhere", false), (SERIES, true)] {
+        let change = |what: &str| format!("<{what} node='{node}' jid='juliet@coop.example'/>");
+        let is = |state: &str| {
+            let line =
+                format!("<subscription node='{node}' jid='juliet@coop.example' subscription='{state}'/>");
+            result(JULIET, PUBSUB, &line)
+        };
+        peer.send(&iq("set", JULIET, PUBSUB, &change("subscribe"))).await;
+        let mut said = vec![peer.recv().await];
+        if exists {
+            said.push(peer.recv().await);
+        }
+        assert!(said.iter().any(|stanza| matches(&is("pending"), stanza).is_ok()), "{said:?}");
+        let asked = |stanza: &String| {
+            stanza.contains("to='camille@home.example'") && stanza.contains("pubsub#subscribe_authorization")
+        };
+        assert_eq!(said.iter().any(asked), exists, "{said:?}");
+        let waits = refused(JULIET, "not-authorized", "auth", "pending-subscription");
+        set(&mut peer, JULIET, PUBSUB, &change("subscribe"), &waits).await;
+        let line = format!("<subscription node='{node}' jid='juliet@coop.example' subscription='pending'/>");
+        let listed = result(JULIET, PUBSUB, &format!("<subscriptions>{line}</subscriptions>"));
+        get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &listed).await;
+        // The request is taken back; those concerned are told of it in their turn.
+        peer.send(&iq("set", JULIET, PUBSUB, &change("unsubscribe"))).await;
+        loop {
+            let stanza = peer.recv().await;
+            if matches(&is("none"), &stanza).is_ok() {
+                break;
+            }
+            assert!(stanza.starts_with("<message"), "{stanza}");
+        }
     }
+    let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
     // With a consent one is subscribed, ends that, and begins again.
     let change = |what: &str| format!("<{what} node='{SERIES}' jid='adviser@coop.example'/>");
     let is = |state: &str| {
