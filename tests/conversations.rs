@@ -22,6 +22,7 @@ mod conversations {
     mod grant_then_relay;
     mod pubsub_items;
     mod pubsub_nodes;
+    mod quoalise;
     mod revoked_midway;
     mod server_comes_and_goes;
     mod stranger_is_refused;

@@ -10,17 +10,17 @@
 //! - [`waiting`]: what waits to be delivered, and what cannot be.
 //! - [`pubsub`]: the pubsub service, all but publishing.
 //! - [`permit`]: what of the past somebody may have.
-//! - `meter`: what is known of what a series measures.
+//! - [`quoalise`]: the commands of Quoalise.
 //! - [`clerk`]: which request goes to which room of the desk.
 
 pub mod asking;
 pub mod clerk;
 pub mod commands;
 pub mod context;
-mod meter;
 pub mod notices;
 pub mod permit;
 pub mod pubsub;
+pub mod quoalise;
 pub mod receipt;
 pub mod text;
 pub mod waiting;

@@ -48,6 +48,12 @@ impl Series {
             && !self.node.outcasts.contains(sender)
     }
 
+    /// Whether this address is on the list of a node that has one.
+    pub fn lists(&self, who: &BareJid) -> bool {
+        let list = &self.node;
+        list.whitelist && (list.members.contains(who) || self.producers.contains(who))
+    }
+
     /// Whether this is the person concerned.
     pub fn is_owned_by(&self, who: &BareJid) -> bool {
         self.owner.jid() == Some(who)

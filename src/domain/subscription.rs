@@ -18,16 +18,22 @@ pub enum Format {
     /// A pubsub event message with `<sensml/>` (XEP-0060 §7.1.2, RFC 8428 §7).
     #[default]
     Pubsub,
+    /// The same with the payload as SenML JSON in a container (XEP-0335).
+    Json,
+    /// A data message of `urn:quoalise:0`.
+    Quoalise,
 }
 
 impl Format {
     /// The words for all of them.
-    pub const NAMES: [&'static str; 1] = ["pubsub"];
+    pub const NAMES: [&'static str; 3] = ["pubsub", "json", "quoalise"];
 
     /// The word for it in the store and in forms.
     pub fn as_str(self) -> &'static str {
         match self {
             Format::Pubsub => "pubsub",
+            Format::Json => "json",
+            Format::Quoalise => "quoalise",
         }
     }
 }
@@ -38,7 +44,9 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "pubsub" => Ok(Format::Pubsub),
-            other => Err(format!("'{other}' is not a delivery format; known is: pubsub")),
+            "json" => Ok(Format::Json),
+            "quoalise" => Ok(Format::Quoalise),
+            other => Err(format!("'{other}' is not a delivery format; choose {}", Self::NAMES.join(", "))),
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum Terms<'a> {
     Open,
     /// The person's own.
     Own,
+    /// The recipient is on the list of the node.
+    Listed,
 }
 
 impl Terms<'_> {
@@ -63,6 +65,7 @@ impl Terms<'_> {
         match self {
             Terms::Open => raw(out, "' basis='open'/>"),
             Terms::Own => raw(out, "' basis='self'/>"),
+            Terms::Listed => raw(out, "' basis='listed'/>"),
             Terms::Consent { id, purpose, retention, expires } => {
                 raw(out, "' consent='");
                 out.extend_from_slice(id.hyphenated().encode_lower(&mut [0; 36]).as_bytes());

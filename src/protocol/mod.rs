@@ -13,11 +13,14 @@
 //! - [`adhoc`]: commands (XEP-0050); [`rsm`]: parts of long lists (XEP-0059).
 //! - [`authorization`]: the form that asks the owner of a node (XEP-0060 §8.6).
 //! - [`ping`]: the barrier (XEP-0199).
+//! - [`description`]: what is known of what a series measures.
+//! - [`form`]: data forms as pubsub needs them.
 //! - [`quoalise`]: payloads of `urn:quoalise:0`, with their description.
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
 
 pub mod adhoc;
 pub mod authorization;
+pub mod description;
 pub mod direct;
 pub mod disco;
 pub mod error;

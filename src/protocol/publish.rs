@@ -18,6 +18,8 @@ pub enum Payload<'a> {
     Sensml(Cow<'a, [u8]>),
     /// SenML JSON in a container (XEP-0335).
     Json(String),
+    /// `<quoalise/>`, as a document of its own.
+    Quoalise(Vec<u8>),
 }
 
 /// What is to be published where.
@@ -64,6 +66,10 @@ pub fn payload(element: &Element) -> Option<Payload<'static>> {
         let mut bytes = Vec::new();
         element.write_to(&mut bytes).ok()?;
         Some(Payload::Sensml(bytes.into()))
+    } else if element.is("quoalise", super::quoalise::NAMESPACE) {
+        let mut bytes = Vec::new();
+        element.write_to(&mut bytes).ok()?;
+        Some(Payload::Quoalise(bytes))
     } else if element.is("json", ns::JSON) {
         Some(Payload::Json(element.text()))
     } else {

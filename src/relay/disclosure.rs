@@ -18,6 +18,7 @@ pub fn decided(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, aga
             Basis::Consent(key) => Ground::Consent(key),
             Basis::Own => Ground::Own,
             Basis::Open => Ground::Open,
+            Basis::Listed => Ground::Listed,
         };
         (owed.subscription, ground, &owed.records)
     });
@@ -90,7 +91,7 @@ fn millis(seconds: f64) -> i64 {
 pub fn dropped(seq: u64, owed: &Owed, why: Why) -> Line {
     let consent = match owed.basis {
         Basis::Consent(key) => Some(key),
-        Basis::Own | Basis::Open => None,
+        Basis::Own | Basis::Open | Basis::Listed => None,
     };
     dropped_from(seq, owed.subscription, consent, why)
 }

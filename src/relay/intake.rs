@@ -140,6 +140,8 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
             served.push((party, subscriber.address));
             if registration.is_some_and(|s| s.is_owned_by(subscriber.recipient)) {
                 found.whole_series(&subscriber, Basis::Own, pack, place);
+            } else if registration.is_some_and(|s| s.lists(subscriber.recipient)) {
+                found.whole_series(&subscriber, Basis::Listed, pack, place);
             } else if open {
                 found.whole_series(&subscriber, Basis::Open, pack, place);
             } else {

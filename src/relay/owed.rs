@@ -15,6 +15,8 @@ pub enum Basis {
     Own,
     /// Open data.
     Open,
+    /// The recipient is on the list of the node.
+    Listed,
 }
 
 /// Which records of the item.
@@ -45,6 +47,8 @@ pub fn encode(list: &[Owed]) -> Vec<u8> {
         match owed.basis {
             Basis::Own => put(&mut out, 0),
             Basis::Open => put(&mut out, 1),
+            // Consents never get so far.
+            Basis::Listed => put(&mut out, u64::MAX),
             Basis::Consent(key) => put(&mut out, key.0 + 1),
         }
         match &owed.records {
@@ -72,6 +76,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
         let basis = match take(&mut bytes)? {
             0 => Basis::Own,
             1 => Basis::Open,
+            u64::MAX => Basis::Listed,
             key => Basis::Consent(ConsentKey(key - 1)),
         };
         let count = take(&mut bytes)?;
@@ -144,7 +149,7 @@ mod tests {
             },
             Owed {
                 subscription: SubscriptionKey(u64::MAX),
-                basis: Basis::Consent(ConsentKey(u64::MAX - 1)),
+                basis: Basis::Consent(ConsentKey(u64::MAX - 2)),
                 records: Selection::All,
             },
         ];

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use super::intake::{Refusal, hash};
 use super::owed::Selection;
 use crate::protocol::publish::Payload;
+use crate::protocol::quoalise;
 use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, Unwritable, read, write};
 
 /// A moment to resolve relative times at when it does not matter when, seconds since 1970.
 const ELSEWHERE: f64 = 2_000_000_000.0;
+
+/// Writes some records in some shape.
+pub type Shape<'a> = dyn Fn(crate::senml::Selection<'_>, &mut Vec<u8>) -> Result<(), Unwritable> + 'a;
 
 /// Resolved records (RFC 8428 §4.6) that can be written and read again.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +29,7 @@ impl Pack {
         let (format, bytes) = match payload {
             Payload::Sensml(xml) => (Format::Xml, &xml[..]),
             Payload::Json(json) => (Format::Json, json.as_bytes()),
+            Payload::Quoalise(xml) => return Self::read_quoalise(xml, now, records_max),
         };
         // The stanza that brought it was bounded already.
         let limits = Limits { bytes: usize::MAX, records: records_max, ..Limits::default() };
@@ -44,6 +49,38 @@ impl Pack {
         // hold what XML cannot.
         if format != Format::Xml {
             pack.written(Format::Xml, &Selection::All).map_err(unwritable)?;
+        }
+        Ok(pack)
+    }
+
+    /// Reads a Quoalise payload: all its packs as one.
+    fn read_quoalise(xml: &[u8], now: f64, records_max: usize) -> Result<Self, Refusal> {
+        let limits = Limits { bytes: usize::MAX, records: records_max, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let read = |now| -> Result<(Resolved, bool), Refusal> {
+            let payload = quoalise::read(xml, now, &options).map_err(|refused| match refused {
+                quoalise::Refused::Pack(invalid) if invalid.reason == Reason::TooManyRecords => {
+                    Refusal::TooManyRecords { limit: records_max }
+                }
+                quoalise::Refused::Pack(invalid) => Refusal::Invalid(Box::new(invalid)),
+                other => Refusal::Invalid(Box::new(Invalid::pack(Reason::Malformed, other.to_string()))),
+            })?;
+            let is_relative = payload.data.iter().any(|data| data.pack.is_relative());
+            let mut all = Resolved::default();
+            for record in payload.data.iter().flat_map(|data| data.pack.iter()) {
+                all.push(&record);
+            }
+            if all.len() > records_max {
+                return Err(Refusal::TooManyRecords { limit: records_max });
+            }
+            all.sort();
+            Ok((all, is_relative))
+        };
+        let (resolved, is_relative) = read(now)?;
+        let mut pack = Pack { resolved, relative: None };
+        if is_relative {
+            let elsewhere = Pack { resolved: read(ELSEWHERE)?.0, relative: None };
+            pack.relative = Some(hash(&elsewhere.to_bytes()?));
         }
         Ok(pack)
     }
@@ -89,7 +126,17 @@ impl Pack {
     /// parted.
     pub fn write_parts(&self, selection: &Selection, most: usize) -> Vec<Vec<u8>> {
         // That it can be written was seen to when it was taken in.
-        let whole = self.written(Format::Xml, selection).unwrap_or_default();
+        self.write_parts_as(selection, most, &|records, out| {
+            write(Format::Xml, Profile::Standard, records, out).map(|_| ())
+        })
+    }
+
+    /// The same in another shape.
+    pub fn write_parts_as(&self, selection: &Selection, most: usize, shape: &Shape<'_>) -> Vec<Vec<u8>> {
+        let mut whole = Vec::with_capacity(80 + self.len() * 40);
+        if shape(self.select(selection), &mut whole).is_err() {
+            return Vec::new();
+        }
         if whole.len() <= most {
             return vec![whole];
         }
@@ -101,8 +148,8 @@ impl Pack {
             return vec![whole];
         }
         let (front, back) = records.split_at(records.len() / 2);
-        let mut parts = self.write_parts(&Selection::Some(front.to_vec()), most);
-        parts.extend(self.write_parts(&Selection::Some(back.to_vec()), most));
+        let mut parts = self.write_parts_as(&Selection::Some(front.to_vec()), most, shape);
+        parts.extend(self.write_parts_as(&Selection::Some(back.to_vec()), most, shape));
         parts
     }
 

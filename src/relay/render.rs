@@ -18,7 +18,10 @@ use crate::domain::clock::Now;
 use crate::domain::decision::{Denial, Extent, Standing};
 use crate::domain::disclosure::{Line, Why};
 use crate::domain::series::Series;
+use crate::domain::subscription::Format;
 use crate::protocol::event::{self, Terms};
+use crate::protocol::{description, quoalise, text};
+use crate::senml::{self, Profile, Unwritable};
 
 /// The largest stanza that leaves: a larger one is lost silently at some servers.
 const STANZA_MAX: usize = 200 * 1024;
@@ -92,11 +95,12 @@ impl Renderer<'_> {
                 written.postponed.push(owed.subscription.0);
                 continue;
             }
+            let format = subscriber.format;
             id.clear();
             // Writing into memory does not fail.
             let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);
             let whole = id.len();
-            for (part, content) in rendered(entry, selection).iter().enumerate() {
+            for (part, content) in self.rendered(entry, selection, format).iter().enumerate() {
                 if part > 0 {
                     id.truncate(whole);
                     let _ = write!(id, "~{}", part + 1);
@@ -124,6 +128,7 @@ impl Renderer<'_> {
         let (terms, selection, otherwise) = match owed.basis {
             Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
             Basis::Open => (Terms::Open, series(&|series| series.open), Why::Ended),
+            Basis::Listed => (Terms::Listed, series(&|series| series.lists(recipient)), Why::Ended),
             Basis::Consent(key) => {
                 let grant = self.rights.consent(key).ok_or(Why::Ended)?;
                 let extent = grant.extent();
@@ -136,6 +141,60 @@ impl Renderer<'_> {
         };
         if *selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
     }
+}
+
+impl Renderer<'_> {
+    /// The content of the messages that carry a selection, written once, cut into parts that are small
+    /// enough to arrive.
+    fn rendered(&self, entry: &mut Entry, selection: Selection, format: Format) -> Arc<[Vec<u8>]> {
+        let held = entry.rendered.iter().find(|(of, its, _)| *of == selection && *its == format);
+        if let Some((_, _, parts)) = held {
+            return Arc::clone(parts);
+        }
+        let most = STANZA_MAX - ENVELOPE;
+        let payloads = match format {
+            Format::Pubsub => entry.pack.write_parts(&selection, most),
+            Format::Json => entry.pack.write_parts_as(&selection, most, &json),
+            Format::Quoalise => {
+                let meta = description::meta(&entry.node, self.rights.registration(&entry.node));
+                entry.pack.write_parts_as(&selection, most, &|records, out| {
+                    let before = out.len();
+                    // A data message of no numbers says nothing.
+                    if quoalise::write(&meta, records, out)? == records.len() {
+                        out.truncate(before);
+                    }
+                    Ok(())
+                })
+            }
+        };
+        let parts: Arc<[Vec<u8>]> = match format {
+            Format::Quoalise => payloads.into_iter().filter(|payload| !payload.is_empty()).collect(),
+            Format::Pubsub | Format::Json => payloads
+                .iter()
+                .enumerate()
+                .map(|(part, payload)| {
+                    let (node, id, publisher) = (&*entry.node, &*entry.item, &*entry.publisher);
+                    let item = event::Item { node, id, part, publisher };
+                    let mut content = Vec::with_capacity(payload.len() + node.len() + id.len() + 240);
+                    event::content(&mut content, &item, payload);
+                    content
+                })
+                .collect(),
+        };
+        entry.size += parts.iter().map(Vec::len).sum::<usize>();
+        entry.rendered.push((selection, format, Arc::clone(&parts)));
+        parts
+    }
+}
+
+/// Records as SenML JSON in a container (XEP-0335).
+fn json(records: crate::senml::Selection<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+    let mut json = Vec::new();
+    senml::write(senml::Format::Json, Profile::Standard, records, &mut json)?;
+    out.extend_from_slice(b"<json xmlns='urn:xmpp:json:0'>");
+    text::escape(out, &String::from_utf8_lossy(&json));
+    out.extend_from_slice(b"</json>");
+    Ok(())
 }
 
 /// Tells the disclosure log that something is not sent, once.
@@ -167,23 +226,4 @@ fn narrowed<'a>(
         Selection::All => Cow::Owned(Selection::Some(all.filter(stays).collect())),
         Selection::Some(list) => Cow::Owned(Selection::Some(list.iter().copied().filter(stays).collect())),
     }
-}
-
-/// The content of the messages that carry a selection, written once, cut into parts that are small enough to
-/// arrive.
-fn rendered(entry: &mut Entry, selection: Selection) -> Arc<[Vec<u8>]> {
-    if let Some((_, parts)) = entry.rendered.iter().find(|(held, _)| *held == selection) {
-        return Arc::clone(parts);
-    }
-    let payloads = entry.pack.write_parts(&selection, STANZA_MAX - ENVELOPE);
-    let parts = payloads.iter().enumerate().map(|(part, payload)| {
-        let item = event::Item { node: &entry.node, id: &entry.item, part, publisher: &entry.publisher };
-        let mut content = Vec::with_capacity(payload.len() + entry.node.len() + entry.item.len() + 240);
-        event::content(&mut content, &item, payload);
-        content
-    });
-    let parts: Arc<[Vec<u8>]> = parts.collect();
-    entry.size += parts.iter().map(Vec::len).sum::<usize>();
-    entry.rendered.push((selection, Arc::clone(&parts)));
-    parts
 }

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::owed::{Owed, Selection};
 use super::pack::Pack;
+use crate::domain::subscription::Format;
 
 /// One accepted item.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Entry {
     pub(super) item: Arc<str>,
     pub(super) owed: Vec<Owed>,
     pub(super) pack: Pack,
-    /// What was written of it, by selection: one serves all who are owed the same.
-    pub(super) rendered: Vec<(Selection, Arc<[Vec<u8>]>)>,
+    /// What was written of it, by selection and format: one serves all who are owed the same.
+    pub(super) rendered: Vec<(Selection, Format, Arc<[Vec<u8>]>)>,
     /// How many destinations still need it here.
     pub(super) wanted: usize,
     /// About how much memory it takes, in bytes.

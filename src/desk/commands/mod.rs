@@ -40,7 +40,7 @@ use jid::BareJid;
 use jiff::Timestamp;
 
 use self::answers::Answers;
-use super::Context;
+use super::{Context, quoalise};
 use crate::domain::consent::ConsentKey;
 use crate::domain::language::{Language, Text};
 use crate::protocol::adhoc::{Note, NoteKind};
@@ -163,6 +163,9 @@ pub static COMMANDS: &[&dyn Command] = &[
     &stepping::SUSPEND,
     &stepping::RESUME,
     &stepping::WITHDRAW,
+    &quoalise::GetHistory,
+    &quoalise::Subscribe,
+    &quoalise::Unsubscribe,
     &request_access::RequestAccess,
     &my_consents::MyAccess,
     &stepping::END_ACCESS,

@@ -54,7 +54,7 @@ fn meta_data(context: &Context, node: &Node) -> Vec<Field<'static>> {
     list.extend(fields(&context.config.pubsub, series).into_iter().filter(|f| wanted.contains(&f.var)));
     list.retain(|field| !field.values.is_empty());
     for (var, key, label) in MEASURES {
-        if let Some(value) = crate::desk::meter::describe(&node.name, series).get(key) {
+        if let Some(value) = crate::protocol::description::describe(&node.name, series).get(key) {
             list.push(Field::new(var, "text-single", label, value.clone()));
         }
     }

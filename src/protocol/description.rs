@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::quoalise::{Meta, NAMESPACE, Node};
 use crate::domain::series::Series;
 
 /// The authority that gives French delivery points their numbers (`prm`, 14 digits).
@@ -9,13 +10,46 @@ const PRM: &str = "urn:dev:prm:";
 
 /// The description of a series: `unit`, `quantity`, `direction`, `name`, `aggregation`, `sampling-interval`,
 /// `device`, `identifier-authority`, `identifier-type`, `identifier`; what is not known is not there.
-pub(crate) fn describe(name: &str, series: &Series) -> BTreeMap<String, String> {
+pub fn describe(name: &str, series: &Series) -> BTreeMap<String, String> {
     let mut known = from_name(name);
     for (key, value) in &series.meta {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         known.insert(key.clone(), value);
     }
     known
+}
+
+/// The same as Quoalise writes it: one device, one measurement, plain attributes, since existing clients read
+/// no other. Never empty.
+pub fn meta(name: &str, series: Option<&Series>) -> Meta {
+    let known = series.map_or_else(|| from_name(name), |series| describe(name, series));
+    let node = |name: &str, attributes: &[(&str, &str)]| Node {
+        name: name.to_owned(),
+        namespace: NAMESPACE.to_owned(),
+        attributes: attributes
+            .iter()
+            .filter_map(|(attribute, key)| Some(((*attribute).to_owned(), known.get(*key)?.clone())))
+            .collect(),
+        ..Node::default()
+    };
+    let mut device = node("device", &[("type", "device")]);
+    if device.attributes.is_empty() {
+        device.attributes.push(("type".to_owned(), "unknown".to_owned()));
+    }
+    let identifier = node(
+        "identifier",
+        &[("authority", "identifier-authority"), ("type", "identifier-type"), ("value", "identifier")],
+    );
+    if !identifier.attributes.is_empty() {
+        device.nodes.push(identifier);
+    }
+    let mut meta = Meta { nodes: vec![device] };
+    let keys = ["name", "direction", "quantity", "type", "unit", "aggregation", "sampling-interval"];
+    let measurement = node("measurement", &keys.map(|key| (key, key)));
+    if !measurement.attributes.is_empty() {
+        meta.nodes.push(measurement);
+    }
+    meta
 }
 
 /// What names of the form `urn:dev:prm:14 digits_direction/quantity/name/…` say.

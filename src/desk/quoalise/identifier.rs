@@ -1,0 +1,104 @@
+//! What an identifier means: a series and everything below it on a `/`, or all that begin alike.
+
+use crate::desk::Context;
+use crate::desk::context::failed;
+use crate::desk::permit::{Asker, Standing};
+use crate::domain::name::{Scope, check_name};
+use crate::domain::series::Series;
+use crate::protocol::error::StanzaError;
+
+/// The most series in one answer.
+const SERIES_MAX: u32 = 1000;
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identifier {
+    text: String,
+    /// The series itself; none where all that begin alike are meant.
+    pub(super) exact: Option<String>,
+    /// How the names of the others begin.
+    below: String,
+}
+
+impl Identifier {
+    /// Reads one; the error says what to write instead.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let malformed = |why: String| {
+            format!("'{}' is not an identifier: {why}", text.chars().take(200).collect::<String>())
+        };
+        if let Some(prefix) = text.strip_suffix('*') {
+            check_name(prefix).map_err(|e| malformed(e.to_string()))?;
+            return Ok(Identifier { text: text.to_owned(), exact: None, below: prefix.to_owned() });
+        }
+        check_name(text).map_err(|e| malformed(e.to_string()))?;
+        if text.strip_prefix("urn:").is_some_and(|rest| !rest.contains(':') || rest.contains("::")) {
+            return Err(malformed("a URN is urn:, a namespace, ':' and a name (RFC 8141)".to_owned()));
+        }
+        Ok(Identifier { text: text.to_owned(), exact: Some(text.to_owned()), below: format!("{text}/") })
+    }
+
+    /// As it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it means this series.
+    fn means(&self, name: &str) -> bool {
+        self.exact.as_deref() == Some(name) || name.starts_with(&self.below)
+    }
+
+    /// Whether it means everything that a scope means.
+    pub(super) fn means_all_of(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Exact(name) => self.means(name),
+            Scope::Prefix(prefix) => prefix.starts_with(&self.below),
+        }
+    }
+
+    /// The series that are meant and that the asker may have something of, with their registrations.
+    pub(super) async fn granted(
+        &self,
+        context: &Context,
+        asker: &Asker,
+    ) -> Result<Vec<(String, Series)>, StanzaError> {
+        let store = &context.store;
+        let mut names: Vec<String> = self.exact.iter().cloned().collect();
+        names.extend(store.known_names_below(&self.below, SERIES_MAX).await.map_err(|e| failed(&e))?);
+        for series in store.series_below(&self.below, SERIES_MAX).await.map_err(|e| failed(&e))? {
+            if let Scope::Exact(name) = series.name {
+                names.push(name.to_string());
+            }
+        }
+        names.sort();
+        names.dedup();
+        let mut granted = Vec::new();
+        for name in names {
+            let registrations = store.registrations_of(&name).await.map_err(|e| failed(&e))?;
+            let Some(series) = registrations.into_iter().next() else { continue };
+            if !matches!(asker.standing(&name, &series), Standing::Nothing(_)) {
+                granted.push((name, series));
+            }
+        }
+        Ok(granted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_read() {
+        let one = Identifier::read("urn:dev:prm:30001610071843_consumption").unwrap();
+        assert!(one.means("urn:dev:prm:30001610071843_consumption"));
+        assert!(one.means("urn:dev:prm:30001610071843_consumption/power"));
+        assert!(!one.means("urn:dev:prm:30001610071843_consumption2"));
+        let all = Identifier::read("urn:dev:prm:30001610071843*").unwrap();
+        assert!(all.means("urn:dev:prm:30001610071843_production/power"));
+        assert!(all.means_all_of(&Scope::parse("urn:dev:prm:30001610071843_c*").unwrap()));
+        assert!(!one.means_all_of(&Scope::parse("urn:dev:prm:30001610071843_c*").unwrap()));
+        for text in ["", "*", "a b", "/x", "urn:", "urn:dev", "urn:dev::x", "é"] {
+            assert!(Identifier::read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `subscribe` and `unsubscribe`: data messages for whoever listens, at the bare address, so that they come
+//! wherever the client is next time.
+
+use jid::Jid;
+
+use super::identifier::Identifier;
+use super::{identifier_form, not_authorized, wrong};
+use crate::desk::commands::{Call, Coming, Command, Turn};
+use crate::desk::permit::Asker;
+use crate::domain::decision;
+use crate::domain::language::{Text, text};
+use crate::domain::name::Scope;
+use crate::domain::subscription::{Format, Subscription};
+use crate::protocol::error::{Condition, StanzaError};
+
+const SUBSCRIBE: Text = text("Subscribe to measurements", "S’abonner à des mesures");
+const SUBSCRIBE_HOW: Text = text(
+    "What is published from now on is sent to you, as far as you may have it.",
+    "Ce qui est publié à partir de maintenant vous est envoyé, pour autant que vous y avez droit.",
+);
+const SUBSCRIBED: Text = text("You are subscribed to {what}.", "Vous êtes abonné à {what}.");
+const UNSUBSCRIBE: Text = text("Unsubscribe from measurements", "Se désabonner de mesures");
+const UNSUBSCRIBE_HOW: Text = text(
+    "Nothing more is sent to you; the consent stays as it is.",
+    "Rien de plus ne vous est envoyé ; le consentement reste comme il est.",
+);
+const UNSUBSCRIBED: Text =
+    text("You are not subscribed to {what} any more.", "Vous n’êtes plus abonné à {what}.");
+
+/// The most subscriptions that are looked at.
+const LOOK_AT: u32 = 10_000;
+
+/// The command `subscribe`.
+#[derive(Debug)]
+pub struct Subscribe;
+
+/// The command `unsubscribe`.
+#[derive(Debug)]
+pub struct Unsubscribe;
+
+impl Command for Subscribe {
+    fn node(&self) -> &'static str {
+        "subscribe"
+    }
+
+    fn name(&self) -> Text {
+        SUBSCRIBE
+    }
+
+    fn form_type(&self) -> Option<String> {
+        None
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            if call.turn == 0 {
+                return Ok(Turn::last(identifier_form(call, SUBSCRIBE, SUBSCRIBE_HOW).await?));
+            }
+            let identifier =
+                Identifier::read(call.answers.text("identifier").unwrap_or_default()).map_err(wrong)?;
+            let nodes = subscribable(call, &identifier).await?;
+            if nodes.is_empty() {
+                return Err(not_authorized(identifier.as_str()).into());
+            }
+            let jid = Jid::from(call.asker.clone());
+            for node in &nodes {
+                let wish = Subscription { jid: jid.clone(), node: node.clone(), format: Format::Quoalise };
+                call.context.store.subscribe(&wish, call.now).await?;
+            }
+            call.context.taken().await?;
+            let what = nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Ok(Turn::said(SUBSCRIBED.fill(call.language, &[("what", &what)])))
+        })
+    }
+}
+
+impl Command for Unsubscribe {
+    fn node(&self) -> &'static str {
+        "unsubscribe"
+    }
+
+    fn name(&self) -> Text {
+        UNSUBSCRIBE
+    }
+
+    fn form_type(&self) -> Option<String> {
+        None
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            if call.turn == 0 {
+                return Ok(Turn::last(identifier_form(call, UNSUBSCRIBE, UNSUBSCRIBE_HOW).await?));
+            }
+            let identifier =
+                Identifier::read(call.answers.text("identifier").unwrap_or_default()).map_err(wrong)?;
+            let store = &call.context.store;
+            let mut ended = 0;
+            for held in store.subscriptions_of(call.asker, LOOK_AT).await? {
+                if identifier.means_all_of(&held.node)
+                    && store.unsubscribe(&held.jid, &held.node, call.now).await?
+                {
+                    ended += 1;
+                }
+            }
+            if ended == 0 {
+                let text = format!("you are not subscribed to {}", identifier.as_str());
+                return Err(StanzaError::new(Condition::ItemNotFound, text).into());
+            }
+            call.context.taken().await?;
+            Ok(Turn::said(UNSUBSCRIBED.fill(call.language, &[("what", identifier.as_str())])))
+        })
+    }
+}
+
+/// What of the identifier the asker may be sent: the series itself, and what their consents name below it.
+async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Scope>, StanzaError> {
+    let asker = Asker::find(call.context, call.asker).await?;
+    let mut nodes: Vec<Scope> = Vec::new();
+    let whole = Scope::parse(identifier.as_str()).ok();
+    for (_, consent) in &asker.consents {
+        if !consent.modes.notify || decision::may_leave_now(consent, asker.now).is_err() {
+            continue;
+        }
+        for scope in &consent.scope {
+            if let Some(whole) = &whole
+                && scope.covers_scope(whole)
+            {
+                return Ok(vec![whole.clone()]);
+            }
+            if identifier.means_all_of(scope) && !nodes.contains(scope) {
+                nodes.push(scope.clone());
+            }
+        }
+    }
+    // One's own, open data, and what one is on the list of, need no consent.
+    for (name, series) in identifier.granted(call.context, &asker).await? {
+        let free = series.open || series.is_owned_by(call.asker) || series.lists(call.asker);
+        if let (true, Ok(node)) = (free, Scope::parse(&name))
+            && !nodes.iter().any(|held| held.covers_scope(&node))
+        {
+            nodes.push(node);
+        }
+    }
+    Ok(nodes)
+}
