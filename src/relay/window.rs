@@ -10,6 +10,9 @@ use super::owed::{Owed, Selection};
 use super::pack::Pack;
 use crate::domain::subscription::Format;
 
+/// The contents of the messages that carry a selection.
+pub(super) type Parts = Arc<[Vec<u8>]>;
+
 /// One accepted item.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -22,7 +25,7 @@ pub(super) struct Entry {
     pub(super) owed: Vec<Owed>,
     pub(super) pack: Pack,
     /// What was written of it, by selection and format: one serves all who are owed the same.
-    pub(super) rendered: Vec<(Selection, Format, Arc<[Vec<u8>]>)>,
+    pub(super) rendered: Vec<(Selection, Format, Parts)>,
     /// How many destinations still need it here.
     pub(super) wanted: usize,
     /// About how much memory it takes, in bytes.

@@ -103,11 +103,11 @@ impl Span {
         Ok(span)
     }
 
-    fn from_seconds(&self) -> f64 {
+    fn start_seconds(&self) -> f64 {
         self.from.map_or(f64::MIN, |at| at.as_duration().as_secs_f64())
     }
 
-    fn until_seconds(&self) -> f64 {
+    fn end_seconds(&self) -> f64 {
         self.until.map_or(f64::MAX, |at| at.as_duration().as_secs_f64())
     }
 }
@@ -133,14 +133,14 @@ async fn answer(call: &Call<'_>) -> Result<Turn, Failure> {
         Some(after) => {
             cursor(after).ok_or_else(|| wrong("there is no such place to go on from; begin again"))?
         }
-        None => (String::new(), span.from_seconds()),
+        None => (String::new(), span.start_seconds()),
     };
     let most = call.page.and_then(|page| page.max).unwrap_or(RECORDS_MAX).clamp(1, RECORDS_MAX);
     let now = asker.now.as_millisecond();
     let mut gathered = Gathered::default();
     'series: for (name, series) in granted.iter().filter(|(name, _)| **name >= *start_at) {
         if **name != *start_at {
-            from = span.from_seconds();
+            from = span.start_seconds();
         }
         loop {
             let room = most - gathered.records.len();
@@ -149,7 +149,7 @@ async fn answer(call: &Call<'_>) -> Result<Turn, Failure> {
                 break 'series;
             }
             let store = &call.context.store;
-            let page = store.records_between(name, from, span.until_seconds(), room, now).await?;
+            let page = store.records_between(name, from, span.end_seconds(), room, now).await?;
             gathered.take(&asker, name, series, &page.records);
             match page.rest_from {
                 Some(rest) => from = rest,

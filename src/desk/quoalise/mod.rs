@@ -1,8 +1,8 @@
 //! Quoalise (`urn:quoalise:0`): what existing clients ask for by ad-hoc commands, answered as they read it.
 //!
-//! - [`history`]: `get_history`.
-//! - [`subscribe`]: `subscribe` and `unsubscribe`.
-//! - [`identifier`]: what an identifier means.
+//! - `history`: the command `get_history`.
+//! - `subscribe`: the commands `subscribe` and `unsubscribe`.
+//! - `identifier`: what an identifier means.
 //!
 //! Errors have the conditions that those clients know: `not-authorized` names what was asked for,
 //! `bad-request` says what to write instead.
