@@ -7,6 +7,7 @@ ORDER = (
     "record_outside_series_refused_whole",
     "only_consented_records",
     "revoked_midway",
+    "commands",
     "repeated_item",
     "large_pack_is_split",
     "subscriber_offline_gets_it_at_login",
