@@ -246,9 +246,9 @@ impl Store {
             let rows: Vec<(i64, &Consent)> = (first..).zip(new).collect();
             insert(&mut tx, &rows).await?;
             all_told(&mut tx, &rows, actor, at).await?;
-            for (_, consent) in &rows {
-                subscribe(&mut tx, consent, &consent.scope, at).await?;
-            }
+            let wishes: Vec<Subscription> =
+                rows.iter().flat_map(|(_, consent)| wishes(consent, &consent.scope)).collect();
+            subscriptions::add_all(&mut tx, &wishes, at).await?;
             done.added += rows.len();
         }
         tx.commit().await?;
@@ -507,15 +507,20 @@ async fn subscribe(
     nodes: &[Scope],
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    if !consent.subscribe || !consent.modes.notify || consent.state != State::Active {
-        return Ok(());
-    }
-    for node in nodes {
-        let jid = Jid::from(consent.recipient.clone());
-        let wish = Subscription { jid, node: node.clone(), format: Format::default() };
+    for wish in wishes(consent, nodes) {
         subscriptions::add(conn, &wish, at).await?;
     }
     Ok(())
+}
+
+/// What its recipient is subscribed to of these nodes.
+fn wishes<'c>(consent: &'c Consent, nodes: &'c [Scope]) -> impl Iterator<Item = Subscription> + 'c {
+    let wanted = consent.subscribe && consent.modes.notify && consent.state == State::Active;
+    nodes.iter().filter(move |_| wanted).map(|node| Subscription {
+        jid: Jid::from(consent.recipient.clone()),
+        node: node.clone(),
+        format: Format::default(),
+    })
 }
 
 /// Ends the subscriptions to these nodes that rested on this consent and on no other that still stands.

@@ -1,12 +1,15 @@
 //! Where recipients want their data.
 
+use std::collections::HashSet;
+
 use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
-use super::{Store, StoreError, millis, next_key};
+use super::consents::ROWS_AT_ONCE;
+use super::{Store, StoreError, millis, next_key, next_keys};
 use crate::domain::name::Scope;
 use crate::domain::subscription::{Subscription, SubscriptionKey};
 
@@ -35,6 +38,47 @@ pub(super) async fn add(
         .execute(&mut *conn)
         .await?;
     changes::note(conn, Kind::Subscription, key, at).await
+}
+
+/// The same for many at once.
+pub(super) async fn add_all(
+    conn: &mut SqliteConnection,
+    wishes: &[Subscription],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    for wishes in wishes.chunks(ROWS_AT_ONCE) {
+        let mut new: Vec<(String, String, &'static str)> = Vec::with_capacity(wishes.len());
+        let mut seen = HashSet::with_capacity(wishes.len());
+        let marks = vec!["(?, ?)"; wishes.len()].join(", ");
+        let sql = format!("SELECT jid, node FROM subscription WHERE (jid, node) IN (VALUES {marks})");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for wish in wishes {
+            query = query.bind(wish.jid.to_string()).bind(wish.node.to_string());
+        }
+        for row in query.fetch_all(&mut *conn).await? {
+            seen.insert((row.try_get(0)?, row.try_get(1)?));
+        }
+        for wish in wishes {
+            let (jid, node) = (wish.jid.to_string(), wish.node.to_string());
+            if seen.insert((jid.clone(), node.clone())) {
+                new.push((jid, node, wish.format.as_str()));
+            }
+        }
+        if new.is_empty() {
+            continue;
+        }
+        let first = next_keys(conn, "subscription", new.len()).await?;
+        let marks = vec!["(?, ?, ?, ?, ?)"; new.len()].join(", ");
+        let sql = format!("INSERT INTO subscription (key, jid, node, format, created_at) VALUES {marks}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        let keys: Vec<i64> = (first..).take(new.len()).collect();
+        for (key, (jid, node, format)) in keys.iter().zip(new) {
+            query = query.bind(*key).bind(jid).bind(node).bind(format).bind(millis(at));
+        }
+        query.execute(&mut *conn).await?;
+        changes::note_all(conn, Kind::Subscription, &keys, at).await?;
+    }
+    Ok(())
 }
 
 /// Ends a subscription within a transaction. Returns whether there was one.
