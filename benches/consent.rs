@@ -2,10 +2,12 @@
 //! be there.
 
 use courant::domain::consent::{Consent, ConsentKey, Mode};
-use courant::domain::decision::{Question, decide};
+use courant::domain::decision::{Decision, Question, decide};
+use courant::domain::name::Scope;
+use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
 use courant::relay::rights::{Rights, Update};
 use divan::{Bencher, black_box};
-use jid::BareJid;
+use jid::Jid;
 
 /// How many consents, and of how many of them the scope is a prefix.
 const CONSENTS: u64 = 100_000;
@@ -41,22 +43,21 @@ fn all() -> Vec<Update> {
 fn check(bencher: Bencher) {
     let mut rights = Rights::default();
     all().into_iter().for_each(|update| rights.apply(update));
-    let recipient = BareJid::new("app7@coop.example").expect("an address");
     let series = "urn:dev:prm:50007_consumption/power/active/raw";
+    let wish = Subscription {
+        jid: Jid::new("app7@coop.example").expect("an address"),
+        node: Scope::parse(series).expect("a name"),
+        format: Format::default(),
+    };
+    rights.apply(Update::Subscription(SubscriptionKey(1), Some(wish)));
     let now = "2026-06-01T00:00:00Z".parse().expect("a time");
     bencher.bench_local(|| {
-        let question = Question {
-            series: black_box(series),
-            time: 1_780_000_000.0,
-            recipient: &recipient,
-            mode: Mode::Notify,
-            now,
-        };
-        let permitted = matches!(
-            decide(rights.look_up(series).consents().map(|(_, grant)| grant), question),
-            courant::domain::decision::Decision::Permit(_)
-        );
-        assert!(permitted);
+        let found = rights.look_up(black_box(series));
+        let subscriber = found.subscribers().next().expect("one who subscribed");
+        let question =
+            Question { series, time: 1_780_000_000.0, recipient: &subscriber.party, mode: Mode::Notify, now };
+        let answer = decide(found.consents().map(|(_, grant)| grant), question);
+        assert!(matches!(answer, Decision::Permit(_)));
     });
 }
 
