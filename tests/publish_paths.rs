@@ -2,7 +2,7 @@
 //!
 //! The direct way only ever says yes: whatever it does not take goes the ordinary way. So what is compared
 //! is what it takes, on damaged publishes from a seed: the same rows for the journal, the same lines for the
-//! disclosure log, the same answer. `COURANT_INPUTS` sets how many inputs are tried.
+//! disclosure log, the same answer. `COURANT_INPUTS` sets how many inputs are tried, `COURANT_FROM` which first.
 
 use std::time::Duration;
 
@@ -133,6 +133,15 @@ impl Seeded {
     }
 }
 
+#[test]
+fn a_carriage_return_is_left_to_the_ordinary_way() {
+    // In front of a reference it is lost there (rxml), and a space here.
+    let publish = PUBLISHES[2].replace("on &amp;", "on\r&amp;");
+    let mut router = Router::new("energy.example");
+    assert!(router.handle_direct(PUBLISHES[2].as_bytes(), &mut relay(), now()));
+    assert!(!router.handle_direct(publish.as_bytes(), &mut relay(), now()));
+}
+
 fn now() -> Now {
     Now { wall: jiff::Timestamp::from_second(1_780_000_000).expect("a time"), mono: Duration::from_secs(1) }
 }
@@ -203,11 +212,12 @@ fn ordinary(router: &Router, relay: &mut Relay, stanza: &[u8]) -> Option<Vec<u8>
 
 #[test]
 fn both_ways_keep_the_same() {
-    let inputs = std::env::var("COURANT_INPUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(30_000);
+    let number = |name, usual| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let (from, inputs) = (number("COURANT_FROM", 0), number("COURANT_INPUTS", 30_000));
     let (mut direct, mut other) = (relay(), relay());
     let (mut router, plain) = (Router::new("energy.example"), Router::new("energy.example"));
     let mut taken = 0;
-    for seed in 0..inputs {
+    for seed in from..from + inputs {
         let input = Seeded(seed).publish();
         let mut framer = Framer::new(FramerLimits::default());
         framer.feed(&input);
@@ -216,7 +226,7 @@ fn both_ways_keep_the_same() {
             continue;
         }
         taken += 1;
-        let shown = String::from_utf8_lossy(&input).into_owned();
+        let shown = input.escape_ascii().to_string();
         let said = ordinary(&plain, &mut other, &stanza);
         assert_eq!(said.as_deref(), Some(&b""[..]), "refused the ordinary way, seed {seed}: {shown}");
         assert_eq!(outcome(&mut direct), outcome(&mut other), "seed {seed}: {shown}");

@@ -30,6 +30,10 @@ const PAYLOAD_END: usize = b"</sensml>".len();
 
 /// Reads a stanza, if it is of that shape.
 pub fn read(stanza: &[u8]) -> Option<Direct<'_>> {
+    // Parsers differ over carriage returns, which no server passes on as they are.
+    if memchr::memchr(b'\r', stanza).is_some() {
+        return None;
+    }
     let payload_end = stanza.len().checked_sub(END.len())? + PAYLOAD_END;
     if !stanza.ends_with(END) {
         return None;

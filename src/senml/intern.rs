@@ -13,11 +13,17 @@ const FEW: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interner {
     strings: Vec<Arc<str>>,
+    last: u32,
+    /// What a pack of one series, read alone, does without.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct More {
     /// Which string came after this one the last time: in a pack of many series, the next one too. Filled from
     /// the second string on, as is the index from the [`FEW`]th.
     follower: Vec<u32>,
     index: Option<HashMap<Arc<str>, u32>>,
-    last: u32,
     /// The strings of an earlier pack, at their places: the next pack of the same sender has the same.
     earlier: Vec<Arc<str>>,
 }
@@ -26,13 +32,18 @@ impl Interner {
     /// The number of this string, if it is known.
     #[inline]
     pub(super) fn find(&mut self, text: &str) -> Option<u32> {
-        if let Some(guess) = self.follower.get(self.last as usize).copied()
+        let Some(more) = &self.more else {
+            let found = self.strings.iter().position(|known| **known == *text)?;
+            self.last = found as u32;
+            return Some(found as u32);
+        };
+        if let Some(guess) = more.follower.get(self.last as usize).copied()
             && self.strings.get(guess as usize).is_some_and(|known| **known == *text)
         {
             self.last = guess;
             return Some(guess);
         }
-        let found = match &self.index {
+        let found = match &more.index {
             None => self.strings.iter().position(|known| **known == *text).map(|at| at as u32),
             Some(index) => index.get(text).copied(),
         }?;
@@ -43,22 +54,27 @@ impl Interner {
     /// Adds a string that [`Self::find`] did not find.
     pub(super) fn add(&mut self, text: &str) -> u32 {
         let added = self.strings.len() as u32;
-        let text: Arc<str> = match self.earlier.get(added as usize) {
+        let earlier = self.more.as_ref().and_then(|more| more.earlier.get(added as usize));
+        let text: Arc<str> = match earlier {
             Some(earlier) if **earlier == *text => earlier.clone(),
             _ => text.into(),
         };
-        if let Some(index) = &mut self.index {
-            index.insert(text.clone(), added);
-        }
         if self.strings.is_empty() {
             self.strings.reserve_exact(1);
         }
-        self.strings.push(text);
+        self.strings.push(text.clone());
         if added > 0 {
-            self.follower.resize(self.strings.len(), added);
-        }
-        if self.index.is_none() && self.strings.len() > FEW {
-            self.index = Some(self.strings.iter().cloned().zip(0..).collect());
+            let more = self.more.get_or_insert_default();
+            more.follower.resize(self.strings.len(), added);
+            match &mut more.index {
+                Some(index) => {
+                    index.insert(text, added);
+                }
+                None if self.strings.len() > FEW => {
+                    more.index = Some(self.strings.iter().cloned().zip(0..).collect());
+                }
+                None => {}
+            }
         }
         self.step(added);
         added
@@ -74,7 +90,9 @@ impl Interner {
     }
 
     fn step(&mut self, to: u32) {
-        if let Some(follower) = self.follower.get_mut(self.last as usize) {
+        if let Some(more) = &mut self.more
+            && let Some(follower) = more.follower.get_mut(self.last as usize)
+        {
             *follower = to;
         }
         self.last = to;
@@ -88,11 +106,15 @@ impl Interner {
 
     /// Empties the table for another pack.
     pub(super) fn recycle(&mut self) {
-        std::mem::swap(&mut self.strings, &mut self.earlier);
-        self.strings.clear();
-        self.follower.clear();
-        self.index = None;
         self.last = 0;
+        if self.strings.is_empty() && self.more.is_none() {
+            return;
+        }
+        let more = self.more.get_or_insert_default();
+        std::mem::swap(&mut self.strings, &mut more.earlier);
+        self.strings.clear();
+        more.follower.clear();
+        more.index = None;
     }
 
     /// All of them, each at its number.
