@@ -12,10 +12,16 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
     // Read first: what changes while the tables are read is read again by the follower.
     let known = store.last_change().await?;
     let mut relay = Relay::new(settings, store.journal_end().await?);
-    for (key, series) in store.all_series().await? {
-        relay.apply(Update::Series(key, Some(Box::new(series))));
-    }
     // A page at a time: a million rows at once would take ten times the memory of what is kept of them.
+    let mut last = 0;
+    loop {
+        let page = store.series_after(last, PAGE).await?;
+        let Some((key, _)) = page.last() else { break };
+        last = *key;
+        for (key, series) in page {
+            relay.apply(Update::Series(key, Some(Box::new(series))));
+        }
+    }
     let mut last = 0;
     loop {
         let page = store.standing_consents(last, PAGE).await?;
