@@ -9,7 +9,7 @@ use std::time::Duration;
 use jid::{BareJid, Jid};
 use minidom::Element;
 
-use crate::config::{AccessModel, Pubsub};
+use crate::config::{AccessModel, Payloads, Pubsub};
 use crate::desk::{self, Request};
 use crate::domain::clock::Now;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -241,7 +241,12 @@ impl Router {
         {
             desk::pubsub::check_options(&self.usual, series, options)?;
         }
-        let request = publish::read(publish)?;
+        let any = self.usual.payloads == Payloads::Any
+            && publish
+                .attr("node")
+                .and_then(|node| relay.rights().registration(node))
+                .is_some_and(|series| series.open || series.node.whitelist);
+        let request = publish::read_any(publish, any)?;
         self.publish(outside, sender, request.node, request.items, relay, now)
     }
 

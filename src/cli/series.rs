@@ -50,7 +50,7 @@ pub struct Add {
     #[arg(long, value_name = "DURATION")]
     retention: Option<Period>,
 
-    /// Address that keeps the history itself: what is asked of the past is passed on there
+    /// Address that keeps the history itself (noted; questions are not passed on yet)
     #[arg(long, value_name = "JID")]
     source: Option<Jid>,
 

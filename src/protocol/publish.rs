@@ -11,6 +11,9 @@ use super::text::{attribute, raw};
 /// The items one publish may hold: it is all or nothing, and is answered in one stanza.
 pub const ITEMS_MAX: usize = 256;
 
+/// The largest payload that is not SenML, and so cannot be parted.
+const FOREIGN_MAX: usize = 160 * 1024;
+
 /// A SenML pack as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload<'a> {
@@ -20,6 +23,8 @@ pub enum Payload<'a> {
     Json(String),
     /// `<quoalise/>`, as a document of its own.
     Quoalise(Vec<u8>),
+    /// Anything else, for a node that takes anything: the element, and the node, which is its series.
+    Foreign(Vec<u8>, String),
 }
 
 /// What is to be published where.
@@ -33,6 +38,11 @@ pub struct Request {
 
 /// Reads the `<publish/>` of a `<pubsub/>`.
 pub fn read(publish: &Element) -> Result<Request, StanzaError> {
+    read_any(publish, false)
+}
+
+/// The same, for a node that may take `any` payload.
+pub fn read_any(publish: &Element, any: bool) -> Result<Request, StanzaError> {
     let bad = |text: &str, detail| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub(detail));
     let node = publish.attr("node").filter(|node| !node.is_empty());
     let node = node.ok_or_else(|| bad("the publish names no node", "nodeid-required"))?;
@@ -51,7 +61,11 @@ pub fn read(publish: &Element) -> Result<Request, StanzaError> {
                 "invalid-payload",
             ));
         }
-        let payload = payload(element).ok_or_else(|| unknown(element))?;
+        let payload = match payload(element) {
+            Some(payload) => payload,
+            None if any => foreign(element, node)?,
+            None => return Err(unknown(element)),
+        };
         items.push((item.attr("id").map(str::to_owned), payload));
     }
     if items.is_empty() {
@@ -75,6 +89,21 @@ pub fn payload(element: &Element) -> Option<Payload<'static>> {
     } else {
         None
     }
+}
+
+/// Any other element, as it is.
+fn foreign(element: &Element, node: &str) -> Result<Payload<'static>, StanzaError> {
+    let mut bytes = Vec::new();
+    if element.write_to(&mut bytes).is_err() {
+        let text = "the payload cannot be written again as it came";
+        return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-payload")));
+    }
+    if bytes.len() > FOREIGN_MAX {
+        let text =
+            format!("the payload is larger than {FOREIGN_MAX} bytes, which not every server passes on");
+        return Err(StanzaError::with(Condition::NotAcceptable, text, Detail::Pubsub("payload-too-big")));
+    }
+    Ok(Payload::Foreign(bytes, node.to_owned()))
 }
 
 /// The refusal of a payload that is not understood (DESIGN §2).

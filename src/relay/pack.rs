@@ -21,7 +21,12 @@ pub struct Pack {
     /// Of a pack of relative times, as it would be at another moment: sent again it is the same pack,
     /// though it resolves to other times.
     relative: Option<u64>,
+    /// Of a payload that is no SenML: the element. Its one record says only which series and when.
+    foreign: Option<Arc<[u8]>>,
 }
+
+/// What such a payload begins with in the journal; a pack never does.
+pub const FOREIGN: u8 = 0xf6;
 
 impl Pack {
     /// Reads and checks a payload; `now` in seconds since 1970, for relative times.
@@ -30,6 +35,7 @@ impl Pack {
             Payload::Sensml(xml) => (Format::Xml, &xml[..]),
             Payload::Json(json) => (Format::Json, json.as_bytes()),
             Payload::Quoalise(xml) => return Self::read_quoalise(xml, now, records_max),
+            Payload::Foreign(xml, node) => return Self::of_foreign(xml, node, now),
         };
         // The stanza that brought it was bounded already.
         let limits = Limits { bytes: usize::MAX, records: records_max, ..Limits::default() };
@@ -39,10 +45,13 @@ impl Pack {
             _ => Refusal::Invalid(Box::new(invalid)),
         };
         let resolved = read(format, bytes, now, &options).map_err(invalid)?;
-        let mut pack = Pack { resolved, relative: None };
+        let mut pack = Pack { resolved, relative: None, foreign: None };
         if pack.resolved.is_relative() {
-            let elsewhere =
-                Pack { resolved: read(format, bytes, ELSEWHERE, &options).map_err(invalid)?, relative: None };
+            let elsewhere = Pack {
+                resolved: read(format, bytes, ELSEWHERE, &options).map_err(invalid)?,
+                relative: None,
+                foreign: None,
+            };
             pack.relative = Some(hash(&elsewhere.to_bytes()?));
         }
         // What is accepted must be deliverable. A text that came as XML can go as XML; JSON strings may
@@ -51,6 +60,20 @@ impl Pack {
             pack.written(Format::Xml, &Selection::All).map_err(unwritable)?;
         }
         Ok(pack)
+    }
+
+    /// A payload that is no SenML.
+    fn of_foreign(xml: &[u8], node: &str, now: f64) -> Result<Self, Refusal> {
+        // Names have no characters that JSON escapes.
+        let json = format!(r#"[{{"n":"{node}","t":{now},"vs":""}}]"#);
+        let resolved = read(Format::Json, json.as_bytes(), now, &Options::default())
+            .map_err(|invalid| Refusal::Invalid(Box::new(invalid)))?;
+        Ok(Pack { resolved, relative: Some(hash(xml)), foreign: Some(xml.into()) })
+    }
+
+    /// Whether this is no SenML.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign.is_some()
     }
 
     /// Reads a Quoalise payload: all its packs as one.
@@ -77,9 +100,9 @@ impl Pack {
             Ok((all, is_relative))
         };
         let (resolved, is_relative) = read(now)?;
-        let mut pack = Pack { resolved, relative: None };
+        let mut pack = Pack { resolved, relative: None, foreign: None };
         if is_relative {
-            let elsewhere = Pack { resolved: read(ELSEWHERE)?.0, relative: None };
+            let elsewhere = Pack { resolved: read(ELSEWHERE)?.0, relative: None, foreign: None };
             pack.relative = Some(hash(&elsewhere.to_bytes()?));
         }
         Ok(pack)
@@ -87,7 +110,14 @@ impl Pack {
 
     /// As it stands in the journal, or why it cannot.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Refusal> {
-        self.written(Format::Cbor, &Selection::All).map_err(unwritable)
+        let records = self.written(Format::Cbor, &Selection::All).map_err(unwritable)?;
+        let Some(xml) = &self.foreign else { return Ok(records) };
+        let mut out = Vec::with_capacity(records.len() + xml.len() + 5);
+        out.push(FOREIGN);
+        out.extend_from_slice(&(records.len() as u32).to_be_bytes());
+        out.extend_from_slice(&records);
+        out.extend_from_slice(xml);
+        Ok(out)
     }
 
     /// Some of the records as they stand in the journal.
@@ -109,10 +139,16 @@ impl Pack {
 
     /// Back from the journal.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if let Some((&FOREIGN, rest)) = bytes.split_first() {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            let (records, xml) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+            let pack = Self::from_bytes(records)?;
+            return Some(Pack { foreign: Some(xml.into()), relative: Some(hash(xml)), ..pack });
+        }
         let limits = Limits { bytes: usize::MAX, records: usize::MAX, ..Limits::default() };
         // Written times are absolute, so `now` counts for nothing.
         let resolved = read(Format::Cbor, bytes, 0.0, &Options { limits, ..Options::default() }).ok()?;
-        Some(Pack { resolved, relative: None })
+        Some(Pack { resolved, relative: None, foreign: None })
     }
 
     fn select<'a>(&'a self, selection: &'a Selection) -> crate::senml::Selection<'a> {
@@ -133,6 +169,9 @@ impl Pack {
 
     /// The same in another shape.
     pub fn write_parts_as(&self, selection: &Selection, most: usize, shape: &Shape<'_>) -> Vec<Vec<u8>> {
+        if let Some(xml) = &self.foreign {
+            return vec![xml.to_vec()];
+        }
         let mut whole = Vec::with_capacity(80 + self.len() * 40);
         if shape(self.select(selection), &mut whole).is_err() {
             return Vec::new();

@@ -63,6 +63,8 @@ impl Renderer<'_> {
         let age = self.now.wall.as_millisecond() - entry.accepted_at;
         // A clock that stepped back makes an item look younger, never too old.
         let expired = age >= 0 && u128::from(age.unsigned_abs()) >= self.time_to_live.as_millis();
+        let set = self.rights.registration(&entry.node).and_then(|series| series.node.headline);
+        let headline = set.unwrap_or(self.headline);
         let some_are_dead = self.deliveries.has_dead(domain);
         let some_wait = !self.postponed.is_empty();
         let mut written = Written::default();
@@ -106,7 +108,7 @@ impl Renderer<'_> {
                     let _ = write!(id, "~{}", part + 1);
                 }
                 let (from, to) = (self.from, &**subscriber.address);
-                let envelope = event::Envelope { from, to, id: &id, headline: self.headline };
+                let envelope = event::Envelope { from, to, id: &id, headline };
                 event::write(out, &envelope, content, terms);
                 written.sent += 1;
             }
@@ -155,6 +157,7 @@ impl Renderer<'_> {
         let payloads = match format {
             Format::Pubsub => entry.pack.write_parts(&selection, most),
             Format::Json => entry.pack.write_parts_as(&selection, most, &json),
+            Format::Quoalise if entry.pack.is_foreign() => Vec::new(),
             Format::Quoalise => {
                 let meta = description::meta(&entry.node, self.rights.registration(&entry.node));
                 entry.pack.write_parts_as(&selection, most, &|records, out| {

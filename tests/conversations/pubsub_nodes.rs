@@ -371,3 +371,58 @@ async fn affiliations_are_changed_all_or_none() {
     get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
     nothing_else(&mut peer).await;
 }
+
+#[tokio::test]
+async fn a_node_that_takes_anything() {
+    let mut stage = Stage::empty("[pubsub]\nretention = \"P30D\"\npayloads = \"any\"").await;
+    stage.courant.set("COURANT_ACCESS__CREATE_NODES", "anyone");
+    let mut peer = stage.start().await;
+    let entry =
+        |title: &str| format!("<entry xmlns='http://www.w3.org/2005/Atom'><title>{title}</title></entry>");
+    let publish = |entry: &str| format!("<publish node='urn:x:1'><item id='1'>{entry}</item></publish>");
+    set(&mut peer, ROMEO, PUBSUB, "<create node='urn:x:1'/>", &done(ROMEO)).await;
+    // Where consent rests on what is inside, it has to be understood.
+    let detail = "<unsupported xmlns='http://jabber.org/protocol/pubsub#errors' feature='payload'/>";
+    let refusal = refused_to("iq", &format!("{ROMEO}/1"), "x", "feature-not-implemented", "cancel", detail);
+    set(&mut peer, ROMEO, PUBSUB, &publish(&entry("Soliloquy")), &refusal).await;
+    let whitelist =
+        format!("<configure node='urn:x:1'>{}</configure>", config(&field("access_model", "whitelist")));
+    set(&mut peer, ROMEO, OWNER, &whitelist, &done(ROMEO)).await;
+    let wish = "<subscribe node='urn:x:1' jid='juliet@coop.example'/>";
+    set(&mut peer, JULIET, PUBSUB, wish, &refused(JULIET, "not-allowed", "cancel", "closed-node")).await;
+    let listed = "<affiliations node='urn:x:1'>
+                    <affiliation jid='juliet@coop.example' affiliation='member'/>
+                  </affiliations>";
+    set(&mut peer, ROMEO, OWNER, listed, &done(ROMEO)).await;
+    let line = "<subscription node='urn:x:1' jid='juliet@coop.example' subscription='subscribed'/>";
+    set(&mut peer, JULIET, PUBSUB, wish, &result(JULIET, PUBSUB, line)).await;
+    let kept = "<publish node='urn:x:1'><item id='1'/></publish>";
+    let item = |title: &str| {
+        format!("<items node='urn:x:1'><item id='1' publisher='{ROMEO}'>{}</item></items>", entry(title))
+    };
+    for title in ["Soliloquy", "Soliloquy, corrected"] {
+        set(&mut peer, ROMEO, PUBSUB, &publish(&entry(title)), &result(ROMEO, PUBSUB, kept)).await;
+        peer.expect(&format!(
+            "<message type='normal' from='energy.example.org' to='{JULIET}' id='{{id}}'>
+               <event xmlns='http://jabber.org/protocol/pubsub#event'>{}</event>
+               <terms xmlns='urn:courant:0' basis='listed'/>
+               <origin-id xmlns='urn:xmpp:sid:0' id='{{id}}'/>
+             </message>",
+            item(title)
+        ))
+        .await;
+    }
+    let fetched = result(JULIET, PUBSUB, &item("Soliloquy, corrected"));
+    get(&mut peer, JULIET, PUBSUB, "<items node='urn:x:1'/>", &fetched).await;
+    get(&mut peer, JULIET, PUBSUB, "<items node='urn:x:1'><item id='1'/></items>", &fetched).await;
+    // Off the list, it is over.
+    let off = listed.replace("'member'", "'none'");
+    peer.send(&iq("set", ROMEO, OWNER, &off)).await;
+    let told = "<subscription node='urn:x:1' jid='juliet@coop.example' subscription='none'/>";
+    peer.expect(&event(JULIET, told)).await;
+    peer.expect(&done(ROMEO)).await;
+    set(&mut peer, ROMEO, PUBSUB, &publish(&entry("Alone")), &result(ROMEO, PUBSUB, kept)).await;
+    let closed = refused(JULIET, "not-allowed", "cancel", "closed-node");
+    get(&mut peer, JULIET, PUBSUB, "<items node='urn:x:1'/>", &closed).await;
+    nothing_else(&mut peer).await;
+}

@@ -199,6 +199,16 @@ impl<'a> Answer<'a> {
         head: &Head,
         now: i64,
     ) -> Result<bool, StanzaError> {
+        if let Some(payload) = context.store.foreign_payload(head.key, now).await.map_err(|e| failed(&e))? {
+            let standing = asker.standing(&self.node.name, &self.node.series);
+            let (Standing::Whole(ground), true) = (standing, head.node == self.node.name) else {
+                return Ok(true);
+            };
+            let at = head.accepted_at as f64 / 1000.0;
+            let mut tally = Tally::default();
+            tally.count(&asker.who, &head.node, ground, at);
+            return Ok(self.put(head, &payload, tally));
+        }
         let series = (head.node != self.node.name).then_some(self.node.name.as_str());
         let kept = context.store.item_records(head.key, series, now).await.map_err(|e| failed(&e))?;
         let mut chosen = Vec::new();
@@ -218,23 +228,30 @@ impl<'a> Answer<'a> {
             self.tally.absorb(tally);
             return Ok(true);
         }
-        let mut item = Vec::new();
+        let mut payload = Vec::new();
+        write(Format::Xml, Profile::Standard, kept.select(&chosen), &mut payload).map_err(|e| {
+            tracing::warn!(error = %e, "a kept item cannot be written");
+            StanzaError::new(Condition::InternalServerError, "a kept item cannot be written")
+        })?;
+        Ok(self.put(head, &payload, tally))
+    }
+
+    /// Puts an item into the answer. `false` if it does not fit any more.
+    fn put(&mut self, head: &Head, payload: &[u8], tally: Tally) -> bool {
+        let mut item = Vec::with_capacity(payload.len() + 200);
         raw(&mut item, "<item");
         attribute(&mut item, "id", &head.id);
         attribute(&mut item, "publisher", &head.publisher);
         raw(&mut item, ">");
-        write(Format::Xml, Profile::Standard, kept.select(&chosen), &mut item).map_err(|e| {
-            tracing::warn!(error = %e, "a kept item cannot be written");
-            StanzaError::new(Condition::InternalServerError, "a kept item cannot be written")
-        })?;
+        item.extend_from_slice(payload);
         raw(&mut item, "</item>");
         if self.size + item.len() > ANSWER_MAX && !self.items.is_empty() {
-            return Ok(false);
+            return false;
         }
         self.size += item.len();
         self.tally.absorb(tally);
         self.items.push((head.id.clone(), item));
-        Ok(true)
+        true
     }
 
     async fn finish(

@@ -184,7 +184,9 @@ impl Store {
             .await?;
             let Some(item) = row.as_ref().map(head).transpose()? else { continue };
             let series = (candidate != node).then_some(node);
-            if !self.item_records(item.key, series, now).await?.is_empty() {
+            if !self.item_records(item.key, series, now).await?.is_empty()
+                || series.is_none() && self.foreign_payload(item.key, now).await?.is_some()
+            {
                 return Ok(Some(item));
             }
         }
@@ -279,6 +281,26 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 
+    /// The payload of an item that is no SenML, if it is one, and within its time.
+    pub async fn foreign_payload(&self, key: i64, now: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query(
+            "SELECT c.payload FROM history_chunk AS c JOIN history_series AS s ON s.key = c.series \
+             JOIN history_item AS i ON i.key = c.key >> 20 \
+             WHERE c.key >= ?1 << 20 AND c.key < (?1 + 1) << 20 AND i.accepted_at > ?2 - s.retention LIMIT 1",
+        )
+        .bind(key)
+        .bind(now)
+        .fetch_optional(self.pool())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let payload: &[u8] = row.try_get(0)?;
+        let Some((&FOREIGN, rest)) = payload.split_first() else { return Ok(None) };
+        let xml = rest.split_first_chunk::<4>().and_then(|(length, rest)| {
+            Some(rest.split_at_checked(u32::from_be_bytes(*length) as usize)?.1.to_vec())
+        });
+        xml.map(Some).ok_or_else(|| StoreError::row("a kept payload that is cut off"))
+    }
+
     /// The records of an item that are within their time, of all series or of one.
     pub async fn item_records(
         &self,
@@ -313,7 +335,14 @@ fn at_and_above(node: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(node), |name| name.rsplit_once('/').map(|(above, _)| above))
 }
 
+/// What a payload that is no SenML begins with; then come the length of what says which series and when,
+/// that itself, and the element.
+const FOREIGN: u8 = 0xf6;
+
 fn decode(payload: &[u8]) -> Result<Resolved, StoreError> {
+    if payload.first() == Some(&FOREIGN) {
+        return Ok(Resolved::default());
+    }
     let limits = Limits { bytes: usize::MAX, records: usize::MAX, ..Limits::default() };
     // Written times are absolute, so the instant counts for nothing.
     read(Format::Cbor, payload, 0.0, &Options { limits, ..Options::default() })
