@@ -20,8 +20,8 @@ pub const ACTOR: &str = "courant";
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// In how many rounds people are reminded once.
-const REMIND_EVERY: u64 = 60;
+/// In how many rounds people are reminded once, and what may be fulfilled is looked at.
+const AT_LEISURE: u64 = 60;
 
 /// Consents ended at once; the rest a second later.
 const AT_ONCE: u32 = 1000;
@@ -37,13 +37,19 @@ pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentCo
     for round in 0u64.. {
         timer.tick().await;
         let now = clock.now().wall;
-        // Nobody is in a hurry to be reminded.
-        if round.is_multiple_of(REMIND_EVERY)
-            && let Err(error) = remind(store, now, config).await
-        {
-            tracing::warn!(%error, "people could not be reminded of their consents");
-        }
-        match sweep(store, now, config).await {
+        // These look at more, and nobody is in a hurry for them.
+        let at_leisure = async {
+            match round.is_multiple_of(AT_LEISURE) {
+                true => {
+                    remind(store, now, config).await?;
+                    fulfil(store, now, config).await
+                }
+                false => Ok(0),
+            }
+        };
+        let swept: Result<usize, StoreError> =
+            async { Ok(sweep(store, now, config).await? + at_leisure.await?) }.await;
+        match swept {
             Ok(0) => failing = false,
             Ok(count) => tracing::info!(count, "consents came to their end"),
             Err(error) => {
@@ -70,6 +76,12 @@ pub async fn sweep(store: &Store, now: Timestamp, config: &ConsentConfig) -> Res
         store.step_consent(consent.id, next, ACTOR, None, now).await?;
         count += 1;
     }
+    Ok(count)
+}
+
+/// Ends the consents of a data window that is over, where nothing waits any more. Returns how many did.
+pub async fn fulfil(store: &Store, now: Timestamp, config: &ConsentConfig) -> Result<usize, StoreError> {
+    let mut count = 0;
     let mut fulfilled = store.fulfillable_consents(before(now, &config.fulfilled_after), AT_ONCE).await?;
     if !fulfilled.is_empty() {
         let waiting = still_owed(store).await?;
@@ -154,8 +166,9 @@ mod tests {
         assert_eq!(sweep(&store, at("2026-01-08T00:00:00Z"), &config).await.unwrap(), 1);
         assert_eq!(state(&store, asked.id).await, State::TimedOut);
         // The data window ended on 1 February: two days for what comes late.
-        assert_eq!(sweep(&store, at("2026-02-02T23:59:59.999Z"), &config).await.unwrap(), 0);
-        assert_eq!(sweep(&store, at("2026-02-03T00:00:00Z"), &config).await.unwrap(), 1);
+        assert_eq!(fulfil(&store, at("2026-02-02T23:59:59.999Z"), &config).await.unwrap(), 0);
+        assert_eq!(fulfil(&store, at("2026-02-03T00:00:00Z"), &config).await.unwrap(), 1);
+        assert_eq!(fulfil(&store, at("2026-02-03T00:01:00Z"), &config).await.unwrap(), 0);
         assert_eq!(state(&store, window.id).await, State::Fulfilled);
         assert_eq!(sweep(&store, at("2026-12-31T23:59:59.999Z"), &config).await.unwrap(), 0);
         assert_eq!(sweep(&store, at("2027-01-01T00:00:00Z"), &config).await.unwrap(), 3);

@@ -333,4 +333,65 @@ mod tests {
             Decision::Deny(Denial::Withdrawn)
         );
     }
+
+    mod properties {
+        use super::*;
+        use proptest::prelude::*;
+
+        fn instant() -> impl Strategy<Value = Timestamp> {
+            (1_767_225_600i64..1_798_761_600).prop_map(|s| Timestamp::from_second(s).unwrap())
+        }
+
+        fn consent() -> impl Strategy<Value = Consent> {
+            let scope = prop::sample::select(vec!["urn:a", "urn:ab", "urn:a*", "urn:*", "urn:b"]);
+            let state = prop::sample::select(State::ALL.map(|(state, _)| state).to_vec());
+            (any::<u128>(), scope, state, instant(), 0i64..20_000_000, prop::option::of(instant())).prop_map(
+                |(id, scope, state, from, length, data_from)| {
+                    let mut consent = sample();
+                    consent.id = Uuid::from_u128(id);
+                    consent.scope = vec![Scope::parse(scope).unwrap()];
+                    consent.state = state;
+                    consent.valid_from = from;
+                    consent.valid_until = from + jiff::SignedDuration::from_secs(1 + length);
+                    consent.data_from = data_from;
+                    consent
+                },
+            )
+        }
+
+        proptest! {
+            #[test]
+            fn nothing_is_permitted_but_by_one_that_is_live_and_covers_it(
+                mut consents in prop::collection::vec(consent(), 0..6), now in instant(), time in instant(),
+                series in prop::sample::select(vec!["urn:a", "urn:ab", "urn:abc", "urn:b", "urn:x"]), turn in 0usize..6,
+            ) {
+                let recipient = BareJid::new("app@coop.example").unwrap();
+                let time = time.as_duration().as_secs_f64();
+                let question = Question { series, time, recipient: &recipient, mode: Mode::Notify, now };
+                let answer = match decide(&consents, question) {
+                    Decision::Permit(consent) => {
+                        prop_assert!(consent.is_live(now) && consent.covers(series));
+                        prop_assert!(consent.data_from.is_none_or(|from| time >= from.as_duration().as_secs_f64()));
+                        Ok(consent.id)
+                    }
+                    Decision::Deny(why) => Err(why),
+                };
+                // The order does not matter.
+                let places = consents.len().max(1);
+                consents.rotate_left(turn % places);
+                let again = match decide(&consents, question) {
+                    Decision::Permit(consent) => Ok(consent.id),
+                    Decision::Deny(why) => Err(why),
+                };
+                prop_assert_eq!(answer, again);
+                // Withdrawing one never lets anything leave that stayed before.
+                if let Some(first) = consents.first_mut() {
+                    first.state = State::Withdrawn;
+                }
+                if answer.is_err() {
+                    prop_assert!(matches!(decide(&consents, question), Decision::Deny(_)));
+                }
+            }
+        }
+    }
 }

@@ -296,17 +296,27 @@ impl Store {
 
     /// Ends what was renewed by a consent that begins only now. Returns how many ended.
     pub async fn replace_renewed(&self, at: Timestamp) -> Result<usize, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        // Looked at without the writer's lock: there is hardly ever anything to do.
         let sql = format!(
-            "{COLUMNS} WHERE state = 'active' AND valid_from <= ?1 AND valid_until > ?1 AND key IN (\
-             SELECT MAX(key) FROM consent WHERE state IN ('active', 'suspended') AND valid_from <= ?1 \
-             GROUP BY arrangement HAVING COUNT(*) > 1)"
+            "{COLUMNS} AS newer WHERE state = 'active' AND arrangement <> id AND valid_from <= ?1 \
+             AND valid_until > ?1 AND EXISTS (SELECT 1 FROM consent AS older \
+             WHERE older.arrangement = newer.arrangement AND older.key < newer.key \
+             AND older.valid_from <= ?1 AND older.state IN ('active', 'suspended')) ORDER BY key DESC LIMIT 1000"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(millis(at)).fetch_all(&mut *tx).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(millis(at)).fetch_all(self.pool()).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
         let mut count = 0;
         for row in &rows {
-            let (key, consent) = read(row)?;
-            count += replace_older(&mut tx, key.0.cast_signed(), &consent, "courant", at).await?;
+            let (key, seen) = read(row)?;
+            // Of several the newest stays, and somebody may have ended it meanwhile.
+            if let Some((_, now)) =
+                find(&mut tx, seen.id).await?.filter(|(_, now)| now.state == State::Active)
+            {
+                count += replace_older(&mut tx, key.0.cast_signed(), &now, "courant", at).await?;
+            }
         }
         tx.commit().await?;
         Ok(count)
