@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test unit simulate crash-test federation outages bench bench-quick bench-smoke deps rust
+.PHONY: help demo demo-stop test unit simulate crash-test backlog federation outages bench bench-quick bench-smoke deps rust
 
 help: ## print this
 	@echo "make TARGET, where TARGET is one of"
@@ -34,6 +34,9 @@ simulate: rust ## 100 000 seeds of the simulation (COURANT_SEEDS=N for another n
 
 crash-test: rust ## killed 200 times under load, its link cut, servers hung (COURANT_KILLS=N, COURANT_SEED=N)
 	COURANT_KILLS=$(or $(COURANT_KILLS),200) cargo test --release --locked --test crash -- --nocapture
+
+backlog: rust ## a million items wait: how soon it starts, what memory it takes, how fast it drains
+	COURANT_BACKLOG=$(or $(COURANT_BACKLOG),1000000) cargo test --release --locked --test backlog -- --nocapture
 
 federation: deps rust ## the stories between a real Prosody and a real ejabberd, in both directions
 	cargo build --locked

@@ -25,6 +25,7 @@ mod conversations {
     mod quoalise;
     mod revoked_midway;
     mod server_comes_and_goes;
+    mod storage_trouble;
     mod stranger_is_refused;
     mod who_gets_what;
 }

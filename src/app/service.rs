@@ -92,7 +92,12 @@ pub enum ServiceError {
 /// Runs until `stop` says so, or the first handshake is refused.
 pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), ServiceError> {
     let secret = config.secret()?;
-    let store = Store::open(&config.store.url, config.delivery.durability).await?;
+    tokio::pin!(stop);
+    // Either may take long: another process holds the database, or much is owed.
+    let store = tokio::select! {
+        store = Store::open(&config.store.url, config.delivery.durability) => store?,
+        () = &mut stop => return Ok(()),
+    };
     let clock = Clock::start();
     let (wishes, wished) = mpsc::channel(16);
     let (link, link_state) = watch::channel("not connected yet".to_owned());
@@ -104,7 +109,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         None => None,
     };
     let key = config.audit_key_file().map(|path| checkpoints::key(&path)).transpose()?.map(Arc::new);
-    let (relay, known) = start::relay(&store, settings(config, store.installation())).await?;
+    let (relay, known) = tokio::select! {
+        started = start::relay(&store, settings(config, store.installation())) => started?,
+        () = &mut stop => return Ok(()),
+    };
     tracing::info!(
         series = relay.rights().registrations().count(),
         waiting = relay.waiting(),

@@ -341,6 +341,24 @@ async fn asked_to_stop_it_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
+async fn asked_twice_to_stop_it_leaves_at_once() {
+    let (mut stage, _, mut peer) = Stage::with_an_adviser("").await;
+    peer.pings(Pings::Received);
+    let (first, _) = delivered(&mut peer, "one", 1).await;
+    stage.courant.terminate();
+    stage.courant.log_says("stopping").await;
+    stage.courant.terminate();
+    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    // It did not wait for the ping's answer, nor say goodbye.
+    assert!(peer.wait_closed().await.is_empty());
+
+    let mut peer = stage.start().await;
+    peer.pings(Pings::Received);
+    let (again, _) = leaves(&mut peer, "one", 1).await;
+    assert_eq!(again, first);
+}
+
+#[tokio::test]
 async fn asked_to_stop_while_no_server_is_there() {
     let (mut stage, _, mut peer) = Stage::with_an_adviser("").await;
     nothing_else(&mut peer).await;

@@ -85,6 +85,15 @@ impl Courant {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
+    /// Wait until its log says so.
+    pub(crate) async fn log_says(&self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.log().contains(words) {
+            assert!(Instant::now() < deadline, "its log never says {words:?}:\n{}", self.log());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Its process, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
