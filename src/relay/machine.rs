@@ -32,6 +32,9 @@ const WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// How long a delivered row stays, so that an item published again after a crash is known again.
 const KEEP_DELIVERED: Duration = Duration::from_secs(600);
 
+/// So many rows since the journal was pruned last are many.
+const BUSY: u64 = 1000;
+
 /// In place of a digest: this row was not published but revived, so it says nothing of the item's last content.
 const REVIVED: u64 = 0;
 
@@ -186,7 +189,9 @@ pub struct Relay {
     committing: Option<Group>,
     /// What was settled without a commit of its own.
     settled: Vec<Settled>,
+    /// When the journal was pruned last, in seconds, and what the last number was then.
     pruned: u64,
+    pruned_at: u64,
     housekeeping: bool,
     steps: VecDeque<Step>,
     /// Dead letters taken up, so that none is revived twice.
@@ -214,6 +219,7 @@ impl Relay {
             committing: None,
             settled: Vec::new(),
             pruned: 0,
+            pruned_at: last_seq,
             housekeeping: false,
             steps: VecDeque::new(),
             revived: HashSet::new(),
@@ -461,11 +467,13 @@ impl Relay {
         // Only what is committed is in the deliveries, so an idle relay may prune all that is.
         let committed = self.last_seq - self.next.entries.len() as u64;
         let upto = self.deliveries.floor().map_or(committed, |floor| floor - 1);
-        let due = now.mono.as_secs();
-        if upto == 0 || due == self.pruned {
+        let seconds = now.mono.as_secs();
+        // Little is pruned at once, so often where much comes in; an idle service lets the disk sleep.
+        let busy = self.last_seq - self.pruned_at > BUSY;
+        if upto == 0 || seconds < self.pruned + if busy { 1 } else { 10 } {
             return None;
         }
-        self.pruned = due;
+        (self.pruned, self.pruned_at) = (seconds, self.last_seq);
         let before =
             now.wall.as_millisecond() - i64::try_from(KEEP_DELIVERED.as_millis()).unwrap_or(i64::MAX);
         Some((upto, before))
