@@ -8,6 +8,7 @@ ORDER = (
     "only_consented_records",
     "revoked_midway",
     "commands",
+    "pubsub_and_quoalise",
     "repeated_item",
     "large_pack_is_split",
     "subscriber_offline_gets_it_at_login",
