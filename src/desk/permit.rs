@@ -83,7 +83,7 @@ impl Asker {
             return Standing::Whole(Ground::Listed);
         }
         let mut nearest = Denial::NoneRegistered;
-        for (_, consent) in &self.consents {
+        for (_, consent) in self.consents.iter().filter(|(_, c)| c.is_about(&series.owner)) {
             // Which measurements is asked of each record.
             let anytime = Consent { data_from: None, data_until: None, ..consent.clone() };
             match decision::decide([&anytime], self.question(name, 0.0)) {
@@ -114,7 +114,8 @@ impl Asker {
                 }
             }
             Standing::ByConsent => {
-                let theirs: Vec<_> = self.consents.iter().filter(|(_, c)| c.covers(name)).collect();
+                let covers = |c: &Consent| c.covers(name) && c.is_about(&series.owner);
+                let theirs: Vec<_> = self.consents.iter().filter(|(_, c)| covers(c)).collect();
                 for (place, record) in (0u32..).zip(records.iter()) {
                     let question = self.question(name, record.time());
                     let ground = match decision::decide(theirs.iter().map(|(_, c)| c), question) {
@@ -204,5 +205,41 @@ impl Tally {
         });
         let at = context.clock.now().wall.as_millisecond();
         context.store.disclose(at, &[line]).await.map_err(|e| failed(&e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::consent::method;
+    use crate::domain::consent::tests::sample;
+    use crate::domain::name::Scope;
+
+    #[test]
+    fn what_is_given_in_person_opens_nobody_elses_past() {
+        let mut consent = sample();
+        consent.method = method::AD_HOC.into();
+        consent.scope = vec![Scope::parse("urn:dev:prm:*").unwrap()];
+        let series = |owner: &str| Series {
+            name: Scope::parse("urn:dev:prm:1").unwrap(),
+            owner: owner.parse().unwrap(),
+            producers: Vec::new(),
+            open: false,
+            retention: None,
+            title: None,
+            source: None,
+            meta: Default::default(),
+            node: Default::default(),
+        };
+        let (own, bobs) = (series(&consent.subject.to_string()), series("bob@home.example"));
+        let now = "2026-06-01T00:00:00Z".parse().unwrap();
+        let asker = Asker { who: consent.recipient.clone(), consents: vec![(ConsentKey(1), consent)], now };
+        let records = br#"[{"n":"urn:dev:prm:1","t":1770000000,"v":1}]"#;
+        let format = crate::senml::Format::Json;
+        let records = crate::senml::read(format, records, 1.7e9, &Default::default()).unwrap();
+        let chosen =
+            |series: &Series| asker.select("urn:dev:prm:1", series, &records, &mut Tally::default()).len();
+        assert_eq!((chosen(&own), chosen(&bobs)), (1, 0));
+        assert_eq!(asker.standing("urn:dev:prm:1", &bobs), Standing::Nothing(Denial::NoneRegistered));
     }
 }

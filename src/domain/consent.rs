@@ -421,6 +421,12 @@ impl Consent {
         matches!(&*self.method, method::AD_HOC | method::APPROVAL_FORM | method::TEXT)
     }
 
+    /// Whether the series of this owner are meant: what a person gave in person covers their own alone,
+    /// whoever else's lie below the same prefix.
+    pub fn is_about(&self, owner: &Subject) -> bool {
+        !self.was_given_in_person() || *owner == self.subject
+    }
+
     /// Whether the series is in scope.
     pub fn covers(&self, series: &str) -> bool {
         self.scope.iter().any(|scope| scope.covers(series))
