@@ -54,6 +54,11 @@ impl Series {
         list.whitelist && (list.members.contains(who) || self.producers.contains(who))
     }
 
+    /// Whether it is open data for this address: for all but those it was closed to (XEP-0060 §4.1, outcast).
+    pub fn is_open_to(&self, who: &BareJid) -> bool {
+        self.open && !self.node.outcasts.contains(who)
+    }
+
     /// Whether this is the person concerned.
     pub fn is_owned_by(&self, who: &BareJid) -> bool {
         self.owner.jid() == Some(who)

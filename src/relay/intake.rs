@@ -142,7 +142,7 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
                 found.whole_series(&subscriber, Basis::Own, pack, place);
             } else if registration.is_some_and(|s| s.lists(subscriber.recipient)) {
                 found.whole_series(&subscriber, Basis::Listed, pack, place);
-            } else if open {
+            } else if registration.is_some_and(|s| s.is_open_to(subscriber.recipient)) {
                 found.whole_series(&subscriber, Basis::Open, pack, place);
             } else {
                 let from = grants.partition_point(|(_, grant)| grant.party() < party);

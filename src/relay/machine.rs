@@ -956,6 +956,19 @@ mod tests {
     }
 
     #[test]
+    fn open_data_goes_to_all_but_those_it_is_closed_to() {
+        let mut relay = relay();
+        publish(&mut relay, "1");
+        commit(&mut relay);
+        let Update::Series(key, Some(mut closed)) = series(true) else { panic!("a registration") };
+        closed.node.outcasts.push("app@b.example".parse().unwrap());
+        relay.apply(Update::Series(key, Some(closed)));
+        assert!(!pump(&mut relay).0.contains("<message"), "not what waits");
+        publish(&mut relay, "2");
+        assert!(commit(&mut relay).rows[0].owed.is_empty(), "nor what comes");
+    }
+
+    #[test]
     fn what_was_queued_of_a_series_stays_when_it_is_open_no_more() {
         let mut relay = relay();
         publish(&mut relay, "1");

@@ -129,7 +129,7 @@ impl Renderer<'_> {
         };
         let (terms, selection, otherwise) = match owed.basis {
             Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
-            Basis::Open => (Terms::Open, series(&|series| series.open), Why::Ended),
+            Basis::Open => (Terms::Open, series(&|series| series.is_open_to(recipient)), Why::Ended),
             Basis::Listed => (Terms::Listed, series(&|series| series.lists(recipient)), Why::Ended),
             Basis::Consent(key) => {
                 let grant = self.rights.consent(key).ok_or(Why::Ended)?;
