@@ -1,10 +1,10 @@
 //! The pubsub service (XEP-0060), all but publishing, which the relay does.
 //!
-//! - [`create`], [`configure`], [`remove`]: nodes come, are set, and go.
-//! - [`subscribe`], [`lists`]: who gets them, and who is what.
-//! - [`items`]: what is kept.
-//! - [`discovery`]: what there is, for whoever may see it.
-//! - [`notices`]: what subscribers are told besides items.
+//! - `create`, `configure`, `remove`: nodes come, are set, and go.
+//! - `subscribe`, `lists`: who gets them, and who is what.
+//! - `items`: what is kept.
+//! - `discovery`: what there is, for whoever may see it.
+//! - `notices`: what subscribers are told besides items.
 //!
 //! A node is a series: it exists when it is registered itself or lies under a registered prefix, of which
 //! those are listed that something was published to. What somebody may not see does not exist for them.
