@@ -1,6 +1,6 @@
 //! What is kept of accepted items, where a series says so.
 //!
-//! - [`mod@write`]: in the commit of the journal, so that an item is kept when its publisher gets the result.
+//! - `write`: in the commit of the journal, so that an item is kept when its publisher gets the result.
 //! - [`read`]: by time of measurement, and by item.
 //! - [`expiry`]: what goes when its time is over.
 //! - [`removal`]: what goes because somebody says so.
