@@ -184,6 +184,11 @@ async fn series_are_registered_listed_and_changed() {
     for part in ["<reported>", "Load curve", "P30D", "gw@prod.example", "1 to 1 of 1"] {
         assert!(list.contains(part), "{part} in {list}");
     }
+    // What is said in one step counts, however short the list.
+    let some = run(&mut peer, ADMIN, "series-list", "", &filled(&[("name", "urn:dev:prm:*")])).await;
+    assert!(some.contains("status='completed'") && some.contains("Load curve"), "{some}");
+    let none = run(&mut peer, ADMIN, "series-list", "", &filled(&[("name", "urn:other")])).await;
+    assert!(none.contains("status='completed'") && !none.contains("Load curve"), "{none}");
     // Step by step: the second form has in it what there is.
     let form = run(&mut peer, ADMIN, "series-edit", "", "").await;
     let session = session_of(&form);

@@ -27,9 +27,9 @@ impl Command for ConsentList {
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
             let store = &call.context.store;
-            if call.turn == 0 && call.page.is_none() {
+            if call.turn == 0 && (call.in_one_step || call.page.is_none()) {
                 let total = store.count_consents(&Filter::default()).await?;
-                if total > listing::USUAL {
+                if call.in_one_step || total > listing::USUAL {
                     return Ok(Turn::last(filters(call)));
                 }
             }

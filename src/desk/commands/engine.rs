@@ -187,6 +187,7 @@ impl Visit<'_> {
             turn: session.forms.len(),
             answers: &session.answers,
             page: asked.page.as_ref(),
+            in_one_step: session.forms.is_empty() && asked.form.is_some(),
         };
         self.command.turn(&call).await
     }

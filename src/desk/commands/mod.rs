@@ -76,6 +76,9 @@ pub struct Call<'a> {
     pub answers: &'a Answers,
     /// Which part of a long list is wanted, where the client can say so.
     pub page: Option<&'a Page>,
+    /// It is opened with a form filled in already: whoever would ask nothing must ask all the
+    /// same, or what was said counts for nothing.
+    pub in_one_step: bool,
 }
 
 /// What comes next.

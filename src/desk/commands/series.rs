@@ -86,7 +86,8 @@ impl Command for SeriesList {
         Box::pin(async move {
             let mut all: Vec<Series> =
                 call.context.store.all_series().await?.into_iter().map(|(_, series)| series).collect();
-            if call.turn == 0 && call.page.is_none() && all.len() > listing::USUAL {
+            let long = call.page.is_none() && all.len() > listing::USUAL;
+            if call.turn == 0 && (call.in_one_step || long) {
                 let mut form = form(self.name().of(call.language), texts::FILTERS.of(call.language));
                 form.fields =
                     vec![field(call, Kind::TextSingle, "owner"), field(call, Kind::TextSingle, "name")];
