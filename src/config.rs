@@ -309,6 +309,10 @@ pub struct Limits {
     pub stanza_bytes: usize,
     /// Packs that may wait to be delivered, counted once per destination.
     pub queue_packs: usize,
+    /// Nodes that one address may make.
+    pub nodes: usize,
+    /// Subscriptions of one bare address.
+    pub subscriptions: usize,
 }
 
 impl Default for Limits {
@@ -318,6 +322,8 @@ impl Default for Limits {
             pack_records: 10_000,
             stanza_bytes: 1_048_576,
             queue_packs: 10_000_000,
+            nodes: 10_000,
+            subscriptions: 100_000,
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Outgoing;
 use crate::config::Config;
 use crate::domain::clock::Clock;
-use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::store::{Store, StoreError};
 
 /// Shared by all clerks.
@@ -47,6 +47,22 @@ impl Context {
         }
         let text = "the change is stored, but the service has not taken it yet; it does within seconds";
         Err(StanzaError::new(Condition::InternalServerError, text))
+    }
+
+    /// Refuses one more subscription of this address where there are too many (XEP-0060 §6.1.3).
+    pub async fn has_room(&self, who: &BareJid) -> Result<(), StanzaError> {
+        let most = self.config.limits.subscriptions;
+        if most == 0 {
+            return Ok(());
+        }
+        let held = self.store.count_subscriptions(who).await.map_err(|e| failed(&e))?;
+        if held < most as u64 {
+            return Ok(());
+        }
+        let text =
+            format!("you have {held} subscriptions, and {most} is the most; end some that are not needed");
+        let detail = Detail::Pubsub("too-many-subscriptions");
+        Err(StanzaError::with(Condition::PolicyViolation, text, detail))
     }
 
     /// Writes stanzas that answer nothing: notices, forms to approve.

@@ -115,6 +115,17 @@ impl Store {
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
     }
 
+    /// How many registrations this address owns or has made.
+    pub async fn count_series_of(&self, who: &BareJid) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) FROM series WHERE owner = ?1 OR node IS NOT NULL AND node ->> 'creator' = ?1",
+        )
+        .bind(who.as_str())
+        .fetch_one(self.pool())
+        .await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
+
     /// Registrations whose names begin so, by name, at most `most`.
     pub async fn series_below(&self, prefix: &str, most: u32) -> Result<Vec<Series>, StoreError> {
         // Names are ASCII (RFC 8428 §4.5.1), so '~' comes after all that a name may hold.

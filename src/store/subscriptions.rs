@@ -154,6 +154,17 @@ impl Store {
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
     }
 
+    /// How many subscriptions a bare address and its resources have.
+    pub async fn count_subscriptions(&self, who: &BareJid) -> Result<u64, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) FROM subscription WHERE jid = ?1 OR jid > ?1 || '/' AND jid < ?1 || '0'",
+        )
+        .bind(who.as_str())
+        .fetch_one(self.pool())
+        .await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
+
     /// The subscriptions to exactly this node, at most `most`.
     pub async fn subscribers_of(&self, node: &Scope, most: u32) -> Result<Vec<Subscription>, StoreError> {
         let rows = sqlx::query(

@@ -2,7 +2,7 @@
 //! choose a language.
 
 use super::commands::{CAMILLE, answered, command, filled, refused, run};
-use super::stage::{SERIES, Stage, UNDER_CONSENT, accepted, event, nothing_else, publish, watts};
+use super::stage::{SERIES, Stage, UNDER_CONSENT, accepted, event, nothing_else, publish, refused_to, watts};
 use crate::support::Peer;
 
 const ADVISER: &str = "adviser@coop.example";
@@ -116,6 +116,25 @@ async fn nobody_gives_what_is_somebody_elses() {
     nothing_else(&mut peer).await;
     peer.ask(&publish("p1", "one", &watts(1)), &accepted("p1", "one")).await;
     peer.expect(&event(ADVISER, "one", &watts(1), UNDER_CONSENT)).await;
+    // Nor does anybody learn by it that his is there.
+    let asks = |child: &str| {
+        format!("<iq type='get' from='{ADVISERS_DESK}' to='energy.example.org' id='d'>{child}</iq>")
+    };
+    let items = "http://jabber.org/protocol/disco#items";
+    peer.ask(
+        &asks(&format!("<query xmlns='{items}'/>")),
+        &format!(
+            "<iq type='result' from='energy.example.org' to='{ADVISERS_DESK}' id='d'>
+               <query xmlns='{items}'><item jid='energy.example.org' node='{SERIES}'/></query>
+             </iq>"
+        ),
+    )
+    .await;
+    peer.ask(
+        &asks("<query xmlns='http://jabber.org/protocol/disco#info' node='urn:dev:bob'/>"),
+        &refused_to("iq", ADVISERS_DESK, "d", "item-not-found", "cancel", ""),
+    )
+    .await;
     // Who owns nothing has nothing to give.
     let none = run(&mut peer, ADVISERS_DESK, "give-consent", "", "").await;
     assert!(none.contains("No series of yours"), "{none}");

@@ -147,7 +147,19 @@ async fn who_may_create_is_the_operators_choice() {
     let open =
         format!("<configure node='urn:dev:home:1'>{}</configure>", config(&field("access_model", "open")));
     set(&mut peer, gateway, OWNER, &open, &refused(gateway, "forbidden", "auth", "")).await;
+    // Nor does it have her data kept, or kept for longer; less is fine.
+    let keep = |value: &str| {
+        let form = config(&field("item_expire", value));
+        format!("<configure node='urn:dev:home:1'>{form}</configure>")
+    };
+    set(&mut peer, gateway, OWNER, &keep("86400"), &refused(gateway, "forbidden", "auth", "")).await;
+    let persist =
+        format!("<configure node='urn:dev:home:1'>{}</configure>", config(&field("persist_items", "1")));
+    set(&mut peer, gateway, OWNER, &persist, &refused(gateway, "forbidden", "auth", "")).await;
     let camille = "camille@home.example";
+    set(&mut peer, camille, OWNER, &keep("86400"), &done(camille)).await;
+    set(&mut peer, gateway, OWNER, &keep("86401"), &refused(gateway, "forbidden", "auth", "")).await;
+    set(&mut peer, gateway, OWNER, &keep("3600"), &done(gateway)).await;
     set(&mut peer, camille, OWNER, &open, &done(camille)).await;
 }
 
@@ -369,6 +381,13 @@ async fn affiliations_are_changed_all_or_none() {
     let nothing = "<affiliation jid='juliet@coop.example' affiliation='none'/>";
     set(&mut peer, ROMEO, OWNER, &change(nothing), &done(ROMEO)).await;
     get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
+    // Not more of them than can be looked through for each publish.
+    let many = |from: usize| -> String {
+        let line = |n| format!("<affiliation jid='a{n}@coop.example' affiliation='outcast'/>");
+        change(&(from..from + 600).map(line).collect::<String>())
+    };
+    set(&mut peer, ROMEO, OWNER, &many(0), &done(ROMEO)).await;
+    set(&mut peer, ROMEO, OWNER, &many(600), &refused(ROMEO, "policy-violation", "modify", "")).await;
     nothing_else(&mut peer).await;
 }
 
@@ -424,5 +443,33 @@ async fn a_node_that_takes_anything() {
     set(&mut peer, ROMEO, PUBSUB, &publish(&entry("Alone")), &result(ROMEO, PUBSUB, kept)).await;
     let closed = refused(JULIET, "not-allowed", "cancel", "closed-node");
     get(&mut peer, JULIET, PUBSUB, "<items node='urn:x:1'/>", &closed).await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn nodes_and_subscriptions_are_bounded() {
+    let mut stage = Stage::empty(FREE).await;
+    stage.courant.set("COURANT_ACCESS__CREATE_NODES", "anyone");
+    stage.courant.set("COURANT_LIMITS__NODES", "2");
+    stage.courant.set("COURANT_LIMITS__SUBSCRIPTIONS", "1");
+    let mut peer = stage.start().await;
+    let create = |node: &str| {
+        let open = config(&field("access_model", "open"));
+        format!("<create node='{node}'/><configure>{open}</configure>")
+    };
+    for node in ["urn:x:1", "urn:x:2"] {
+        set(&mut peer, ROMEO, PUBSUB, &create(node), &done(ROMEO)).await;
+    }
+    let refusal = refused(ROMEO, "policy-violation", "modify", "max-nodes-exceeded");
+    set(&mut peer, ROMEO, PUBSUB, &create("urn:x:3"), &refusal).await;
+    let wish = |node: &str, jid: &str| format!("<subscribe node='{node}' jid='{jid}'/>");
+    let held = format!("<subscription node='urn:x:1' jid='{JULIET}' subscription='subscribed'/>");
+    let subscribed = result(JULIET, PUBSUB, &held);
+    set(&mut peer, JULIET, PUBSUB, &wish("urn:x:1", JULIET), &subscribed).await;
+    let refusal = refused(JULIET, "policy-violation", "modify", "too-many-subscriptions");
+    set(&mut peer, JULIET, PUBSUB, &wish("urn:x:2", JULIET), &refusal).await;
+    set(&mut peer, JULIET, PUBSUB, &wish("urn:x:1", &format!("{JULIET}/1")), &refusal).await;
+    // Again the same is not one more.
+    set(&mut peer, JULIET, PUBSUB, &wish("urn:x:1", JULIET), &subscribed).await;
     nothing_else(&mut peer).await;
 }

@@ -220,7 +220,7 @@ pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Res
         }
     }
     set_access(series, form, who)?;
-    set_retention(series, form)?;
+    set_retention(series, form, who)?;
     let settings = &mut series.node;
     match form.one("pubsub#publish_model") {
         None => {}
@@ -280,7 +280,9 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
     Ok(())
 }
 
-fn set_retention(series: &mut Series, form: &Submitted) -> Result<(), StanzaError> {
+/// How long it is kept may be shortened by whoever runs the node; for longer it takes the person concerned.
+fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
+    let before = series.retention.clone();
     let period = |text: &str| -> Result<Period, StanzaError> { text.parse().map_err(unacceptable) };
     if let Some(expire) = form.one("pubsub#item_expire").filter(|text| !text.is_empty() && *text != "0") {
         let retention = match expire.parse::<u32>() {
@@ -296,6 +298,14 @@ fn set_retention(series: &mut Series, form: &Submitted) -> Result<(), StanzaErro
             series.retention = Some(period(KEEP)?);
         }
         _ => {}
+    }
+    if series.retention != before && !series.is_owned_by(who) {
+        let shorter = |new: &Period| before.as_ref().is_some_and(|old| new.nominal() <= old.nominal());
+        let none = |new: &Period| new.nominal().is_zero();
+        if !series.retention.as_ref().is_some_and(|new| none(new) || shorter(new)) {
+            let text = "only the person whose data it is may have it kept for longer";
+            return Err(StanzaError::new(Condition::Forbidden, text));
+        }
     }
     match form.one("pubsub#max_items") {
         None | Some("") => {}

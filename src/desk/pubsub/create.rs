@@ -11,7 +11,7 @@ use crate::domain::name::Scope;
 use crate::domain::node::NodeSettings;
 use crate::domain::party::Subject;
 use crate::domain::series::Series;
-use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::form::Submitted;
 use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
@@ -34,6 +34,16 @@ pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8
         Err(error) => return Err(StanzaError::new(Condition::NotAcceptable, error.to_string())),
     };
     let mut series = template(context, asked.sender, &name, scope).await?;
+    let most = context.config.limits.nodes;
+    if most > 0 && !context.is_admin(asked.sender) {
+        let made = context.store.count_series_of(asked.sender).await.map_err(|e| failed(&e))?;
+        if made >= most as u64 {
+            let text =
+                format!("you have {made} nodes, and {most} is the most; delete some that are not needed");
+            let detail = Detail::Pubsub("max-nodes-exceeded");
+            return Err(StanzaError::with(Condition::PolicyViolation, text, detail));
+        }
+    }
     if let Some(form) = asked.pubsub.get_child("configure", ns::PUBSUB).and_then(Submitted::within)
         && form.type_ != "cancel"
     {

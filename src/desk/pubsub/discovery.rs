@@ -10,6 +10,7 @@ use super::node::Node;
 use crate::desk::Context;
 use crate::desk::context::failed;
 use crate::desk::permit::Asker;
+use crate::domain::consent::Consent;
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
 use crate::protocol::disco;
@@ -143,14 +144,33 @@ pub(crate) async fn seen_by(
         if series.node.outcasts.contains(who) {
             continue;
         }
-        add(context, &mut seen, &series.name.clone(), Some(&series)).await?;
+        add(context, &mut seen, &series.name, Because::Registration(&series)).await?;
     }
     for (_, consent) in asker.consents.iter().filter(|(_, c)| c.is_live(asker.now)) {
         for scope in &consent.scope {
-            add(context, &mut seen, scope, None).await?;
+            add(context, &mut seen, scope, Because::Consent(consent)).await?;
         }
     }
     Ok(seen)
+}
+
+/// Why somebody may see a series.
+#[derive(Clone, Copy)]
+enum Because<'a> {
+    /// It falls under this registration, which concerns them.
+    Registration(&'a Series),
+    /// This consent names it.
+    Consent(&'a Consent),
+}
+
+impl Because<'_> {
+    /// Whether a series of this registration is meant: a more specific one may be somebody else's.
+    fn means(self, series: &Series) -> bool {
+        match self {
+            Because::Registration(own) => own.name == series.name,
+            Because::Consent(consent) => consent.is_about(&series.owner),
+        }
+    }
 }
 
 /// Adds what exists of a scope.
@@ -158,35 +178,35 @@ async fn add(
     context: &Context,
     seen: &mut BTreeMap<String, Option<String>>,
     scope: &Scope,
-    series: Option<&Series>,
+    because: Because<'_>,
 ) -> Result<(), StanzaError> {
-    match (scope, series) {
-        (Scope::Exact(name), Some(series)) => {
+    let store = &context.store;
+    let mut names = Vec::new();
+    match (scope, because) {
+        (Scope::Exact(name), Because::Registration(series)) => {
             seen.insert(name.to_string(), series.title.clone());
         }
-        (Scope::Exact(name), None) => {
-            if let Some(node) = Node::find(context, name).await? {
-                seen.insert(node.name, node.series.title);
-            }
-        }
-        (Scope::Prefix(prefix), series) => {
-            if series.is_none() {
-                for registered in context.store.series_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
-                    if let Scope::Exact(name) = &registered.name {
-                        seen.insert(name.to_string(), registered.title);
+        (Scope::Exact(name), Because::Consent(_)) => names.push(name.to_string()),
+        (Scope::Prefix(prefix), _) => {
+            if let Because::Consent(_) = because {
+                for series in store.series_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
+                    if let Scope::Exact(name) = &series.name
+                        && because.means(&series)
+                    {
+                        seen.insert(name.to_string(), series.title);
                     }
                 }
             }
-            for name in context.store.known_names_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
-                if seen.contains_key(&name) {
-                    continue;
-                }
-                // A more specific registration may be somebody else's.
-                let Some(node) = Node::find(context, &name).await? else { continue };
-                if series.is_none_or(|series| node.series.name == series.name) {
-                    seen.insert(node.name, node.series.title);
-                }
-            }
+            names = store.known_names_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))?;
+        }
+    }
+    for name in names {
+        if seen.contains_key(&name) {
+            continue;
+        }
+        let Some(node) = Node::find(context, &name).await? else { continue };
+        if because.means(&node.series) {
+            seen.insert(node.name, node.series.title);
         }
     }
     Ok(())

@@ -18,6 +18,9 @@ use crate::protocol::text::{attribute, raw};
 /// The most lines of a list.
 const LINES_MAX: u32 = 1000;
 
+/// The most affiliations of one node: they are in memory, and looked through for each publish.
+const LISTED_MAX: usize = 1000;
+
 /// One's own subscriptions, to one node or all.
 pub(super) async fn own_subscriptions(
     asked: &Asked<'_>,
@@ -143,6 +146,11 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
         if wanted == "outcast" || loses {
             excluded.push(who);
         }
+    }
+    let listed = series.producers.len() + series.node.members.len() + series.node.outcasts.len();
+    if listed > LISTED_MAX {
+        let text = format!("a node has at most {LISTED_MAX} affiliations; end some that are not needed");
+        return Err(StanzaError::new(Condition::PolicyViolation, text));
     }
     let now = context.clock.now().wall;
     context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;

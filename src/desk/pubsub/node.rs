@@ -96,7 +96,9 @@ impl Node {
     ) -> bool {
         self.series.open
             || !matches!(self.affiliation(who), Affiliation::None | Affiliation::Outcast)
-            || consents.iter().any(|(_, c)| c.covers(&self.name) && c.is_live(now))
+            || consents
+                .iter()
+                .any(|(_, c)| c.covers(&self.name) && c.is_about(&self.series.owner) && c.is_live(now))
     }
 }
 

@@ -43,6 +43,9 @@ pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<
         ask(asked, scope).await?;
         return Ok(subscription(&jid, name, "pending"));
     }
+    if held.is_none() {
+        context.has_room(asked.sender).await?;
+    }
     let format = format.or(held.as_ref().map(|held| held.format)).unwrap_or_default();
     let wish = Subscription { jid: jid.clone(), node: scope, format };
     context.store.subscribe(&wish, context.clock.now().wall).await.map_err(|e| failed(&e))?;

@@ -63,6 +63,7 @@ impl Command for Subscribe {
                 return Err(not_authorized(identifier.as_str()).into());
             }
             let jid = Jid::from(call.asker.clone());
+            call.context.has_room(call.asker).await?;
             for node in &nodes {
                 let wish = Subscription { jid: jid.clone(), node: node.clone(), format: Format::Quoalise };
                 call.context.store.subscribe(&wish, call.now).await?;
