@@ -459,6 +459,7 @@ impl Relay {
         }));
         group.batch.destinations.clone_from(&batch.destinations);
         group.batch.dead_letters.clone_from(&batch.dead_letters);
+        group.batch.revived.clone_from(&batch.revived);
         self.committing = Some(group);
         Some(batch)
     }
@@ -493,7 +494,12 @@ impl Relay {
             self.next.batch.disclosures = group.batch.disclosures;
             let dropped = behind.batch.disclosures.into_iter().filter(|l| matches!(l, Line::Dropped(_)));
             self.next.batch.disclosures.extend(dropped);
-            for entry in group.entries.into_iter().chain(behind.entries) {
+            let entries: Vec<Entry> = group.entries.into_iter().chain(behind.entries).collect();
+            // Letters that nobody waits for; the others are taken up with their rows.
+            let has_row = |letter: &u64| entries.iter().any(|entry| entry.letter == Some(*letter));
+            let revived = group.batch.revived.into_iter().chain(behind.batch.revived);
+            self.next.batch.revived = revived.filter(|letter| !has_row(letter)).collect();
+            for entry in entries {
                 match entry.letter {
                     Some(letter) => self.enter_again(entry, letter),
                     None => self.recent.forget(&entry.node, &entry.item),
@@ -953,6 +959,20 @@ mod tests {
             }
         }
         assert!(relay.in_memory().0 <= 2, "{:?}", relay.in_memory());
+    }
+
+    #[test]
+    fn a_letter_that_nobody_waits_for_goes_even_if_the_first_commit_fails() {
+        let mut relay = relay();
+        publish(&mut relay, "1");
+        let row = commit(&mut relay).rows.remove(0);
+        relay.apply(Update::Subscription(SubscriptionKey(1), None));
+        relay.revive(7, 1, row.clone(), true, at(1));
+        assert_eq!(relay.take_batch(at(1)).unwrap().revived, [7]);
+        // One that comes while that is being written fails with it.
+        relay.revive(8, 1, row, true, at(1));
+        relay.committed(false);
+        assert_eq!(relay.take_batch(at(1)).unwrap().revived, [7, 8]);
     }
 
     #[test]
