@@ -4,7 +4,7 @@
     benches/run.py              the full matrix (make bench)
     benches/run.py --quick      the cells with goals, one short round (make bench-quick)
     benches/run.py --smoke      is every message right? seconds, no figures (part of make test)
-    benches/run.py --soak 3600  a long run at a fixed rate
+    benches/run.py --soak 60    an hour at a fixed rate: memory, files, latencies over time
 
 The generator runs on core 0, the component on core 1. Exits 1 when a message is missing, wrong or extra.
 docs/BENCHMARKS.md explains the figures.
@@ -22,14 +22,14 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--soak", type=int, metavar="SECONDS")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="a long run at --rate; soak.json and soak.svg")
     parser.add_argument("--cell", action="append", type=cells.Cell.parse, metavar="PxR[xS][@RATE]",
                         help="records x recipients [x series] [@publishes/s]; may be repeated")
     parser.add_argument("--peers", nargs="+", choices=peers.PEERS, metavar="PEER", help=", ".join(peers.PEERS))
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="measured in each round, after a second of warming up")
     parser.add_argument("--durability", choices=["full", "normal", "off"], default="full")
-    parser.add_argument("--rate", type=int, default=200, help="publishes per second of --soak")
+    parser.add_argument("--rate", type=int, default=200, help="publishes per second of --soak (200)")
     parser.add_argument("--no-build", action="store_true", help="use the programs that were built before")
     parser.add_argument("--out", type=pathlib.Path, help="directory of the report (target/bench)")
     return parser.parse_args()
@@ -62,7 +62,7 @@ def main():
         elif asked.soak:
             cell = (asked.cell or [cells.Cell(48, 10)])[0]
             cell = cells.Cell(cell.records, cell.recipients, cell.series, asked.rate)
-            print(f"{asked.soak} s of {cell}")
+            print(f"{asked.soak:g} minutes of {cell}", flush=True)
             for name, (early, late) in soak.soak(yard, generator, cell, asked.soak, out).items():
                 print(f"{name}: {early:g} in the second quarter, {late:g} in the last")
         else:

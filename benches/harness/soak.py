@@ -1,67 +1,94 @@
-"""A long run of Courant at a fixed rate: memory, latency and the database file over time."""
+"""A long run of Courant at a fixed rate: memory, latency and the files of the database over time."""
 
-import csv
+import contextlib
 import json
+import os
+import sqlite3
 import statistics
 import subprocess
 
-from . import svg
+from . import report, svg
 from .measure import Wrong, prepared
 
-COLUMNS = ["at_s", "publishes", "p50_ms", "p99_ms", "p999_ms", "max_ms", "rss_kib", "cpu_s",
-           "db_bytes", "wal_bytes"]
+EVERY = 10  # seconds between samples, in a run that is long enough
 
 
 def size(path):
     return path.stat().st_size if path.exists() else 0
 
 
-def soak(yard, generator, cell, seconds, directory):
+def soak(yard, generator, cell, minutes, directory):
+    """The course of each measure. Leaves soak.json (written anew after each sample) and soak.svg."""
     directory.mkdir(parents=True, exist_ok=True)
-    every = max(1, seconds // 360)
-    options = {"warmup": 1, "seconds": seconds, "interval": every, "count": cell.rate * (seconds + 10)}
-    rows = []
+    seconds = minutes * 60
+    every = min(EVERY, max(1, seconds / 12))
+    options = {"warmup": 1, "seconds": seconds, "interval": every, "count": int(cell.rate * (seconds + 10))}
+    held = {"cell": str(cell), "durability": yard.durability, "minutes": minutes, "machine": report.machine(),
+            "samples": []}
+    samples = held["samples"]
     with prepared(yard, generator, "courant", cell, options) as (command, run):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        with process, open(directory / "soak.csv", "w", newline="") as file:
-            out = csv.DictWriter(file, COLUMNS)
-            out.writeheader()
+        environment = {**os.environ, "RUST_LOG": "warn"}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        with process:
             for line in process.stdout:
                 said = json.loads(line)
                 if "at_s" not in said:
-                    report = said
+                    held["report"] = said
                     continue
                 said["db_bytes"] = size(run / "courant.db")
                 said["wal_bytes"] = size(run / "courant.db-wal")
-                rows.append(said)
-                out.writerow(said)
-                file.flush()
+                samples.append(said)
+                write(directory / "soak.json", held)
                 print(f"  {said['at_s']:7.0f} s  p50 {said['p50_ms']} ms  p99 {said['p99_ms']} ms  "
-                      f"{said['rss_kib'] / 1024:.1f} MiB  database {said['db_bytes'] / 1e6:.1f} MB", flush=True)
+                      f"{said['rss_kib'] / 1024:.1f} MiB  database {said['db_bytes'] / 1e6:.1f} MB, "
+                      f"log {said['wal_bytes'] / 1e6:.1f} MB", flush=True)
             errors = process.stderr.read()
-    if process.returncode or not report["ok"]:
+        held["tables"] = tables(run / "courant.db")
+    held["course"] = course(samples)
+    write(directory / "soak.json", held)
+    if samples:
+        (directory / "soak.svg").write_text(plot(cell, samples))
+    if process.returncode or not held.get("report", {}).get("ok"):
         raise Wrong(errors.strip())
-    (directory / "soak.svg").write_text(plot(cell, rows))
-    (directory / "soak.json").write_text(json.dumps({"report": report, "course": course(rows)}, indent=1))
-    return course(rows)
+    return held["course"]
 
 
-def plot(cell, rows):
+def write(path, held):
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(held, indent=1) + "\n")
+    part.replace(path)
+
+
+def tables(path):
+    """Bytes of the file by table and index at the end, the largest first; none where sqlite3 cannot say."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        try:
+            rows = db.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 12").fetchall()
+            free = db.execute("PRAGMA freelist_count").fetchone()[0] * db.execute("PRAGMA page_size").fetchone()[0]
+        except sqlite3.OperationalError:
+            return None
+    return {**dict(rows), "free": free}
+
+
+def plot(cell, samples):
     def curve(name, by=1.0):
-        return [None if row[name] is None else row[name] * by for row in rows]
+        return [None if row[name] is None else row[name] * by for row in samples]
 
     return svg.lines(f"Courant at {cell}", [
         ("latency, ms", {"p50": curve("p50_ms"), "p99": curve("p99_ms")}),
         ("resident memory, MiB", {"memory": curve("rss_kib", 1 / 1024)}),
-        ("files, MB", {"database": curve("db_bytes", 1e-6), "log": curve("wal_bytes", 1e-6)}),
-    ], [row["at_s"] for row in rows])
+        ("files, MB", {"database": curve("db_bytes", 1e-6), "write-ahead log": curve("wal_bytes", 1e-6)}),
+    ], [row["at_s"] for row in samples])
 
 
-def course(rows):
+def course(samples):
     """Each measure in the second and in the last quarter of the time: flat, or not."""
-    quarter = max(1, len(rows) // 4)
-    early, late = rows[quarter:2 * quarter] or rows, rows[-quarter:]
-    return {
-        name: [statistics.median(row[name] for row in part if row[name] is not None) for part in (early, late)]
-        for name in ("p50_ms", "p99_ms", "rss_kib", "db_bytes")
-    }
+    quarter = max(1, len(samples) // 4)
+    early, late = samples[quarter:2 * quarter] or samples, samples[-quarter:]
+
+    def median(name, part):
+        return statistics.median([row[name] for row in part if row[name] is not None] or [0])
+
+    names = ("p50_ms", "p99_ms", "rss_kib", "db_bytes", "wal_bytes")
+    return {name: [median(name, part) for part in (early, late)] for name in names}
