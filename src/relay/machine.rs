@@ -747,7 +747,7 @@ impl Relay {
         let expected = match self.deliveries.ping_target(number) {
             Some(PingTo::Destination(domain)) => domain,
             Some(PingTo::OwnServer) => Arc::from(self.settings.own_server.as_str()),
-            None => return,
+            None => return self.deliveries.heard(from, number, answer),
         };
         if *expected == *from {
             self.deliveries.answered(number, answer, now.mono);

@@ -39,16 +39,7 @@ impl Deliveries {
     /// A ping was answered. What it confirmed is in [`Self::take_released`].
     pub fn answered(&mut self, number: u64, answer: Answer, now: Duration) {
         let Some(domain) = self.pings.remove(&number) else { return };
-        let patience = self.patience.ping;
         let destination = self.destination(&domain);
-        if destination.unheard.is_some_and(|(unheard, _)| unheard == number) {
-            destination.unheard = None;
-            if answer == Answer::Taken && !destination.answers_pings {
-                destination.answers_pings = true;
-                destination.moved = true;
-            }
-            return;
-        }
         let (ping, probing) = match &destination.state {
             State::Pinged(ping) => (ping.clone(), false),
             State::Probing(ping) => (ping.clone(), true),
@@ -66,16 +57,6 @@ impl Deliveries {
             destination.moved = true;
         }
         destination.failures = 0;
-        // The oldest is kept, or under load none would be old enough to be answered.
-        let listens = destination.unheard.is_none_or(|(_, since)| since + patience <= now);
-        let unheard = if ping.fallback == Some(number) && !destination.answers_pings && listens {
-            destination.unheard.replace((ping.number, now))
-        } else {
-            None
-        };
-        if let Some((forgotten, _)) = unheard {
-            self.pings.remove(&forgotten);
-        }
         self.forget_pings(&ping);
         let destination = self.destination(&domain);
         if probing {
@@ -98,12 +79,20 @@ impl Deliveries {
         self.confirm(&domain);
     }
 
-    pub(super) fn forget_pings(&mut self, ping: &Ping) {
-        let domain = self.pings.get(&ping.number);
-        let held = domain.and_then(|domain| self.destinations.get(domain)).and_then(|d| d.unheard);
-        if held.is_none_or(|(unheard, _)| unheard != ping.number) {
-            self.pings.remove(&ping.number);
+    /// This domain answered a ping of this run that nobody waits for any more: one's own server was faster, or
+    /// the link broke. It confirms nothing, but from now on the domain's own word counts.
+    ///
+    /// The number need not be known: only the domain itself can speak in its name, and of itself alone.
+    pub fn heard(&mut self, domain: &str, number: u64, answer: Answer) {
+        let sent = number <= self.last_ping && answer == Answer::Taken;
+        if let Some(destination) = self.destinations.get_mut(domain).filter(|d| sent && !d.answers_pings) {
+            destination.answers_pings = true;
+            destination.moved = true;
         }
+    }
+
+    pub(super) fn forget_pings(&mut self, ping: &Ping) {
+        self.pings.remove(&ping.number);
         if let Some(fallback) = ping.fallback {
             self.pings.remove(&fallback);
         }

@@ -42,9 +42,6 @@ pub(super) struct Destination {
     pub(super) answers_pings: bool,
     /// It let a first ping go unanswered: ask one's own server beside it from then on.
     pub(super) falls_back: bool,
-    /// A ping that one's own server was faster to answer beside, and since when: should the destination
-    /// answer it after all, its own word counts from then on.
-    pub(super) unheard: Option<(u64, Duration)>,
     /// What it is owed beyond that, rising. The first `flight` of them are in the batch under way.
     pub(super) queue: VecDeque<u64>,
     pub(super) flight: usize,

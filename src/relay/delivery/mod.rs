@@ -149,7 +149,6 @@ impl Deliveries {
                 State::Probing(_) => State::Backoff { until: Duration::ZERO },
                 _ => State::Idle,
             };
-            destination.unheard = None;
             destination.land(state);
         }
     }

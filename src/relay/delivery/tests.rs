@@ -124,9 +124,14 @@ fn a_pong_behind_that_of_ones_own_server_is_heard() {
     deliveries.owe(&domain(), 2);
     let (_, pings) = write(&mut deliveries, SECOND * 32);
     deliveries.answered(pings[1].1, Answer::Taken, SECOND * 32);
-    assert_eq!(deliveries.ping_target(ping), Some(PingTo::Destination(domain())));
-    deliveries.answered(ping, Answer::Taken, SECOND * 33);
-    assert!(deliveries.take_moved()[0].answers_pings);
+    assert_eq!(deliveries.ping_target(ping), None, "nothing waits for it any more");
+    deliveries.heard("b.example", ping, Answer::NotReached);
+    deliveries.heard("b.example", pings[1].1 + 1, Answer::Taken);
+    deliveries.heard("c.example", ping, Answer::Taken);
+    assert!(!deliveries.answers_pings("b.example"), "not reached, never sent, from elsewhere");
+    deliveries.take_moved();
+    deliveries.heard("b.example", pings[0].1, Answer::Taken);
+    assert!(deliveries.take_moved()[0].answers_pings, "to whichever of the pings it is");
     deliveries.owe(&domain(), 3);
     let (items, ping) = batch(&mut deliveries, SECOND * 34);
     assert_eq!(items, [3], "its own word is waited for again");
