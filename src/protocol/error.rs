@@ -86,6 +86,13 @@ pub enum Detail {
     Pubsub(&'static str),
     /// `<bad-payload/>`, `<bad-sessionid/>`, `<session-expired/>`, … (XEP-0050 §4.3).
     Command(&'static str),
+    /// `<upstream-error xmlns='urn:quoalise:0'/>`: a source behind could not answer.
+    Upstream {
+        /// Who says so.
+        issuer: String,
+        /// What, for programs.
+        code: String,
+    },
 }
 
 /// One error.
@@ -154,6 +161,14 @@ impl StanzaError {
             }
             Some(Detail::Pubsub(name)) => empty(out, name, ns::PUBSUB_ERRORS),
             Some(Detail::Command(name)) => empty(out, name, ns::COMMANDS),
+            Some(Detail::Upstream { issuer, code }) => {
+                raw(out, "<upstream-error xmlns='");
+                raw(out, super::quoalise::NAMESPACE);
+                raw(out, "'");
+                attribute(out, "issuer", issuer);
+                attribute(out, "code", code);
+                raw(out, "/>");
+            }
             None => {}
         }
         raw(out, "</error>");

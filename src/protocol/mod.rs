@@ -16,6 +16,7 @@
 //! - [`description`]: what is known of what a series measures.
 //! - [`form`]: data forms as pubsub needs them.
 //! - [`quoalise`]: payloads of `urn:quoalise:0`, with their description.
+//! - [`upstream`]: the history of a series asked of the source that keeps it.
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
 
 pub mod adhoc;
@@ -36,3 +37,4 @@ pub mod quoalise;
 pub mod reply;
 pub mod rsm;
 pub mod text;
+pub mod upstream;
