@@ -62,6 +62,9 @@ pub struct Config {
     /// How hard to try.
     #[serde(default)]
     pub delivery: Delivery,
+    /// Sources that keep the history of their series themselves.
+    #[serde(default)]
+    pub upstream: Upstream,
     /// The disclosure log.
     #[serde(default)]
     pub audit: Audit,
@@ -281,6 +284,24 @@ impl Default for Delivery {
     }
 }
 
+/// `[upstream]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// How long whoever asks waits for the source's answer.
+    pub timeout: Period,
+    /// How many requests may wait for answers of sources, in all.
+    pub questions: usize,
+    /// How many of one bare address.
+    pub questions_per_asker: usize,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Upstream { timeout: period("PT25S"), questions: 64, questions_per_asker: 4 }
+    }
+}
+
 /// `[audit]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -393,6 +414,16 @@ impl Config {
         if self.delivery.ping_timeout.nominal() < Duration::from_secs(1) {
             return wrong("[delivery] ping_timeout is shorter than a second (PT1S)".into());
         }
+        if self.upstream.timeout.nominal() < Duration::from_secs(1) {
+            return wrong("[upstream] timeout is shorter than a second (PT1S)".into());
+        }
+        if self.upstream.questions == 0 || self.upstream.questions_per_asker == 0 {
+            return wrong(
+                "[upstream] questions and questions_per_asker are at least 1; without a limit, whoever asks \
+                 could fill the memory with what waits"
+                    .into(),
+            );
+        }
         if self.audit.checkpoint_every.nominal() < Duration::from_secs(1) {
             return wrong("[audit] checkpoint_every is shorter than a second (PT1S)".into());
         }
@@ -468,12 +499,13 @@ mod tests {
         let spelled_out = Config::read(&all, "example").unwrap();
         let shown = |config: &Config| {
             format!(
-                "{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
+                "{:?}{:?}{:?}{:?}{:?}{:?}{:?}{:?}",
                 config.access.create_nodes,
                 config.pubsub,
                 config.consent,
                 config.service,
                 config.delivery,
+                config.upstream,
                 config.audit,
                 config.limits
             )
@@ -490,6 +522,8 @@ mod tests {
             (LEAST.replace("secret='s3'\n", ""), "secret_file"),
             (format!("{LEAST}[delivery]\nping_timeout='30'\n"), "ISO 8601"),
             (format!("{LEAST}[audit]\ncheckpoint_every='PT0S'\n"), "checkpoint_every"),
+            (format!("{LEAST}[upstream]\ntimeout='PT0S'\n"), "timeout"),
+            (format!("{LEAST}[upstream]\nquestions_per_asker=0\n"), "questions_per_asker"),
             (format!("{LEAST}[limit]\n"), "limit"),
             (format!("{LEAST}[service]\nlanguage='de'\n"), "language"),
         ] {
