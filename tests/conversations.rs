@@ -27,5 +27,6 @@ mod conversations {
     mod server_comes_and_goes;
     mod storage_trouble;
     mod stranger_is_refused;
+    mod upstream;
     mod who_gets_what;
 }

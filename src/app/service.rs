@@ -24,6 +24,7 @@ use super::notices::NoticeKeeper;
 use super::{retention, start, sweep};
 use crate::config::{Config, ConfigError, limit};
 use crate::desk::notices;
+use crate::desk::upstream::{Bounds, Upstream};
 use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
 use crate::domain::decision;
@@ -149,6 +150,11 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         clock,
         out,
         wishes: wishes.clone(),
+        upstream: Upstream::new(Bounds {
+            questions: config.upstream.questions,
+            per_asker: config.upstream.questions_per_asker,
+            timeout: config.upstream.timeout.nominal(),
+        }),
     };
     let service = Service::new(context, relay, journal, connection, link);
     let outcome = service.run(news, outgoing, stop).await;
@@ -211,6 +217,7 @@ struct Service {
     router: Router,
     journal: JournalWriter,
     desk: Desk,
+    upstream: Upstream,
     connection: ConnectConfig,
     framer_limits: FramerLimits,
     server_domain: String,
@@ -262,7 +269,7 @@ impl Service {
         link_state: watch::Sender<String>,
     ) -> Self {
         let desk = Desk::open(&context);
-        let DeskContext { store, config, clock, .. } = context;
+        let DeskContext { store, config, clock, upstream, .. } = context;
         Service {
             notices: NoticeKeeper::start(store.clone()),
             time_to_live: config.delivery.time_to_live.nominal(),
@@ -273,6 +280,7 @@ impl Service {
             router: Router::new(&config.jid()).with_usual(&config.pubsub),
             journal,
             desk,
+            upstream,
             connection,
             framer_limits: FramerLimits {
                 stanza_bytes: config.limits.stanza_bytes,
@@ -385,6 +393,7 @@ impl Service {
         let liveness = Liveness::new(tokio::time::Instant::now(), self.ping_timeout);
         self.link = Some(Connected { read, write, framer, lang: link.lang, liveness });
         self.relay.link_up();
+        self.upstream.link_up();
         self.read();
     }
 
@@ -397,6 +406,7 @@ impl Service {
         self.reconnect.link_ended(lived);
         self.give_up_writing();
         self.relay.link_down();
+        self.upstream.link_down();
         self.try_again(why);
     }
 
@@ -434,6 +444,7 @@ impl Service {
                     }
                     match parse_element(&stanza, link.lang.as_deref()) {
                         Ok(element) => {
+                            let Some(element) = self.upstream.take(&outside, element) else { continue };
                             let relay = &mut self.relay;
                             if let Some(request) =
                                 self.router.handle(outside, element, relay, now, &mut self.out)
@@ -443,6 +454,7 @@ impl Service {
                             }
                         }
                         Err(error) => {
+                            self.upstream.unreadable(&outside);
                             let error = StanzaError::new(Condition::BadRequest, error.to_string());
                             outside.refuse(&error, &mut self.out);
                         }
@@ -450,6 +462,10 @@ impl Service {
                 }
                 Ok(Some(Frame::Refused { head, why })) => {
                     if let Some(outside) = Envelope::read(&head).as_ref().and_then(outside) {
+                        match why.is_policy() {
+                            true => self.upstream.too_large(&outside),
+                            false => self.upstream.unreadable(&outside),
+                        }
                         let error = refusal(why, &self.framer_limits);
                         outside.refuse(&error, &mut self.out);
                     }

@@ -50,7 +50,7 @@ pub struct Add {
     #[arg(long, value_name = "DURATION")]
     retention: Option<Period>,
 
-    /// Address that keeps the history itself (noted; questions are not passed on yet)
+    /// Address that keeps the history itself: get_history is passed on there
     #[arg(long, value_name = "JID")]
     source: Option<Jid>,
 
@@ -172,6 +172,9 @@ pub(super) fn print(series: &Series) {
     line("producers", &names(&series.producers));
     line("open", if series.open { "yes" } else { "no" });
     line("kept", &series.retention.as_ref().map_or_else(|| "no".into(), ToString::to_string));
+    if let Some(source) = &series.source {
+        line("source", source.as_str());
+    }
     if let Some(title) = &series.title {
         line("title", title);
     }

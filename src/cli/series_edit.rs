@@ -1,7 +1,7 @@
 //! `courant series edit`: changes a registration; the name stays.
 
 use clap::Args;
-use jid::BareJid;
+use jid::{BareJid, Jid};
 
 use super::series::{key_value, meta, not_found, print, scope};
 use super::{Failure, open, show, tell_service};
@@ -39,6 +39,14 @@ pub struct Edit {
     /// How long items are kept for history, as P30D; P0D for not at all
     #[arg(long, value_name = "DURATION")]
     retention: Option<Period>,
+
+    /// Address that keeps the history itself: get_history is passed on there
+    #[arg(long, value_name = "JID", conflicts_with = "no_source")]
+    source: Option<Jid>,
+
+    /// The history is kept here, if at all
+    #[arg(long)]
+    no_source: bool,
 
     /// Open data from now on: no consent is needed
     #[arg(long, conflicts_with = "no_open")]
@@ -90,6 +98,9 @@ impl Edit {
         series.producers.retain(|producer| !self.remove_producer.contains(producer));
         if let Some(retention) = self.retention {
             series.retention = (!retention.nominal().is_zero()).then_some(retention);
+        }
+        if self.source.is_some() || self.no_source {
+            series.source = self.source;
         }
         series.open = (series.open || self.open) && !self.no_open;
         if let Some(title) = self.title {

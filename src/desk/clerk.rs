@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::commands::engine::{self, Engine};
 use super::text::{self, Confused};
-use super::{Context, Outgoing, Request, asking, commands, pubsub};
+use super::{Context, Outgoing, Request, Said, asking, commands, pubsub};
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::outside::Outside;
 use crate::protocol::reply::Kind;
@@ -39,39 +39,48 @@ impl Clerk {
                     "that took too long; ask for less at once",
                 ))
             });
-            let outgoing = answer.unwrap_or_else(|error| {
+            let said = answer.unwrap_or_else(|error| {
                 let mut out = Vec::new();
                 request.outside.refuse(&error, &mut out);
-                out.into()
+                Said::Now(out.into())
             });
-            if self.context.out.send(outgoing).await.is_err() {
-                return;
+            match said {
+                Said::Now(outgoing) => {
+                    if self.context.out.send(outgoing).await.is_err() {
+                        return;
+                    }
+                }
+                // Whoever is to be asked bounds how many of these there are.
+                Said::Later(answer) => {
+                    let out = self.context.out.clone();
+                    tokio::spawn(async move { out.send(answer.await).await });
+                }
             }
         }
     }
 
     /// The answer as whole stanzas.
-    async fn serve(&mut self, request: &Request) -> Result<Outgoing, StanzaError> {
+    async fn serve(&mut self, request: &Request) -> Result<Said, StanzaError> {
         let outside = &request.outside;
         if outside.kind == Kind::Message {
-            return self.message(request).await;
+            return Ok(self.message(request).await?.into());
         }
         let Some(child) = request.stanza.children().next() else {
             return Err(StanzaError::new(Condition::BadRequest, "the request is empty"));
         };
         let is_query = child.name() == "query" && outside.type_ == "get";
         match &*child.ns() {
-            ns::PUBSUB | ns::PUBSUB_OWNER => pubsub::serve(&self.context, request, child).await,
+            ns::PUBSUB | ns::PUBSUB_OWNER => Ok(pubsub::serve(&self.context, request, child).await?.into()),
             ns::COMMANDS if child.name() == "command" && outside.type_ == "set" => {
                 self.commands.serve(&self.context, request, child).await
             }
             ns::DISCO_ITEMS if is_query && child.attr("node") == Some(ns::COMMANDS) => {
                 let list = engine::list(&self.context, request, child).await;
-                Ok(result(outside, &list))
+                Ok(result(outside, &list).into())
             }
             ns::DISCO_ITEMS if is_query => {
                 let list = pubsub::discovery::items(&self.context, &request.sender, child).await?;
-                Ok(result(outside, &list))
+                Ok(result(outside, &list).into())
             }
             ns::DISCO_INFO
                 if is_query
@@ -80,12 +89,12 @@ impl Clerk {
                     && commands::find(node).is_none() =>
             {
                 let info = pubsub::discovery::info(&self.context, &request.sender, node).await?;
-                Ok(result(outside, &info))
+                Ok(result(outside, &info).into())
             }
             ns::DISCO_INFO if is_query => {
                 let node = child.attr("node").unwrap_or_default();
                 let info = engine::info(&self.context, request, child, node).await?;
-                Ok(result(outside, &info))
+                Ok(result(outside, &info).into())
             }
             _ => Err(unknown()),
         }

@@ -6,6 +6,7 @@ use jid::BareJid;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Outgoing;
+use super::upstream::Upstream;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -24,6 +25,8 @@ pub struct Context {
     pub out: mpsc::Sender<Outgoing>,
     /// Asks the relay to take all changes made so far, see [`Self::taken`].
     pub wishes: mpsc::Sender<oneshot::Sender<()>>,
+    /// Questions that are put to others.
+    pub upstream: Upstream,
 }
 
 impl Context {

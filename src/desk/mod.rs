@@ -11,6 +11,7 @@
 //! - [`pubsub`]: the pubsub service, all but publishing.
 //! - [`permit`]: what of the past somebody may have.
 //! - [`quoalise`]: the commands of Quoalise.
+//! - [`upstream`]: questions that are put to others, and their answers.
 //! - [`clerk`]: which request goes to which room of the desk.
 
 pub mod asking;
@@ -23,7 +24,10 @@ pub mod pubsub;
 pub mod quoalise;
 pub mod receipt;
 pub mod text;
+pub mod upstream;
 pub mod waiting;
+
+use std::pin::Pin;
 
 use jid::BareJid;
 use minidom::Element;
@@ -61,6 +65,23 @@ pub struct Outgoing {
     pub rests_on: Vec<ConsentKey>,
     /// What to write if one of them has ended.
     pub otherwise: Vec<u8>,
+}
+
+/// An answer that comes later.
+pub type Later = Pin<Box<dyn Future<Output = Outgoing> + Send>>;
+
+/// What becomes of a request.
+pub enum Said {
+    /// This is to be written.
+    Now(Outgoing),
+    /// Somebody else is asked first; meanwhile the clerk goes on.
+    Later(Later),
+}
+
+impl From<Outgoing> for Said {
+    fn from(outgoing: Outgoing) -> Self {
+        Said::Now(outgoing)
+    }
 }
 
 impl From<Vec<u8>> for Outgoing {

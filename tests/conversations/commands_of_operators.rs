@@ -173,6 +173,7 @@ async fn series_are_registered_listed_and_changed() {
         ("producers", "gw@prod.example"),
         ("retention", "P30D"),
         ("title", "Load curve"),
+        ("source", "proxy@prod.example/1"),
     ];
     let added = run(&mut peer, ADMIN, "series-add", "", &filled(&fields)).await;
     assert!(added.contains("status='completed'") && added.contains("The series is registered"), "{added}");
@@ -181,7 +182,8 @@ async fn series_are_registered_listed_and_changed() {
     let again = run(&mut peer, ADMIN, "series-add", "", &filled(&fields)).await;
     assert!(again.contains("bad-payload") && again.contains("registered already"), "{again}");
     let list = run(&mut peer, ADMIN, "series-list", "", "").await;
-    for part in ["<reported>", "Load curve", "P30D", "gw@prod.example", "1 to 1 of 1"] {
+    for part in ["<reported>", "Load curve", "P30D", "gw@prod.example", "proxy@prod.example/1", "1 to 1 of 1"]
+    {
         assert!(list.contains(part), "{part} in {list}");
     }
     // What is said in one step counts, however short the list.
@@ -199,9 +201,10 @@ async fn series_are_registered_listed_and_changed() {
         "{what}"
     );
     let complete = format!("sessionid='{session}' action='complete'");
-    let done =
-        run(&mut peer, ADMIN, "series-edit", &complete, &filled(&[("producers", "new@prod.example")])).await;
+    let changes = [("producers", "new@prod.example"), ("source", "other@prod.example")];
+    let done = run(&mut peer, ADMIN, "series-edit", &complete, &filled(&changes)).await;
     assert!(done.contains("status='completed'") && done.contains("P30D"), "what was left out stays: {done}");
+    assert!(done.contains("other@prod.example") && !done.contains("proxy@prod.example"), "{done}");
     peer.ask(&publish("p2", "two", &watts(2)), &super::stage::refused("p2", "forbidden", "auth", "")).await;
     let missing =
         run(&mut peer, ADMIN, "series-edit", "", &filled(&[("name", "urn:nowhere"), ("title", "x")])).await;

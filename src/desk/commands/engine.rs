@@ -7,12 +7,13 @@ use minidom::Element;
 use super::answers::Answers;
 use super::session::{Found, Session, Sessions};
 use super::{COMMANDS, Call, Command, Done, Failure, Turn, Who, find, texts};
-use crate::desk::{Context, Outgoing, Request};
+use crate::desk::{Context, Outgoing, Request, Said};
 use crate::domain::language::Language;
 use crate::protocol::adhoc::{self, Action, Note, NoteKind, Status};
 use crate::protocol::disco;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Form, Submission};
+use crate::protocol::outside::Outside;
 
 /// The most forms that one command fills in at once.
 const TURNS_MAX: usize = 8;
@@ -30,7 +31,7 @@ impl Engine {
         context: &Context,
         request: &Request,
         command: &Element,
-    ) -> Result<Outgoing, StanzaError> {
+    ) -> Result<Said, StanzaError> {
         let language = language(context, &request.sender, command, &request.stanza).await;
         let asked = adhoc::Request::read(command).map_err(|error| error.spoken(Language::En))?;
         let Some(command) = find(&asked.node) else {
@@ -49,7 +50,7 @@ impl Engine {
         }
     }
 
-    async fn open(&mut self, visit: &Visit<'_>, asked: &adhoc::Request) -> Result<Outgoing, StanzaError> {
+    async fn open(&mut self, visit: &Visit<'_>, asked: &adhoc::Request) -> Result<Said, StanzaError> {
         if matches!(asked.action, Action::Prev | Action::Cancel) {
             return Err(adhoc::bad_action());
         }
@@ -84,7 +85,7 @@ impl Engine {
         visit: &Visit<'_>,
         id: &str,
         asked: &adhoc::Request,
-    ) -> Result<Outgoing, StanzaError> {
+    ) -> Result<Said, StanzaError> {
         let now = visit.context.clock.now().mono;
         let full = &visit.request.outside.from;
         let mut session = match self.sessions.take(id, full, visit.command.node(), now) {
@@ -94,14 +95,14 @@ impl Engine {
         };
         session.used = now;
         match asked.action {
-            Action::Cancel => return Ok(visit.say(id, Status::Canceled, &[], &[])),
+            Action::Cancel => return Ok(visit.say(id, Status::Canceled, &[], &[]).into()),
             Action::Prev if session.forms.len() < 2 => {
                 self.sessions.put(id.to_owned(), session);
                 return Err(adhoc::bad_action());
             }
             Action::Prev => {
                 session.forms.pop();
-                return Ok(self.show(visit, id, session, &[]));
+                return Ok(self.show(visit, id, session, &[]).into());
             }
             Action::Execute | Action::Next | Action::Complete => {}
         }
@@ -121,7 +122,7 @@ impl Engine {
             Ok(turn) => Ok(self.answer(visit, id.to_owned(), session, turn)),
             Err(Failure::Wrong(text)) => {
                 let note = Note { kind: NoteKind::Error, text };
-                Ok(self.show(visit, id, session, &[note]))
+                Ok(self.show(visit, id, session, &[note]).into())
             }
             Err(Failure::Error(error)) => {
                 // What passes can be tried again with what was filled in.
@@ -133,13 +134,22 @@ impl Engine {
         }
     }
 
-    fn answer(&mut self, visit: &Visit<'_>, id: String, mut session: Session, turn: Turn) -> Outgoing {
+    fn answer(&mut self, visit: &Visit<'_>, id: String, mut session: Session, turn: Turn) -> Said {
         match turn {
             Turn::Ask { form, last, notes } => {
                 session.forms.push((form, last));
-                self.show(visit, &id, session, &notes)
+                self.show(visit, &id, session, &notes).into()
             }
-            Turn::Done(done) => visit.done(&id, done),
+            Turn::Done(done) => visit.slip().done(&id, done).into(),
+            Turn::Later(later) => {
+                let slip = visit.slip();
+                Said::Later(Box::pin(async move {
+                    match later.0.await {
+                        Ok(done) => slip.done(&id, done),
+                        Err(error) => slip.refuse(&error),
+                    }
+                }))
+            }
         }
     }
 
@@ -207,17 +217,41 @@ impl Visit<'_> {
     }
 
     fn say(&self, id: &str, status: Status, notes: &[Note], content: &[u8]) -> Outgoing {
+        self.slip().say(id, status, notes, content)
+    }
+
+    fn slip(&self) -> Slip {
+        let outside = self.request.outside.clone();
+        Slip { outside, node: self.command.node(), language: self.language }
+    }
+}
+
+/// All that is needed to answer, now or later.
+struct Slip {
+    outside: Outside,
+    node: &'static str,
+    language: Language,
+}
+
+impl Slip {
+    fn say(&self, id: &str, status: Status, notes: &[Note], content: &[u8]) -> Outgoing {
         let mut command = Vec::new();
-        adhoc::write(&mut command, self.command.node(), id, status, self.language, notes, content);
+        adhoc::write(&mut command, self.node, id, status, self.language, notes, content);
         let mut out = Vec::new();
-        self.request.outside.reply().result(&mut out, &command);
+        self.outside.reply().result(&mut out, &command);
+        out.into()
+    }
+
+    fn refuse(&self, error: &StanzaError) -> Outgoing {
+        let mut out = Vec::new();
+        self.outside.refuse(error, &mut out);
         out.into()
     }
 
     fn done(&self, id: &str, done: Done) -> Outgoing {
         let mut outgoing = self.say(id, Status::Completed, &done.notes, &done.content);
         if let Some(error) = &done.otherwise {
-            self.request.outside.refuse(error, &mut outgoing.otherwise);
+            self.outside.refuse(error, &mut outgoing.otherwise);
         }
         outgoing.rests_on = done.rests_on;
         outgoing

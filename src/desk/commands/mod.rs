@@ -95,6 +95,18 @@ pub enum Turn {
     },
     /// It is done.
     Done(Done),
+    /// Somebody else is asked first; then it is done.
+    Later(Later),
+}
+
+/// What a command answers when somebody else has answered. It holds its place among the questions that may be
+/// under way, see [`Upstream`](super::upstream::Upstream).
+pub struct Later(pub Pin<Box<dyn Future<Output = Result<Done, StanzaError>> + Send>>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
 }
 
 /// What a command that is done answers.

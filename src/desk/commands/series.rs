@@ -167,6 +167,7 @@ impl Command for SeriesEdit {
                         held.open = wanted.open;
                         held.retention = wanted.retention;
                         held.title = wanted.title;
+                        held.source = wanted.source;
                     },
                     call.now,
                 )
@@ -202,6 +203,8 @@ fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {
             .datatype(Datatype::Duration)
             .value(text(series.and_then(|s| s.retention.as_ref()).map(ToString::to_string))),
         field(call, Kind::TextSingle, "title").value(text(series.and_then(|s| s.title.clone()))),
+        field(call, Kind::JidSingle, "source")
+            .value(text(series.and_then(|s| s.source.as_ref()).map(ToString::to_string))),
     ]
     .into_iter()
     .map(|mut field| {
@@ -228,11 +231,13 @@ fn change(call: &Call<'_>, series: &mut Series) -> Result<(), Failure> {
         .map_err(|e| Failure::Wrong(format!("{}: {e}", label("retention_series"))))?
         .filter(|period| !period.nominal().is_zero());
     series.title = call.answers.text("title").map(str::to_owned);
+    series.source =
+        call.answers.read("source").map_err(|e| Failure::Wrong(format!("{}: {e}", label("source"))))?;
     Ok(())
 }
 
 fn table(language: Language, series: &[Series]) -> Table {
-    let columns = ["name", "title", "owner", "producers", "open", "retention_series"];
+    let columns = ["name", "title", "owner", "producers", "open", "retention_series", "source"];
     let label = |var: &str| texts::label(var).of(language).to_owned();
     Table {
         title: texts::SERIES_LIST.of(language).to_owned(),
@@ -249,6 +254,7 @@ fn table(language: Language, series: &[Series]) -> Table {
                     s.producers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                     s.open.to_string(),
                     s.retention.as_ref().map_or_else(String::new, ToString::to_string),
+                    s.source.as_ref().map_or_else(String::new, ToString::to_string),
                 ]
             })
             .collect(),

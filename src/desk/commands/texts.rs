@@ -270,6 +270,7 @@ pub(crate) fn label(var: &str) -> Text {
         "producers" => text("Producers", "Producteurs"),
         "open" => text("Open data", "Données ouvertes"),
         "title" => text("Title", "Titre"),
+        "source" => text("Source of the history", "Source de l’historique"),
         "language" => text("Language", "Langue"),
         "code" => text("Code", "Code"),
         "need" => text("Data need", "Besoin de données"),
@@ -313,6 +314,10 @@ pub(crate) fn description(var: &str) -> Option<Text> {
         "retention" | "granularity" | "retention_series" => {
             text("A duration as P1Y, P30D or PT1H", "Une durée comme P1Y, P30D ou PT1H")
         }
+        "source" => text(
+            "Only if it keeps the history itself: what is asked of the past is passed on to this address",
+            "Seulement si elle conserve l’historique elle-même : les demandes d’historique sont transmises à cette adresse",
+        ),
         "arrangement" => text(
             "Only to renew: the arrangement of the consent that is renewed",
             "Seulement pour renouveler : l’arrangement du consentement renouvelé",

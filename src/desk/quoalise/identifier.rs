@@ -42,8 +42,13 @@ impl Identifier {
         &self.text
     }
 
+    /// How the names of all that lies below begin.
+    pub(super) fn below(&self) -> &str {
+        &self.below
+    }
+
     /// Whether it means this series.
-    fn means(&self, name: &str) -> bool {
+    pub(super) fn means(&self, name: &str) -> bool {
         self.exact.as_deref() == Some(name) || name.starts_with(&self.below)
     }
 

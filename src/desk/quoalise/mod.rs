@@ -1,14 +1,18 @@
 //! Quoalise (`urn:quoalise:0`): what existing clients ask for by ad-hoc commands, answered as they read it.
 //!
-//! - `history`: the command `get_history`.
+//! - `history`: the command `get_history`; `span`: the time it is about; `answer`: how it is answered.
+//! - `pull`: what of it is passed on to the source that keeps a series itself.
 //! - `subscribe`: the commands `subscribe` and `unsubscribe`.
 //! - `identifier`: what an identifier means.
 //!
 //! Errors have the conditions that those clients know: `not-authorized` names what was asked for,
 //! `bad-request` says what to write instead.
 
+mod answer;
 mod history;
 mod identifier;
+mod pull;
+mod span;
 mod subscribe;
 
 pub use history::GetHistory;
