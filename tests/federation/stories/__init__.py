@@ -9,6 +9,7 @@ ORDER = (
     "revoked_midway",
     "commands",
     "pubsub_and_quoalise",
+    "pull_through",
     "repeated_item",
     "large_pack_is_split",
     "subscriber_offline_gets_it_at_login",
