@@ -275,6 +275,7 @@ impl Known {
     fn entries(&mut self, line: Line) -> Vec<Entry> {
         match line {
             Line::Decided(decided) => self.decided(&decided, "decision"),
+            Line::Reserve(reserve) => self.decided(&reserve, "reserve"),
             Line::Fetched(fetched) => self.decided(&fetched, "fetch"),
             Line::Dropped(dropped) => vec![self.dropped(dropped)],
             Line::Confirmed { domain, seq } => {
@@ -326,6 +327,7 @@ impl Known {
                 outcome: match verdict.ground {
                     Ground::Denied(_) => "denied",
                     _ if kind == "fetch" => "given",
+                    _ if kind == "reserve" => "in reserve",
                     _ if decided.again => "owed again",
                     _ => "owed",
                 },

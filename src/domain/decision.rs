@@ -201,6 +201,23 @@ pub fn decide<'a, S: Standing>(
     best.map_or(Decision::Deny(nearest), |(consent, _)| Decision::Permit(consent))
 }
 
+/// Those that would permit as well as the one that [`decide`] named: should that one end while something waits
+/// under it, they let it leave in this order, at most `most` of them.
+pub fn in_reserve<'a, S: Standing>(
+    consents: impl IntoIterator<Item = &'a S>,
+    question: Question<'_, S::Recipient>,
+    named: &S,
+    most: usize,
+) -> Vec<&'a S> {
+    let mut others: Vec<(Timestamp, &S)> = consents
+        .into_iter()
+        .filter(|consent| consent.id() != named.id())
+        .filter_map(|consent| judge(consent, &question).ok().map(|until| (until, consent)))
+        .collect();
+    others.sort_unstable_by_key(|(until, consent)| (std::cmp::Reverse(*until), consent.id()));
+    others.into_iter().take(most).map(|(_, consent)| consent).collect()
+}
+
 /// What one consent says to the question: until when it permits, or why not.
 fn judge<S: Standing>(consent: &S, question: &Question<'_, S::Recipient>) -> Result<Timestamp, Denial> {
     let extent = consent.extent();
@@ -322,6 +339,17 @@ mod tests {
             };
             assert_eq!(consent.id, longer.id);
         }
+        let recipient = BareJid::new("app@coop.example").unwrap();
+        let question = Question {
+            series,
+            time: at("2026-02-10T00:00:00Z").as_duration().as_secs_f64(),
+            recipient: &recipient,
+            mode: Mode::Notify,
+            now: at("2026-06-01T00:00:00Z"),
+        };
+        let reserve = in_reserve(&all, question, &longer, 3);
+        assert_eq!(reserve, [&sample(), &twin], "the others that permit, the longest first");
+        assert_eq!(in_reserve(&all, question, &longer, 1), [&sample()]);
         let twins = [twin, sample()];
         let Decision::Permit(consent) = ask(&twins, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z")
         else {

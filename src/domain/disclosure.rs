@@ -14,6 +14,9 @@ use super::subscription::SubscriptionKey;
 pub enum Line {
     /// An item was taken in: who is to have what of it, and who is not.
     Decided(Decided),
+    /// Written beside [`Line::Decided`] where several consents permit the same: what lets the records leave
+    /// should the consent named there end before they did. It counts where the log tells of that end.
+    Reserve(Decided),
     /// Somebody fetched records that are kept, or was refused them. `node` is what was asked for, `item` in
     /// which way; nobody published, and no subscription is named.
     Fetched(Decided),

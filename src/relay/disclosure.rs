@@ -13,29 +13,44 @@ use crate::store::journal::Row;
 
 /// What was decided about an item; nothing where nobody subscribes to it.
 pub fn decided(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, again: bool) -> Option<Line> {
-    let permitted = verdicts.owed.iter().map(|owed| {
-        let ground = match owed.basis {
-            Basis::Consent(key) => Ground::Consent(key),
-            Basis::Own => Ground::Own,
-            Basis::Open => Ground::Open,
-            Basis::Listed => Ground::Listed,
-        };
-        (owed.subscription, ground, &owed.records)
-    });
+    let permitted = verdicts.owed.iter().filter(|owed| !owed.in_reserve).map(permission);
     let denied = verdicts.denied.iter().map(|d| (d.subscription, Ground::Denied(d.reason), &d.records));
-    let verdicts: Vec<Verdict> = permitted
-        .chain(denied)
+    about(rights, pack, row, permitted.chain(denied), again).map(Line::Decided)
+}
+
+/// What would be decided if the consents that it rests on ended; nothing where no other stands beside them.
+pub fn in_reserve(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, again: bool) -> Option<Line> {
+    let reserves = verdicts.owed.iter().filter(|owed| owed.in_reserve).map(permission);
+    about(rights, pack, row, reserves, again).map(Line::Reserve)
+}
+
+fn permission(owed: &Owed) -> (SubscriptionKey, Ground, &Selection) {
+    let ground = match owed.basis {
+        Basis::Consent(key) => Ground::Consent(key),
+        Basis::Own => Ground::Own,
+        Basis::Open => Ground::Open,
+        Basis::Listed => Ground::Listed,
+    };
+    (owed.subscription, ground, &owed.records)
+}
+
+fn about<'a>(
+    rights: &Rights,
+    pack: &Pack,
+    row: &Row,
+    grounds: impl Iterator<Item = (SubscriptionKey, Ground, &'a Selection)>,
+    again: bool,
+) -> Option<Decided> {
+    let verdicts: Vec<Verdict> = grounds
         .filter_map(|(key, ground, records)| verdict(rights, pack, &row.node, key, ground, records))
         .collect();
-    (!verdicts.is_empty()).then(|| {
-        Line::Decided(Decided {
-            seq: row.seq,
-            publisher: Arc::clone(&row.publisher),
-            node: Arc::clone(&row.node),
-            item: Arc::clone(&row.item),
-            again,
-            verdicts,
-        })
+    (!verdicts.is_empty()).then(|| Decided {
+        seq: row.seq,
+        publisher: Arc::clone(&row.publisher),
+        node: Arc::clone(&row.node),
+        item: Arc::clone(&row.item),
+        again,
+        verdicts,
     })
 }
 

@@ -3,9 +3,14 @@
 //! The right to publish is checked before the content (strangers get no validation service); consent is
 //! checked record by record on the resolved name, never on the node alone.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use jid::BareJid;
+use jiff::Timestamp;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::grant::Grant;
 use super::owed::{Basis, Owed, Selection};
@@ -16,6 +21,9 @@ use crate::domain::consent::{ConsentKey, Mode};
 use crate::domain::decision::{self, Decision, Denial, Question, Standing};
 use crate::domain::subscription::SubscriptionKey;
 use crate::senml::Invalid;
+
+/// So many consents at most are noted beside the one that something rests on.
+const RESERVES_MAX: usize = 3;
 
 /// Why a publish is refused whole. The router turns it into a stanza error (DESIGN §2).
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -161,13 +169,19 @@ struct Collected {
     list: Vec<(Owed, usize)>,
     denied: Vec<Denied>,
     places: FxHashMap<(u64, Basis), usize>,
+    /// In the order in which they would take over.
+    reserves: BTreeMap<Turn, (ConsentKey, Vec<u32>)>,
 }
+
+/// When a consent in reserve takes over: of one subscription, the one that runs longest first.
+type Turn = (u64, Reverse<Timestamp>, Uuid);
 
 impl Collected {
     fn entry(&mut self, subscriber: &Subscriber<'_>, basis: Basis) -> &mut (Owed, usize) {
         let place = *self.places.entry((subscriber.key.0, basis)).or_insert_with(|| {
             let records = Selection::Some(Vec::new());
-            self.list.push((Owed { subscription: subscriber.key, basis, records }, 0));
+            let owed = Owed { subscription: subscriber.key, basis, records, in_reserve: false };
+            self.list.push((owed, 0));
             self.list.len() - 1
         });
         &mut self.list[place]
@@ -199,38 +213,65 @@ impl Collected {
             return self.deny(subscriber, Denial::NoneRegistered, pack.records_of(place));
         }
         let key_of = |id| theirs.iter().find(|(_, grant)| grant.id() == id).map(|(key, _)| *key);
-        let decide = |time| -> Result<ConsentKey, Denial> {
-            let question = Question {
-                series: name,
-                time,
-                recipient: &subscriber.party,
-                mode: Mode::Notify,
-                now: now.wall,
-            };
-            match decision::decide(theirs.iter().map(|(_, grant)| *grant), question) {
-                Decision::Permit(consent) => key_of(consent.id()).ok_or(Denial::NoneRegistered),
-                Decision::Deny(reason) => Err(reason),
+        let grants = || theirs.iter().map(|(_, grant)| *grant);
+        let question = |time| Question {
+            series: name,
+            time,
+            recipient: &subscriber.party,
+            mode: Mode::Notify,
+            now: now.wall,
+        };
+        let decide = |time| match decision::decide(grants(), question(time)) {
+            Decision::Permit(grant) => {
+                key_of(grant.id()).map(|key| (key, grant)).ok_or(Denial::NoneRegistered)
             }
+            Decision::Deny(reason) => Err(reason),
+        };
+        let in_reserve = |time, named: &Grant| -> Vec<(ConsentKey, &Grant)> {
+            if theirs.len() == 1 {
+                return Vec::new();
+            }
+            let others = decision::in_reserve(grants(), question(time), named, RESERVES_MAX);
+            others.into_iter().filter_map(|grant| Some((key_of(grant.id())?, grant))).collect()
         };
         // Without a data window the answer is the same for every record of the series.
         if theirs.iter().all(|(_, grant)| !grant.extent().is_windowed()) {
             match decide(0.0) {
-                Ok(key) => self.whole_series(subscriber, Basis::Consent(key), pack, place),
+                Ok((key, grant)) => {
+                    self.whole_series(subscriber, Basis::Consent(key), pack, place);
+                    self.hold(subscriber, in_reserve(0.0, grant), pack.records_of(place));
+                }
                 Err(reason) => self.deny(subscriber, reason, pack.records_of(place)),
             }
             return;
         }
         for record in pack.records_of(place) {
-            match decide(pack.time(record as usize)) {
-                Ok(key) => {
+            let time = pack.time(record as usize);
+            match decide(time) {
+                Ok((key, grant)) => {
                     let (owed, count) = self.entry(subscriber, Basis::Consent(key));
                     if let Selection::Some(records) = &mut owed.records {
                         records.push(record);
                         *count += 1;
                     }
+                    self.hold(subscriber, in_reserve(time, grant), std::iter::once(record));
                 }
                 Err(reason) => self.deny(subscriber, reason, std::iter::once(record)),
             }
+        }
+    }
+
+    /// Holds consents in reserve for these records.
+    fn hold(
+        &mut self,
+        subscriber: &Subscriber<'_>,
+        reserves: Vec<(ConsentKey, &Grant)>,
+        records: impl Iterator<Item = u32> + Clone,
+    ) {
+        for (key, grant) in reserves {
+            let order = (subscriber.key.0, Reverse(grant.extent().valid_until), grant.id());
+            let (_, held) = self.reserves.entry(order).or_insert_with(|| (key, Vec::new()));
+            held.extend(records.clone());
         }
     }
 
@@ -252,9 +293,15 @@ impl Collected {
                 records.sort_unstable();
             }
         }
+        let in_reserve = self.reserves.into_iter().map(|((subscription, ..), (key, records))| {
+            let (subscription, basis, count) =
+                (SubscriptionKey(subscription), Basis::Consent(key), records.len());
+            (Owed { subscription, basis, records: Selection::Some(records), in_reserve: true }, count)
+        });
         let owed = self
             .list
             .into_iter()
+            .chain(in_reserve)
             .map(|(mut owed, count)| {
                 if count == whole {
                     owed.records = Selection::All;

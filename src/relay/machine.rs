@@ -384,7 +384,10 @@ impl Relay {
     fn enter(&mut self, mut row: Row, pack: Pack, verdicts: Verdicts, letter: Option<u64>) {
         self.last_seq += 1;
         row.seq = self.last_seq;
-        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, letter.is_some());
+        let again = letter.is_some();
+        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, again);
+        self.next.batch.disclosures.extend(line);
+        let line = disclosure::in_reserve(&self.rights, &pack, &row, &verdicts, again);
         self.next.batch.disclosures.extend(line);
         if letter.is_none() {
             let kept = retained::retained(&mut self.rights, self.settings.retention, &pack, &row);
@@ -635,7 +638,7 @@ impl Relay {
                         PingTo::Destination(domain) => domain,
                         PingTo::OwnServer => &*self.settings.own_server,
                     };
-                    ping::write(out, &self.settings.jid, to, &self.ping_id(number));
+                    ping::write(out, &self.settings.jid, to, &self.ping_id(number, to));
                 }
                 Step::Load { domain, seqs } => loads.push(Load { domain, seqs }),
             }
@@ -644,8 +647,9 @@ impl Relay {
         loads
     }
 
-    fn ping_id(&self, number: u64) -> String {
-        format!("b-{}-{number:x}", self.settings.run)
+    /// The mark tells later, when the number means nothing any more, to whom the ping went.
+    fn ping_id(&self, number: u64, to: &str) -> String {
+        format!("b-{}-{number:x}-{:x}", self.settings.run, ping_mark(to))
     }
 
     /// Writes all that one destination is owed of one item, as far as it may still leave.
@@ -723,7 +727,8 @@ impl Relay {
     /// The number of a ping of this run with this id.
     fn ping_number(&self, id: &str, prefix: &str) -> Option<u64> {
         let rest = id.strip_prefix(prefix)?.strip_prefix(&*self.settings.run)?.strip_prefix('-')?;
-        u64::from_str_radix(rest, 16).ok()
+        let number = rest.split_once('-').map_or(rest, |(number, _)| number);
+        u64::from_str_radix(number, 16).ok()
     }
 
     /// Whether an id is that of a ping of this run.
@@ -747,7 +752,10 @@ impl Relay {
         let expected = match self.deliveries.ping_target(number) {
             Some(PingTo::Destination(domain)) => domain,
             Some(PingTo::OwnServer) => Arc::from(self.settings.own_server.as_str()),
-            None => return self.deliveries.heard(from, number, answer),
+            None if id.ends_with(&format!("-{:x}", ping_mark(from))) => {
+                return self.deliveries.heard(from, number, answer);
+            }
+            None => return,
         };
         if *expected == *from {
             self.deliveries.answered(number, answer, now.mono);
@@ -809,6 +817,10 @@ impl Relay {
             retry_at: wait.map(|wait| at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))),
         });
     }
+}
+
+fn ping_mark(to: &str) -> u32 {
+    intake::hash(to.as_bytes()) as u32
 }
 
 #[cfg(test)]
@@ -1001,5 +1013,40 @@ mod tests {
         commit(&mut relay);
         let (text, _) = pump(&mut relay);
         assert!(text.contains("basis='open'") && text.contains("<item id='2'"), "{text}");
+    }
+
+    #[test]
+    fn a_consent_that_stood_beside_the_ended_one_takes_over() {
+        use crate::domain::consent::{ConsentKey, State, tests::sample};
+        let mut relay = relay();
+        relay.apply(series(false));
+        let consent = |key: u64, until: &str, state| {
+            let mut consent = sample();
+            consent.id = uuid::Uuid::from_u128(key.into());
+            consent.recipient = BareJid::new("app@b.example").unwrap();
+            consent.scope = vec![Scope::parse("urn:a").unwrap()];
+            consent.valid_until = until.parse().unwrap();
+            consent.state = state;
+            Update::Consent(ConsentKey(key), Some(Box::new(consent)))
+        };
+        relay.apply(consent(1, "2028-01-01T00:00:00Z", State::Active));
+        relay.apply(consent(2, "2027-06-01T00:00:00Z", State::Active));
+        publish(&mut relay, "1");
+        let batch = commit(&mut relay);
+        assert!(matches!(&batch.disclosures[..], [Line::Decided(_), Line::Reserve(_)]), "{batch:?}");
+        // A third that is given only now must not have what came before it.
+        relay.apply(consent(3, "2028-06-01T00:00:00Z", State::Active));
+        relay.apply(consent(1, "2028-01-01T00:00:00Z", State::Withdrawn));
+        let (text, _) = pump(&mut relay);
+        assert_eq!(text.matches("<message").count(), 1, "{text}");
+        assert!(text.contains("consent='00000000-0000-0000-0000-000000000002'"), "{text}");
+        let batch = commit(&mut relay);
+        let [Line::Dropped(dropped)] = &batch.disclosures[..] else { panic!("{batch:?}") };
+        assert_eq!(dropped.consent, Some(ConsentKey(1)));
+        // Sent again after the second has ended too: nothing is left that permits it.
+        relay.link_down();
+        relay.apply(consent(2, "2027-06-01T00:00:00Z", State::Withdrawn));
+        relay.link_up();
+        assert!(!pump(&mut relay).0.contains("<message"));
     }
 }

@@ -37,35 +37,53 @@ pub struct Owed {
     pub basis: Basis,
     /// What.
     pub records: Selection,
+    /// Only what nothing before it in the list lets leave any more at the moment of sending: this consent
+    /// stood beside that one when the item was taken in.
+    pub in_reserve: bool,
 }
+
+/// In place of a basis: the next one is in reserve.
+const RESERVE: u64 = u64::MAX - 1;
 
 /// Writes the list. Numbers are LEB128; records are (gap, length) runs, no runs meaning all.
 pub fn encode(list: &[Owed]) -> Vec<u8> {
     let mut out = Vec::with_capacity(list.len() * 6);
     for owed in list {
         put(&mut out, owed.subscription.0);
+        if owed.in_reserve {
+            put(&mut out, RESERVE);
+        }
         match owed.basis {
             Basis::Own => put(&mut out, 0),
             Basis::Open => put(&mut out, 1),
-            // Consents never get so far.
+            // Consents never get so far, nor to RESERVE.
             Basis::Listed => put(&mut out, u64::MAX),
             Basis::Consent(key) => put(&mut out, key.0 + 1),
         }
         match &owed.records {
             Selection::All => put(&mut out, 0),
-            Selection::Some(records) => {
-                let runs = runs(records);
-                put(&mut out, runs.len() as u64);
-                let mut end = 0;
-                for (start, length) in runs {
-                    put(&mut out, u64::from(start - end));
-                    put(&mut out, u64::from(length));
-                    end = start + length;
-                }
-            }
+            Selection::Some(records) => put_records(&mut out, records),
         }
     }
     out
+}
+
+/// Writes some records, the same bytes for the same ones.
+pub fn encode_records(records: &[u32]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_records(&mut out, records);
+    out
+}
+
+fn put_records(out: &mut Vec<u8>, records: &[u32]) {
+    let runs = runs(records);
+    put(out, runs.len() as u64);
+    let mut end = 0;
+    for (start, length) in runs {
+        put(out, u64::from(start - end));
+        put(out, u64::from(length));
+        end = start + length;
+    }
 }
 
 /// Reads the list back; `None` if the bytes are not what [`encode`] writes.
@@ -73,7 +91,12 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
     let mut list = Vec::new();
     while !bytes.is_empty() {
         let subscription = SubscriptionKey(take(&mut bytes)?);
-        let basis = match take(&mut bytes)? {
+        let mut basis = take(&mut bytes)?;
+        let in_reserve = basis == RESERVE;
+        if in_reserve {
+            basis = take(&mut bytes)?;
+        }
+        let basis = match basis {
             0 => Basis::Own,
             1 => Basis::Open,
             u64::MAX => Basis::Listed,
@@ -91,7 +114,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
             records.extend(start..end);
         }
         let records = if count == 0 { Selection::All } else { Selection::Some(records) };
-        list.push(Owed { subscription, basis, records });
+        list.push(Owed { subscription, basis, records, in_reserve });
     }
     Some(list)
 }
@@ -136,21 +159,29 @@ mod tests {
     fn what_is_written_is_read() {
         // Consent keys start at 1 (the store counts from there), so 0 and 1 are free for the others.
         let list = vec![
-            Owed { subscription: SubscriptionKey(1), basis: Basis::Own, records: Selection::All },
+            Owed {
+                subscription: SubscriptionKey(1),
+                basis: Basis::Own,
+                records: Selection::All,
+                in_reserve: false,
+            },
             Owed {
                 subscription: SubscriptionKey(1_000_000),
                 basis: Basis::Consent(ConsentKey(1)),
                 records: Selection::Some(vec![0, 1, 2, 7, 9, 10]),
+                in_reserve: true,
             },
             Owed {
                 subscription: SubscriptionKey(300),
                 basis: Basis::Open,
                 records: Selection::Some(vec![5]),
+                in_reserve: false,
             },
             Owed {
                 subscription: SubscriptionKey(u64::MAX),
-                basis: Basis::Consent(ConsentKey(u64::MAX - 2)),
+                basis: Basis::Consent(ConsentKey(u64::MAX - 3)),
                 records: Selection::All,
+                in_reserve: false,
             },
         ];
         let bytes = encode(&list);

@@ -241,8 +241,16 @@ impl Pack {
     }
 
     /// The records of one of [`Self::names`], rising.
-    pub fn records_of(&self, place: usize) -> impl Iterator<Item = u32> {
+    pub fn records_of(&self, place: usize) -> impl Iterator<Item = u32> + Clone {
         self.resolved.iter().enumerate().filter(move |(_, r)| r.name_id() == place).map(|(i, _)| i as u32)
+    }
+
+    /// The places of the records of a selection, rising.
+    pub fn records(&self, selection: &Selection) -> Vec<u32> {
+        match selection {
+            Selection::All => (0..self.len() as u32).collect(),
+            Selection::Some(records) => records.clone(),
+        }
     }
 
     /// Where the first record of that name stood in the pack as it was written, from 0.

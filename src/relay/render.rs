@@ -9,7 +9,8 @@ use jid::BareJid;
 
 use super::delivery::Deliveries;
 use super::disclosure;
-use super::owed::{Basis, Owed, Selection};
+use super::intake;
+use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
 use super::rights::Rights;
@@ -80,12 +81,19 @@ impl Renderer<'_> {
             {
                 continue;
             }
+            let held = owed
+                .in_reserve
+                .then(|| self.left_over(&entry.pack, &entry.owed, place, subscriber.recipient));
+            if held == Some(Selection::Some(Vec::new())) || expired && owed.in_reserve {
+                continue;
+            }
             if expired {
                 written.expired += 1;
                 tell(entry, place, Why::Expired, &mut written);
                 continue;
             }
-            let (terms, selection) = match self.permitted(&entry.pack, owed, subscriber.recipient) {
+            let records = held.as_ref().unwrap_or(&owed.records);
+            let (terms, selection) = match self.permitted(&entry.pack, owed, records, subscriber.recipient) {
                 Ok((terms, selection)) => (terms, selection.into_owned()),
                 Err(why) => {
                     written.withheld += 1;
@@ -101,6 +109,10 @@ impl Renderer<'_> {
             id.clear();
             // Writing into memory does not fail.
             let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);
+            if let (true, Selection::Some(records)) = (owed.in_reserve, &selection) {
+                // What is left over may grow, and an id must not stand for something else the next time.
+                let _ = write!(id, "-{:x}", intake::hash(&owed::encode_records(records)));
+            }
             let whole = id.len();
             for (part, content) in self.rendered(entry, selection, format).iter().enumerate() {
                 if part > 0 {
@@ -116,16 +128,34 @@ impl Renderer<'_> {
         written
     }
 
+    /// What of the records at this place in the list nothing before it lets leave to the same subscription.
+    fn left_over(&self, pack: &Pack, list: &[Owed], place: usize, recipient: &BareJid) -> Selection {
+        let owed = &list[place];
+        let mut left = pack.records(&owed.records);
+        for before in list[..place].iter().filter(|before| before.subscription == owed.subscription) {
+            let covered = pack.records(&before.records);
+            if left.is_empty() || !left.iter().any(|record| covered.binary_search(record).is_ok()) {
+                continue;
+            }
+            if let Ok((_, leaves)) = self.permitted(pack, before, &before.records, recipient) {
+                let leaves = pack.records(&leaves);
+                left.retain(|record| leaves.binary_search(record).is_err());
+            }
+        }
+        Selection::Some(left)
+    }
+
     /// What of it may leave now, and under which terms: asked again of open data and of people's own series
     /// too.
     fn permitted<'a, 'b>(
         &'a self,
         pack: &Pack,
-        owed: &'b Owed,
+        owed: &Owed,
+        records: &'b Selection,
         recipient: &BareJid,
     ) -> Result<(Terms<'a>, Cow<'b, Selection>), Why> {
         let series = |permits: &dyn Fn(&Series) -> bool| {
-            narrowed(pack, &owed.records, None, |name| self.rights.registration(name).is_some_and(permits))
+            narrowed(pack, records, None, |name| self.rights.registration(name).is_some_and(permits))
         };
         let (terms, selection, otherwise) = match owed.basis {
             Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
@@ -137,7 +167,7 @@ impl Renderer<'_> {
                 extent.may_leave_now(self.now.wall).map_err(Why::Withheld)?;
                 let window = extent.is_windowed().then_some(extent);
                 // An edit may have narrowed it.
-                let selection = narrowed(pack, &owed.records, window, |name| grant.covers(name));
+                let selection = narrowed(pack, records, window, |name| grant.covers(name));
                 (grant.terms(), selection, Why::Withheld(Denial::OutsideDataWindow))
             }
         };

@@ -76,6 +76,7 @@ fn tell(story: Story, sabotage: Sabotage, aloud: bool) -> Told {
     for site in &world.sites {
         *counts.entry("(deliveries owed and acknowledged)").or_default() += site.oracle.owed_count;
         *counts.entry("(delivered)").or_default() += site.oracle.delivered;
+        *counts.entry("(taken over by another consent)").or_default() += site.oracle.taken_over;
         *counts.entry("(duplicates)").or_default() += site.oracle.duplicates;
         *counts.entry("(dead letters)").or_default() += site.disk.dead.len() as u64;
     }

@@ -10,16 +10,19 @@ use super::disk::People;
 use super::story::Millis;
 use super::wire::{Message, Record, domain_of};
 
-/// A delivery that is owed: known by the item's number, the subscription, and what it rests on.
-type Key = (u64, u64, String);
+/// So many consents beside the one that something rests on may take over from it.
+const RESERVES_MAX: usize = 3;
 
-/// What was published, as often as it was sent.
+/// A delivery that is owed: known by the item's number and the subscription.
+type Key = (u64, u64);
+
+/// What one subscription is owed of an item.
 #[derive(Debug, Clone)]
 pub(crate) struct Owed {
     pub(crate) to: String,
     pub(crate) subscription: u64,
-    pub(crate) basis: String,
-    pub(crate) records: Vec<Record>,
+    /// Each with what lets it leave: the first of these that still does when it is sent.
+    pub(crate) records: Vec<(Record, Vec<String>)>,
 }
 
 /// What is owed of an item, as it stood when it was taken in.
@@ -30,18 +33,32 @@ pub(crate) struct Snapshot {
     pub(crate) order: u64,
 }
 
+/// A record on its way to one subscription.
+#[derive(Debug, Clone)]
+struct Tracked {
+    record: Record,
+    bases: Vec<String>,
+    /// Something the recipient's side did, or ended: it need not arrive any more.
+    excused: bool,
+    arrived: bool,
+    /// It waits as a letter to be tried again: the row that revives it owes it from then on.
+    postponed: bool,
+}
+
 #[derive(Debug, Clone)]
 struct Delivery {
     node: String,
     item: String,
-    owed: Owed,
+    to: String,
+    records: Vec<Tracked>,
     accepted_at: i64,
-    /// Something the recipient's side did, or ended: it need not arrive any more.
-    excused: bool,
-    arrived: bool,
     acked: bool,
-    /// It waits as a letter to be tried again: the row that revives it owes it from then on.
-    postponed: bool,
+}
+
+impl Delivery {
+    fn is_open(&self) -> bool {
+        self.acked && self.records.iter().any(|tracked| !tracked.arrived && !tracked.excused)
+    }
 }
 
 /// One installation's book.
@@ -64,6 +81,8 @@ pub(crate) struct Oracle {
     pub(crate) duplicates: u64,
     pub(crate) delivered: u64,
     pub(crate) owed_count: u64,
+    /// Messages under a consent in reserve.
+    pub(crate) taken_over: u64,
 }
 
 /// Who is owed what of a pack at this moment, worked out plainly.
@@ -77,13 +96,14 @@ pub(crate) fn owed_now(people: &People, records: &[Record], wall: Timestamp) -> 
             let mine = people.subscriptions.iter().filter(|(_, s)| s.jid.to_string() == jid);
             let covering = mine.filter(|(_, s)| s.node.covers(&record.0));
             let Some((&subscription, _)) = covering.max_by_key(|(_, s)| specific(&s.node)) else { continue };
-            let Some(basis) = basis(people, record, &jid, wall) else { continue };
-            match list.iter_mut().find(|o| o.subscription == subscription && o.basis == basis) {
-                Some(owed) => owed.records.push(record.clone()),
-                None => {
-                    let (to, records) = (jid.clone(), vec![record.clone()]);
-                    list.push(Owed { to, subscription, basis, records });
-                }
+            let bases = bases(people, record, &jid, wall);
+            if bases.is_empty() {
+                continue;
+            }
+            let one = (record.clone(), bases);
+            match list.iter_mut().find(|o| o.subscription == subscription) {
+                Some(owed) => owed.records.push(one),
+                None => list.push(Owed { to: jid.clone(), subscription, records: vec![one] }),
             }
         }
     }
@@ -97,18 +117,19 @@ fn specific(scope: &Scope) -> usize {
     }
 }
 
-fn basis(people: &People, record: &Record, jid: &str, wall: Timestamp) -> Option<String> {
+/// What lets a record leave, in the order in which one takes over from the other.
+fn bases(people: &People, record: &Record, jid: &str, wall: Timestamp) -> Vec<String> {
     let series = people.series.values().find(|s| s.name.covers(&record.0));
     if series.is_some_and(|s| s.owner.jid().is_some_and(|owner| owner.as_str() == jid)) {
-        return Some("self".into());
+        return vec!["self".into()];
     }
     if series.is_some_and(|s| s.open) {
-        return Some("open".into());
+        return vec!["open".into()];
     }
     let consents = people.consents.values().filter(|c| c.recipient.as_str() == jid && c.is_live(wall));
-    let covering = consents.filter(|c| c.covers(&record.0) && in_window(c, record.1));
-    let best = covering.max_by_key(|c| (c.valid_until, std::cmp::Reverse(c.id)));
-    best.map(|c| c.id.to_string())
+    let mut covering: Vec<_> = consents.filter(|c| c.covers(&record.0) && in_window(c, record.1)).collect();
+    covering.sort_by_key(|c| (std::cmp::Reverse(c.valid_until), c.id));
+    covering.iter().take(1 + RESERVES_MAX).map(|c| c.id.to_string()).collect()
 }
 
 fn in_window(consent: &courant::domain::consent::Consent, time: f64) -> bool {
@@ -117,48 +138,47 @@ fn in_window(consent: &courant::domain::consent::Consent, time: f64) -> bool {
         && consent.data_until.is_none_or(|until| time < seconds(until))
 }
 
-/// Which of these records may leave now.
-fn still(people: &People, owed: &Owed, wall: Timestamp) -> Vec<Record> {
-    let stands = people.subscriptions.get(&owed.subscription).is_some_and(|s| s.jid.to_string() == owed.to);
-    if !stands {
-        return Vec::new();
+/// What lets this record leave now, as a place among its bases.
+fn still(people: &People, key: Key, to: &str, tracked: &Tracked, wall: Timestamp) -> Option<usize> {
+    if people.subscriptions.get(&key.1).is_none_or(|s| s.jid.to_string() != to) {
+        return None;
     }
-    let permitted = |record: &&Record| match &*owed.basis {
+    let record = &tracked.record;
+    let permits = |basis: &String| match &**basis {
         "self" | "open" => {
             let series = people.series.values().find(|s| s.name.covers(&record.0));
-            series.is_some_and(|s| match &*owed.basis {
+            series.is_some_and(|s| match &**basis {
                 "open" => s.open,
-                _ => s.owner.jid().is_some_and(|owner| owner.as_str() == owed.to),
+                _ => s.owner.jid().is_some_and(|owner| owner.as_str() == to),
             })
         }
         id => people.consent(id).is_some_and(|c| {
-            c.recipient.as_str() == owed.to
-                && c.is_live(wall)
-                && c.covers(&record.0)
-                && in_window(c, record.1)
+            c.recipient.as_str() == to && c.is_live(wall) && c.covers(&record.0) && in_window(c, record.1)
         }),
     };
-    owed.records.iter().filter(permitted).cloned().collect()
+    tracked.bases.iter().position(permits)
 }
 
 impl Oracle {
     /// A row went to the disk: what it owes is fixed.
     pub(crate) fn row(&mut self, seq: u64, node: &str, item: &str, snapshot: &Snapshot) {
-        for owed in &snapshot.owed {
-            let key = (seq, owed.subscription, owed.basis.clone());
-            self.deliveries.insert(
-                key.clone(),
-                Delivery {
-                    node: node.to_owned(),
-                    item: item.to_owned(),
-                    owed: owed.clone(),
-                    accepted_at: snapshot.accepted_at,
-                    excused: false,
-                    arrived: false,
-                    acked: false,
-                    postponed: false,
-                },
-            );
+        for Owed { to, subscription, records } in &snapshot.owed {
+            let track = |(record, bases): &(Record, Vec<String>)| Tracked {
+                record: record.clone(),
+                bases: bases.clone(),
+                excused: false,
+                arrived: false,
+                postponed: false,
+            };
+            let delivery = Delivery {
+                node: node.to_owned(),
+                item: item.to_owned(),
+                to: to.clone(),
+                records: records.iter().map(track).collect(),
+                accepted_at: snapshot.accepted_at,
+                acked: false,
+            };
+            self.deliveries.insert((seq, *subscription), delivery);
         }
         self.by_item.entry((node.to_owned(), item.to_owned())).or_default().push(seq);
         self.orders.insert((node.to_owned(), seq), snapshot.order);
@@ -181,46 +201,52 @@ impl Oracle {
             self.unbacked.insert((node.to_owned(), item.to_owned()), why);
             return;
         };
-        let range = (seq, 0, String::new())..(seq + 1, 0, String::new());
-        for (key, delivery) in self.deliveries.range_mut(range) {
+        for (key, delivery) in self.deliveries.range_mut((seq, 0)..(seq + 1, 0)) {
             self.owed_count += u64::from(!delivery.acked);
             delivery.acked = true;
-            if !delivery.arrived && !delivery.excused {
-                self.open.insert(key.clone());
+            if delivery.is_open() {
+                self.open.insert(*key);
             }
         }
     }
 
     /// The relay, or the world, is not what it was: what may not leave any more need not arrive.
     pub(crate) fn reconsider(&mut self, people: &People, wall: Timestamp, time_to_live: Millis) {
-        for delivery in self.deliveries.values_mut().filter(|d| !d.arrived && !d.excused) {
+        for (key, delivery) in &mut self.deliveries {
             let age = wall.as_millisecond() - delivery.accepted_at;
             let too_old = age >= time_to_live as i64;
-            if too_old || still(people, &delivery.owed, wall).is_empty() {
-                delivery.excused = true;
+            for tracked in delivery.records.iter_mut().filter(|t| !t.arrived && !t.excused) {
+                tracked.excused = too_old || still(people, *key, &delivery.to, tracked, wall).is_none();
             }
         }
-        self.open.retain(|key| self.deliveries.get(key).is_some_and(|d| !d.excused));
+        self.open.retain(|key| self.deliveries.get(key).is_some_and(Delivery::is_open));
     }
 
     /// A copy was lost without a word where no barrier can tell, or its recipient gave it up.
     pub(crate) fn excuse(&mut self, message: &Message) {
-        if let Some((seq, subscription)) = numbers(&message.id) {
-            let key = (seq, subscription, message.basis.clone());
-            if let Some(delivery) = self.deliveries.get_mut(&key) {
-                delivery.excused = true;
-                self.open.remove(&key);
-            }
+        self.mark(message, |tracked| std::mem::replace(&mut tracked.excused, true));
+    }
+
+    /// Changes the records of a message; whether all of them had been so before.
+    fn mark(&mut self, message: &Message, change: impl Fn(&mut Tracked) -> bool) -> Option<bool> {
+        let key = numbers(&message.id)?;
+        let delivery = self.deliveries.get_mut(&key)?;
+        let theirs = delivery.records.iter_mut().filter(|t| message.records.contains(&t.record));
+        let before: Vec<bool> = theirs.map(change).collect();
+        if !delivery.is_open() {
+            self.open.remove(&key);
         }
+        Some(before.into_iter().all(|before| before))
     }
 
     /// Given up, where the operator sees it; or for now.
     pub(crate) fn dead_letter(&mut self, seq: u64, subscription: u64, again: bool) {
-        let range = (seq, subscription, String::new())..(seq, subscription + 1, String::new());
-        for (key, delivery) in self.deliveries.range_mut(range) {
-            delivery.postponed = again && !delivery.excused;
-            delivery.excused = true;
-            self.open.remove(key);
+        if let Some(delivery) = self.deliveries.get_mut(&(seq, subscription)) {
+            for tracked in &mut delivery.records {
+                tracked.postponed = again && !tracked.excused;
+                tracked.excused = true;
+            }
+            self.open.remove(&(seq, subscription));
         }
     }
 
@@ -237,19 +263,21 @@ impl Oracle {
         let wanted = |subscription: u64| list.iter().any(|owed| owed.subscription.0 == subscription);
         let stands = |(key, d): (&Key, &Delivery)| {
             let same = (&*d.node, &*d.item, d.accepted_at) == (node, item, accepted_at);
-            (same && key.0 < seq && wanted(key.1)).then(|| (key.clone(), d.clone()))
+            (same && key.0 < seq && wanted(key.1)).then(|| (*key, d.clone()))
         };
         let mut found = BTreeMap::new();
-        for ((_, subscription, basis), delivery) in self.deliveries.iter().filter_map(stands) {
+        for ((_, subscription), delivery) in self.deliveries.iter().filter_map(stands) {
             // The last one counts.
-            found.insert((seq, subscription, basis), delivery);
+            found.insert((seq, subscription), delivery);
         }
         let any = !found.is_empty();
         for (key, mut delivery) in found {
-            delivery.excused = !std::mem::take(&mut delivery.postponed);
-            delivery.arrived = false;
-            if delivery.acked && !delivery.excused {
-                self.open.insert(key.clone());
+            for tracked in &mut delivery.records {
+                tracked.excused = !std::mem::take(&mut tracked.postponed);
+                tracked.arrived = false;
+            }
+            if delivery.is_open() {
+                self.open.insert(key);
             }
             self.deliveries.insert(key, delivery);
         }
@@ -267,27 +295,41 @@ impl Oracle {
         let Some((seq, subscription)) = numbers(&message.id) else {
             return Err(format!("an id of no known kind: {}", message.id));
         };
-        let key = (seq, subscription, message.basis.clone());
+        let key = (seq, subscription);
+        let of_item = || format!("item {} of {} was written to", message.item, message.node);
         let Some(delivery) = self.deliveries.get(&key) else {
-            return Err(format!(
-                "item {} of {} was written to {} under {}, which was not owed when it was accepted",
-                message.item, message.node, message.to, message.basis
-            ));
+            return Err(format!("{} {}, who was owed nothing of it", of_item(), message.to));
         };
-        let owed = &delivery.owed;
-        if (&*delivery.node, &*delivery.item, &*owed.to) != (&*message.node, &*message.item, &*message.to) {
+        if (&*delivery.node, &*delivery.item, &*delivery.to) != (&*message.node, &*message.item, &*message.to)
+        {
             return Err(format!("{} is another delivery now: {message:?}", message.id));
         }
-        let permitted = still(people, owed, wall);
+        // What rests on this consent from the first, and what it takes over, leave apart.
+        let first = |tracked: &&Tracked| tracked.bases[0] == message.basis;
+        let named = |tracked: &&Tracked| message.records.contains(&tracked.record);
+        let from_the_first = delivery.records.iter().filter(named).all(|tracked| first(&tracked));
+        let permitted: Vec<&Record> = delivery
+            .records
+            .iter()
+            .filter(|tracked| first(tracked) == from_the_first)
+            .filter(|tracked| {
+                let place = still(people, key, &delivery.to, tracked, wall);
+                place.is_some_and(|place| tracked.bases[place] == message.basis)
+            })
+            .map(|tracked| &tracked.record)
+            .collect();
         if let Some(more) = message.records.iter().find(|record| !permitted.contains(record)) {
             return Err(format!(
-                "item {} of {} was written to {} under {}: the record {more:?} may not leave",
-                message.item, message.node, message.to, message.basis
+                "{} {} under {}: the record {more:?} may not leave so",
+                of_item(),
+                message.to,
+                message.basis
             ));
         }
         if message.records.len() < permitted.len() {
             return Err(format!("records are missing in {message:?}, owed are {permitted:?}"));
         }
+        self.taken_over += u64::from(!from_the_first);
         let stands_for =
             (message.to.clone(), message.node.clone(), message.item.clone(), message.basis.clone());
         let held = self.origins.entry(message.id.clone()).or_insert_with(|| stands_for.clone());
@@ -310,16 +352,11 @@ impl Oracle {
 
     /// The recipient's server took a copy.
     pub(crate) fn arrived(&mut self, message: &Message) -> Result<(), String> {
-        let Some((seq, subscription)) = numbers(&message.id) else { return Ok(()) };
-        let key = (seq, subscription, message.basis.clone());
-        if let Some(delivery) = self.deliveries.get_mut(&key) {
-            if delivery.arrived {
-                self.duplicates += 1;
-            } else {
-                self.delivered += 1;
-            }
-            delivery.arrived = true;
-            self.open.remove(&key);
+        let Some((seq, _)) = numbers(&message.id) else { return Ok(()) };
+        match self.mark(message, |tracked| std::mem::replace(&mut tracked.arrived, true)) {
+            Some(true) => self.duplicates += 1,
+            Some(false) => self.delivered += 1,
+            None => {}
         }
         let firsts = self.firsts.entry((message.node.clone(), message.to.clone())).or_default();
         if firsts.iter().any(|(held, _)| *held == seq) {
@@ -350,8 +387,8 @@ impl Oracle {
                 delivery.item,
                 delivery.node,
                 key.0,
-                delivery.owed.to,
-                delivery.owed.basis,
+                delivery.to,
+                delivery.records.iter().map(|t| t.bases.join(" or ")).collect::<Vec<_>>().join(", "),
                 self.open.len()
             ));
         }
@@ -372,7 +409,7 @@ impl Oracle {
     /// The domains that are owed something, for a report.
     pub(crate) fn open_domains(&self) -> Vec<String> {
         let mut domains: Vec<String> =
-            self.open.iter().map(|key| domain_of(&self.deliveries[key].owed.to).to_owned()).collect();
+            self.open.iter().map(|key| domain_of(&self.deliveries[key].to).to_owned()).collect();
         domains.sort();
         domains.dedup();
         domains

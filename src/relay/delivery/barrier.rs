@@ -82,7 +82,7 @@ impl Deliveries {
     /// This domain answered a ping of this run that nobody waits for any more: one's own server was faster, or
     /// the link broke. It confirms nothing, but from now on the domain's own word counts.
     ///
-    /// The number need not be known: only the domain itself can speak in its name, and of itself alone.
+    /// The caller knows by the ping's id that it went to this domain.
     pub fn heard(&mut self, domain: &str, number: u64, answer: Answer) {
         let sent = number <= self.last_ping && answer == Answer::Taken;
         if let Some(destination) = self.destinations.get_mut(domain).filter(|d| sent && !d.answers_pings) {

@@ -9,6 +9,7 @@
 //! dropped  = seq subscription consent why                                                        tag 2
 //! confirmed= domain seq                                                                          tag 3
 //! fetched  = as decided                                                                          tag 5
+//! reserve  = as decided                                                                          tag 6
 //! consent  = event key id[16] revision subject recipient terms[32] at from to actor note         tag 4
 //! ```
 //!
@@ -30,6 +31,7 @@ const DROPPED: u64 = 2;
 const CONFIRMED: u64 = 3;
 const CONSENT: u64 = 4;
 const FETCHED: u64 = 5;
+const RESERVE: u64 = 6;
 
 /// The last grounds that are no consents; denials have what is between.
 const LISTED: u64 = 14;
@@ -78,6 +80,10 @@ pub fn encode(lines: &[Line]) -> Vec<u8> {
                 put_decided(&mut one, &mut texts, fetched);
                 FETCHED
             }
+            Line::Reserve(reserve) => {
+                put_decided(&mut one, &mut texts, reserve);
+                RESERVE
+            }
             Line::Dropped(dropped) => put_dropped(&mut one, &mut texts, dropped),
             Line::Confirmed { domain, seq } => {
                 put(&mut one, texts.place(domain));
@@ -123,6 +129,7 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Line>> {
         let line = match tag {
             DECIDED => Some(Line::Decided(rest.decided()?)),
             FETCHED => Some(Line::Fetched(rest.decided()?)),
+            RESERVE => Some(Line::Reserve(rest.decided()?)),
             DROPPED => Some(Line::Dropped(rest.dropped()?)),
             CONFIRMED => Some(Line::Confirmed { domain: rest.text()?, seq: rest.number()? }),
             CONSENT => Some(Line::Consent(Box::new(rest.step()?))),

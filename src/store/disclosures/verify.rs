@@ -135,7 +135,7 @@ impl Store {
                 for line in &lines {
                     report.lines += 1;
                     match line {
-                        Line::Decided(_) | Line::Fetched(_) => report.decided += 1,
+                        Line::Decided(_) | Line::Reserve(_) | Line::Fetched(_) => report.decided += 1,
                         Line::Dropped(_) => report.dropped += 1,
                         Line::Confirmed { .. } => {}
                         Line::Consent(step) => {
