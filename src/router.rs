@@ -329,7 +329,9 @@ fn refused(refusal: &Refusal) -> StanzaError {
         }
         Refusal::Incomplete(_) => StanzaError::new(Condition::BadRequest, text),
         Refusal::TooManyRecords { .. } => StanzaError::new(Condition::PolicyViolation, text),
-        Refusal::TooFast { .. } | Refusal::QueueFull => StanzaError::new(Condition::ResourceConstraint, text),
+        Refusal::TooFast { .. } | Refusal::QueueFull | Refusal::Stopping => {
+            StanzaError::new(Condition::ResourceConstraint, text)
+        }
         Refusal::Storage => StanzaError::new(Condition::InternalServerError, text),
     }
 }

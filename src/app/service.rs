@@ -343,6 +343,7 @@ impl Service {
             match woken {
                 Woken::Stop => {
                     tracing::info!("stopping: finishing what is under way");
+                    self.relay.stop_taking();
                     stopping = Some(self.clock.now().mono + DRAIN);
                 }
                 Woken::Committed(kept) => {

@@ -65,6 +65,9 @@ pub enum Refusal {
     /// `resource-constraint` (wait): too much is waiting.
     #[error("too many packs are waiting to be delivered; try again later")]
     QueueFull,
+    /// `resource-constraint` (wait): it drains what it has, and takes nothing new.
+    #[error("the service is being stopped; send it again in a moment")]
+    Stopping,
     /// `internal-server-error` (wait): the store failed, nothing was kept.
     #[error("the pack could not be stored; try again later")]
     Storage,

@@ -183,6 +183,7 @@ pub struct Relay {
     notices: Notices,
     postponed: PostponedDeliveries,
     window: Window,
+    stopping: bool,
     last_seq: u64,
     next: Group,
     /// What the store is writing.
@@ -214,6 +215,7 @@ impl Relay {
             notices,
             postponed: PostponedDeliveries::default(),
             window: Window::new(WINDOW_BYTES),
+            stopping: false,
             last_seq,
             next: Group::default(),
             committing: None,
@@ -230,6 +232,11 @@ impl Relay {
     /// Keeps at most so many bytes of items in memory; what is over is read from the journal in its turn.
     pub fn limit_window(&mut self, bytes: usize) {
         self.window.limit = bytes;
+    }
+
+    /// From now on no publish is taken; what was taken goes on its way.
+    pub fn stop_taking(&mut self) {
+        self.stopping = true;
     }
 
     /// Takes in what a row of the store has become.
@@ -313,6 +320,9 @@ impl Relay {
                 return Err(Refusal::Forbidden { what: "here".into() });
             }
             None => {}
+        }
+        if self.stopping {
+            return Err(Refusal::Stopping);
         }
         if !self.throttle.admit(&sender, now.mono) {
             return Err(Refusal::TooFast { per_second: self.settings.publishes_per_second });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::stage::{
     DOMAIN, IMPATIENT, SERIES, Stage, UNDER_CONSENT, accepted, barrier, end_is_told, event, nothing_else,
-    pong, publish, watts,
+    pong, publish, refused, watts,
 };
 use crate::support::{Answer, Courant, GOODBYE, Peer, Pings, ScriptedServer, matches};
 
@@ -338,6 +338,20 @@ async fn asked_to_stop_it_does_not_wait_for_ever() {
     peer.pings(Pings::Received);
     let (again, _) = leaves(&mut peer, "one", 1).await;
     assert_eq!(again, first);
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_takes_nothing_new() {
+    let (mut stage, _, mut peer) = Stage::with_an_adviser("").await;
+    peer.pings(Pings::Received);
+    let (_, ping) = delivered(&mut peer, "one", 1).await;
+    stage.courant.terminate();
+    stage.courant.log_says("stopping").await;
+    let refusal = refused("p2", "resource-constraint", "wait", "");
+    peer.ask(&publish("p2", "two", &watts(2)), &refusal).await;
+    peer.send(&pong("coop.example", &ping)).await;
+    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    assert_eq!(peer.wait_closed().await, [GOODBYE]);
 }
 
 #[tokio::test]
