@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
 use super::journal::Row;
@@ -89,14 +89,10 @@ impl Store {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
         let mut lines = Vec::new();
         for key in keys {
-            let row = sqlx::query("DELETE FROM dead_letter WHERE key = ? RETURNING seq, subscription")
-                .bind(key.cast_signed())
-                .fetch_optional(&mut *tx)
-                .await?;
-            if let Some(row) = row {
+            if let Some((seq, subscription)) = remove(&mut tx, *key).await? {
                 lines.push(Line::Dropped(Dropped {
-                    seq: row.try_get::<i64, _>(0)?.unsigned_abs(),
-                    subscription: SubscriptionKey(row.try_get::<i64, _>(1)?.unsigned_abs()),
+                    seq,
+                    subscription: SubscriptionKey(subscription),
                     consent: None,
                     why: Why::Discarded(actor.into()),
                 }));
@@ -147,6 +143,22 @@ impl Store {
         let row = self.journal_rows(&[letter.seq]).await?.pop();
         Ok(row.map(|row| (letter, row)))
     }
+}
+
+/// Removes a dead letter, noting that its row does not deliver it: the item and the subscription it named.
+pub(super) async fn remove(conn: &mut SqliteConnection, key: u64) -> Result<Option<(u64, u64)>, StoreError> {
+    let row = sqlx::query("DELETE FROM dead_letter WHERE key = ? RETURNING seq, subscription")
+        .bind(key.cast_signed())
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (seq, subscription): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    sqlx::query("INSERT INTO given_up (seq, subscription) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind(seq)
+        .bind(subscription)
+        .execute(&mut *conn)
+        .await?;
+    Ok(Some((seq.unsigned_abs(), subscription.unsigned_abs())))
 }
 
 fn read(row: &SqliteRow) -> Result<Letter, StoreError> {

@@ -170,10 +170,7 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
         .await?;
     }
     for key in &batch.revived {
-        sqlx::query("DELETE FROM dead_letter WHERE key = ?")
-            .bind(key.cast_signed())
-            .execute(&mut *conn)
-            .await?;
+        super::dead_letters::remove(conn, *key).await?;
     }
     if let Some((seq, before)) = batch.prune {
         sqlx::query(
@@ -187,6 +184,9 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
         .bind(before)
         .execute(&mut *conn)
         .await?;
+        sqlx::query("DELETE FROM given_up WHERE seq NOT IN (SELECT seq FROM journal)")
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(())
 }
@@ -281,7 +281,11 @@ impl Store {
 
     /// Deliveries given up, of items after `seq`: (item, subscription).
     pub async fn dead_deliveries(&self) -> Result<Vec<(u64, u64)>, StoreError> {
-        let rows = sqlx::query("SELECT seq, subscription FROM dead_letter").fetch_all(self.pool()).await?;
+        let rows = sqlx::query(
+            "SELECT seq, subscription FROM dead_letter UNION SELECT seq, subscription FROM given_up",
+        )
+        .fetch_all(self.pool())
+        .await?;
         rows.iter()
             .map(|row| {
                 let (seq, subscription): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -375,5 +379,16 @@ mod tests {
         assert_eq!(left[..3], [3, 10, 11], "all but the dead letter's, and what is too young");
         assert_eq!(store.destinations().await.unwrap()[0].confirmed, 7);
         assert_eq!(store.journal_end().await.unwrap(), 130);
+
+        let revived = Batch { revived: vec![1], ..Batch::default() };
+        journal.commit(&revived).await.unwrap();
+        assert!(store.dead_letters(0, 9).await.unwrap().is_empty());
+        assert_eq!(
+            store.dead_deliveries().await.unwrap(),
+            [(3, 9)],
+            "its first row does not deliver it again"
+        );
+        journal.commit(&Batch { prune: Some((10, 95)), ..Batch::default() }).await.unwrap();
+        assert!(store.dead_deliveries().await.unwrap().is_empty(), "until that is pruned");
     }
 }

@@ -1,7 +1,7 @@
 //! A simulated disk: the tables that matter, written whole batch by whole batch, as `store::journal` does.
 //! What was not written is forgotten with the process.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use courant::domain::consent::{Consent, ConsentKey, State};
 use courant::domain::series::Series;
@@ -25,6 +25,7 @@ pub(crate) struct Disk {
     pub(crate) journal_end: u64,
     pub(crate) destinations: BTreeMap<String, Destination>,
     pub(crate) dead: BTreeMap<u64, DeadLetter>,
+    pub(crate) given_up: BTreeSet<(u64, u64)>,
     letters: u64,
     pub(crate) people: People,
     pub(crate) changes: Vec<Changed>,
@@ -87,12 +88,21 @@ impl Disk {
             self.dead.insert(self.letters, letter.clone());
         }
         for key in &batch.revived {
-            self.dead.remove(key);
+            if let Some(letter) = self.dead.remove(key) {
+                self.given_up.insert((letter.seq, letter.subscription));
+            }
         }
         if let Some((seq, before)) = batch.prune {
             let kept: HashSet<u64> = self.dead.values().map(|letter| letter.seq).collect();
             self.rows.retain(|at, row| *at > seq || row.accepted_at >= before || kept.contains(at));
+            self.given_up.retain(|(at, _)| self.rows.contains_key(at));
         }
+    }
+
+    /// What rows of the journal must not deliver, as `Store::dead_deliveries` finds it.
+    pub(crate) fn dead_deliveries(&self) -> impl Iterator<Item = (u64, u64)> {
+        let letters = self.dead.values().map(|letter| (letter.seq, letter.subscription));
+        letters.chain(self.given_up.iter().copied())
     }
 
     pub(crate) fn outlines(&self) -> Vec<Outline> {

@@ -219,8 +219,8 @@ impl World {
         for destination in place.disk.destinations.values() {
             relay.know_destination(destination);
         }
-        for letter in place.disk.dead.values() {
-            relay.know_dead(letter.seq, letter.subscription);
+        for (seq, subscription) in place.disk.dead_deliveries() {
+            relay.know_dead(seq, subscription);
         }
         for outline in place.disk.outlines() {
             relay.recover(&outline);
