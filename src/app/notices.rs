@@ -68,6 +68,11 @@ impl NoticeKeeper {
         self.wanted = true;
     }
 
+    /// Whether something that was told is being noted.
+    pub fn is_noting(&self) -> bool {
+        self.away
+    }
+
     /// Sends for what the relay has room for, and notes what it has told.
     pub fn attend(&mut self, relay: &mut Relay) {
         if self.away {

@@ -617,6 +617,7 @@ impl Service {
     fn is_quiet(&self) -> bool {
         self.link.is_none() && !self.journal.is_writing() && self.relay.uncommitted() == 0
             || self.out.is_empty()
+                && !self.notices.is_noting()
                 && !self.journal.is_writing()
                 && self.relay.uncommitted() == 0
                 && !self.relay.is_under_way()

@@ -579,9 +579,9 @@ impl Relay {
         }
     }
 
-    /// Whether a batch is written and not yet confirmed.
+    /// Whether a batch, or a notice, is written and not yet confirmed.
     pub fn is_under_way(&self) -> bool {
-        self.deliveries.is_under_way()
+        self.deliveries.is_under_way() || self.notices.is_under_way()
     }
 
     /// The link to the server is there.

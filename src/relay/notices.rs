@@ -93,6 +93,11 @@ impl Notices {
         self.open.len()
     }
 
+    /// Whether something is written and not yet answered for.
+    pub fn is_under_way(&self) -> bool {
+        self.domains.values().any(|domain| matches!(domain.state, State::Asked { .. }))
+    }
+
     /// Those of which everything was taken, since the last call.
     pub fn take_done(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.done)
