@@ -8,6 +8,7 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use jid::{BareJid, Jid};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -205,6 +206,8 @@ pub struct ConsentConfig {
     pub remind_before: Period,
     /// How often the person is reminded while it runs; not, if zero.
     pub remind_every: Period,
+    /// Where days begin that measurements are reduced to: a name of the IANA time zone database.
+    pub timezone: String,
 }
 
 impl ConsentConfig {
@@ -215,6 +218,16 @@ impl ConsentConfig {
             retention: self.retention.clone(),
             maximum: self.maximum.clone(),
         }
+    }
+
+    /// The time zone by which periods begin.
+    pub fn time_zone(&self) -> Result<TimeZone, ConfigError> {
+        let name = &self.timezone;
+        TimeZone::get(name).map_err(|_| {
+            ConfigError::Wrong(format!(
+                "[consent] timezone '{name}' is not a name of the time zone database; write for example UTC or Europe/Paris"
+            ))
+        })
     }
 }
 
@@ -229,6 +242,7 @@ impl Default for ConsentConfig {
             fulfilled_after: period("P2D"),
             remind_before: period("P14D"),
             remind_every: period("P90D"),
+            timezone: "UTC".into(),
         }
     }
 }
@@ -424,6 +438,7 @@ impl Config {
                     .into(),
             );
         }
+        self.consent.time_zone()?;
         if self.audit.checkpoint_every.nominal() < Duration::from_secs(1) {
             return wrong("[audit] checkpoint_every is shorter than a second (PT1S)".into());
         }
@@ -526,6 +541,7 @@ mod tests {
             (format!("{LEAST}[upstream]\nquestions_per_asker=0\n"), "questions_per_asker"),
             (format!("{LEAST}[limit]\n"), "limit"),
             (format!("{LEAST}[service]\nlanguage='de'\n"), "language"),
+            (format!("{LEAST}[consent]\ntimezone='Paris'\n"), "Europe/Paris"),
         ] {
             let error = Config::read(&text, "test").unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

@@ -20,6 +20,7 @@ mod conversations {
     mod consents_change;
     mod disco_and_friends;
     mod grant_then_relay;
+    mod granularity;
     mod pubsub_items;
     mod pubsub_nodes;
     mod quoalise;

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use courant::domain::clock::Now;
+use courant::domain::consent::ConsentKey;
 use courant::domain::name::Scope;
 use courant::domain::series::Series;
 use courant::domain::subscription::{Subscription, SubscriptionKey};
@@ -180,6 +181,16 @@ fn relay() -> Relay {
         format: Default::default(),
     };
     relay.apply(Update::Subscription(SubscriptionKey(1), Some(wish)));
+    // Under this one records are counted, and leave as means.
+    let consent = serde_json::json!({
+        "id": "01934000-0000-7000-8000-000000000001", "arrangement": "01934000-0000-7000-8000-000000000001",
+        "revision": 1, "subject": "ref:1", "recipient": "coarse@coop.example", "scope": ["urn:a*"], "purpose": "advice",
+        "lawful_basis": "consent", "valid_from": "2026-01-01T00:00:00Z", "valid_until": "2027-01-01T00:00:00Z",
+        "granularity": "PT1S", "modes": ["notify"], "retention": "P1Y", "method": "cli", "state": "active",
+        "since": "2026-01-01T00:00:00Z",
+    });
+    let consent = serde_json::from_value(consent).expect("a consent");
+    relay.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
     relay
 }
 
@@ -216,7 +227,7 @@ fn both_ways_keep_the_same() {
     let (from, inputs) = (number("COURANT_FROM", 0), number("COURANT_INPUTS", 30_000));
     let (mut direct, mut other) = (relay(), relay());
     let (mut router, plain) = (Router::new("energy.example"), Router::new("energy.example"));
-    let mut taken = 0;
+    let (mut taken, mut counted) = (0, 0);
     for seed in from..from + inputs {
         let input = Seeded(seed).publish();
         let mut framer = Framer::new(FramerLimits::default());
@@ -229,8 +240,11 @@ fn both_ways_keep_the_same() {
         let shown = input.escape_ascii().to_string();
         let said = ordinary(&plain, &mut other, &stanza);
         assert_eq!(said.as_deref(), Some(&b""[..]), "refused the ordinary way, seed {seed}: {shown}");
-        assert_eq!(outcome(&mut direct), outcome(&mut other), "seed {seed}: {shown}");
+        let kept = outcome(&mut direct);
+        counted += kept.0.as_ref().map_or(0, |batch| batch.reductions.len());
+        assert_eq!(kept, outcome(&mut other), "seed {seed}: {shown}");
     }
     println!("{taken} of {inputs} inputs were taken directly");
+    assert!(counted > 0, "no record was counted under the consent with a granularity");
     assert!(taken * 10 > inputs, "only {taken} of {inputs} inputs were taken directly");
 }

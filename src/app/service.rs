@@ -110,10 +110,12 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         None => None,
     };
     let key = config.audit_key_file().map(|path| checkpoints::key(&path)).transpose()?.map(Arc::new);
-    let (relay, known) = tokio::select! {
+    let zone = config.consent.time_zone()?;
+    let (mut relay, known) = tokio::select! {
         started = start::relay(&store, settings(config, store.installation())) => started?,
         () = &mut stop => return Ok(()),
     };
+    relay.set_time_zone(zone);
     tracing::info!(
         series = relay.rights().registrations().count(),
         waiting = relay.waiting(),
@@ -486,7 +488,7 @@ impl Service {
     /// Takes what the desk has to say, unless a consent that it rests on has ended meanwhile.
     fn say(&mut self, said: &Outgoing) {
         let (rights, now) = (self.relay.rights(), self.clock.now().wall);
-        let still = |key| rights.consent(key).is_some_and(|c| decision::may_leave_now(c, now).is_ok());
+        let still = |key| rights.consent(key).is_some_and(|c| decision::stands_now(c, now).is_ok());
         let stands = said.rests_on.iter().all(|key| still(*key));
         self.out.extend_from_slice(if stands { &said.bytes } else { &said.otherwise });
     }

@@ -1,5 +1,6 @@
 //! What is read from the store before anything is taken in.
 
+use crate::domain::consent::ConsentKey;
 use crate::relay::rights::Update;
 use crate::relay::{Relay, Settings};
 use crate::store::{Store, StoreError};
@@ -46,6 +47,13 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
         let Some(name) = page.last() else { break };
         last.clone_from(name);
         page.iter().for_each(|name| relay.know_series(name));
+    }
+    let mut last = (ConsentKey(0), String::new());
+    loop {
+        let page = store.reductions_after(last.0, &last.1, PAGE).await?;
+        let Some((consent, series, _)) = page.last() else { break };
+        last = (*consent, series.clone());
+        page.iter().for_each(|(consent, series, state)| relay.know_reduction(*consent, series, state));
     }
     for destination in store.destinations().await? {
         relay.know_destination(&destination);

@@ -110,7 +110,7 @@ async fn still_owed(store: &Store) -> Result<HashSet<ConsentKey>, StoreError> {
         let Some(outline) = page.last() else { return Ok(keys) };
         last = outline.seq;
         for owed in page.iter().filter_map(|outline| owed::decode(&outline.owed)).flatten() {
-            if let Basis::Consent(key) = owed.basis {
+            if let Basis::Consent(key) | Basis::Reduced { consent: key, .. } = owed.basis {
                 keys.insert(key);
             }
         }

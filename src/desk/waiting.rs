@@ -136,9 +136,9 @@ pub async fn obstacle(store: &Store, letter: &Letter, now: Timestamp) -> Result<
         if owed.subscription != key {
             continue;
         }
-        let Basis::Consent(consent) = owed.basis else { return Ok(None) };
+        let (Basis::Consent(consent) | Basis::Reduced { consent, .. }) = owed.basis else { return Ok(None) };
         let denial = match store.consent_by_key(consent.0).await? {
-            Some((_, consent)) => decision::may_leave_now(&consent, now).err(),
+            Some((_, consent)) => decision::stands_now(&consent, now).err(),
             None => Some(decision::Denial::NoneRegistered),
         };
         match denial {

@@ -59,7 +59,7 @@ pub struct Extent {
     pub data_from: Option<Timestamp>,
     /// Until before here.
     pub data_until: Option<Timestamp>,
-    /// The finest that may leave is coarser than what is published.
+    /// It has a granularity: only what is reduced to that may leave.
     pub is_coarse: bool,
 }
 
@@ -92,8 +92,8 @@ impl Standing for Consent {
 }
 
 impl Extent {
-    /// Whether anything at all may leave at this instant.
-    pub fn may_leave_now(&self, now: Timestamp) -> Result<(), Denial> {
+    /// Whether anything at all may leave at this instant, reduced to its granularity if it has one.
+    pub fn stands_now(&self, now: Timestamp) -> Result<(), Denial> {
         match self.state {
             State::Active => {}
             State::Suspended => return Err(Denial::Suspended),
@@ -107,12 +107,15 @@ impl Extent {
             Err(Denial::NotValidYet)
         } else if now >= self.valid_until {
             Err(Denial::NoLongerValid)
-        } else if self.is_coarse {
-            // Nothing is aggregated yet, and finer data than was consented to must not leave.
-            Err(Denial::TooFine)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether records may leave at this instant as they were published: not if the consent has a granularity.
+    pub fn may_leave_now(&self, now: Timestamp) -> Result<(), Denial> {
+        self.stands_now(now)?;
+        if self.is_coarse { Err(Denial::TooFine) } else { Ok(()) }
     }
 
     /// Whether it is active and its time has come and is not over.
@@ -231,9 +234,9 @@ fn judge<S: Standing>(consent: &S, question: &Question<'_, S::Recipient>) -> Res
     if extent.in_data_window(question.time) { Ok(extent.valid_until) } else { Err(Denial::OutsideDataWindow) }
 }
 
-/// Whether anything at all may leave under this consent at this instant.
-pub fn may_leave_now(consent: &impl Standing, now: Timestamp) -> Result<(), Denial> {
-    consent.extent().may_leave_now(now)
+/// Whether anything at all may leave under this consent at this instant, reduced to its granularity if it has one.
+pub fn stands_now(consent: &impl Standing, now: Timestamp) -> Result<(), Denial> {
+    consent.extent().stands_now(now)
 }
 
 #[cfg(test)]

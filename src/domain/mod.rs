@@ -11,18 +11,25 @@
 //! - [`decision`]: *may this record leave?*, one pure function.
 //! - [`language`]: the languages that people are spoken to in.
 //! - [`period`]: ISO 8601 durations.
+//! - [`granularity`]: the finest detail that may leave, and the periods that it cuts time into.
+//! - [`aggregation`]: what stands for many measurements of a series: mean, last or sum.
+//! - [`reduction`]: measurements reduced to periods as they come; [`runs`]: which instants were counted.
 //! - [`clock`]: the only place that asks what time it is.
 
+pub mod aggregation;
 pub mod clock;
 pub mod consent;
 pub mod decision;
 pub mod disclosure;
 pub mod draft;
 pub mod edit;
+pub mod granularity;
 pub mod language;
 pub mod name;
 pub mod node;
 pub mod party;
 pub mod period;
+pub mod reduction;
+pub mod runs;
 pub mod series;
 pub mod subscription;

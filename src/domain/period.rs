@@ -33,8 +33,15 @@ impl Period {
         rest + Duration::from_secs(long.unsigned_abs() * 86_400)
     }
 
+    /// How many of the nominal days are counted by the calendar: years, months, weeks, days.
+    pub fn calendar_days(&self) -> i64 {
+        let span = self.span();
+        let months = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30;
+        months + i64::from(span.get_weeks()) * 7 + i64::from(span.get_days())
+    }
+
     /// Reading it again costs little, and keeping it in every consent a lot.
-    fn span(&self) -> Span {
+    pub fn span(&self) -> Span {
         self.text.parse().unwrap_or_default()
     }
 

@@ -26,7 +26,7 @@ pub fn in_reserve(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, 
 
 fn permission(owed: &Owed) -> (SubscriptionKey, Ground, &Selection) {
     let ground = match owed.basis {
-        Basis::Consent(key) => Ground::Consent(key),
+        Basis::Consent(key) | Basis::Reduced { consent: key, .. } => Ground::Consent(key),
         Basis::Own => Ground::Own,
         Basis::Open => Ground::Open,
         Basis::Listed => Ground::Listed,
@@ -105,7 +105,7 @@ fn millis(seconds: f64) -> i64 {
 /// Something owed that will not be sent.
 pub fn dropped(seq: u64, owed: &Owed, why: Why) -> Line {
     let consent = match owed.basis {
-        Basis::Consent(key) => Some(key),
+        Basis::Consent(key) | Basis::Reduced { consent: key, .. } => Some(key),
         Basis::Own | Basis::Open | Basis::Listed => None,
     };
     dropped_from(seq, owed.subscription, consent, why)

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::intake::hash;
 use super::rights::Party;
 use crate::domain::consent::{Consent, Modes, State};
 use crate::domain::decision::{Extent, Standing};
+use crate::domain::granularity::Granularity;
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
+use crate::domain::period::Period;
 use crate::protocol::event::Terms;
 
 /// What many consents have in common word by word.
@@ -37,7 +40,7 @@ pub struct Grant {
     party: Party,
     state: State,
     modes: Modes,
-    is_coarse: bool,
+    coarse: Option<Box<Coarse>>,
     words: Arc<Words>,
     scope: Scopes,
     /// Milliseconds since 1970, as the store keeps them.
@@ -47,6 +50,28 @@ pub struct Grant {
     data: Option<Box<(Option<i64>, Option<i64>)>>,
     /// Whose series alone are meant, where the person concerned gave it in person.
     given_by: Option<Box<Subject>>,
+}
+
+/// What a consent with a granularity adds.
+#[derive(Debug)]
+pub struct Coarse {
+    /// The finest that may leave.
+    pub granularity: Granularity,
+    /// The same as long as granularity and data window are: what was reduced under another is not sent.
+    pub token: u64,
+    /// Since when it stands as it does, milliseconds: what it missed while it did not is not complete.
+    pub since: i64,
+}
+
+impl Coarse {
+    fn of(consent: &Consent, period: &Period) -> Self {
+        let (from, until) = (consent.data_from, consent.data_until);
+        Coarse {
+            granularity: Granularity::from(period),
+            token: hash(format!("{period} {from:?} {until:?}").as_bytes()),
+            since: consent.since.as_millisecond(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -65,7 +90,7 @@ impl Grant {
             party,
             state: consent.state,
             modes: consent.modes,
-            is_coarse: consent.granularity.is_some(),
+            coarse: consent.granularity.as_ref().map(|period| Box::new(Coarse::of(consent, period))),
             words,
             scope: match (scope.pop(), scope.is_empty()) {
                 (Some(only), true) => Scopes::One(only),
@@ -97,6 +122,11 @@ impl Grant {
             Scopes::One(scope) => std::slice::from_ref(scope),
             Scopes::Many(scope) => scope,
         }
+    }
+
+    /// To what is reduced what leaves under it.
+    pub fn coarse(&self) -> Option<&Coarse> {
+        self.coarse.as_deref()
     }
 
     /// The terms under which a recipient may keep what it gets.
@@ -134,7 +164,7 @@ impl Standing for Grant {
             valid_until: time(self.valid_until),
             data_from: data_from.map(time),
             data_until: data_until.map(time),
-            is_coarse: self.is_coarse,
+            is_coarse: self.coarse.is_some(),
         }
     }
 }

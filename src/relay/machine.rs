@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jid::BareJid;
+use jiff::tz::TimeZone;
 
 use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
 use super::disclosure;
@@ -14,12 +15,14 @@ use super::owed::{self, Owed};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
 use super::recent::Recent;
+use super::reductions::{Finished, Reductions};
 use super::render::Renderer;
 use super::retained;
 use super::rights::{Rights, Update};
 use super::throttle::Throttle;
 use super::window::{Entry, Window};
 use crate::domain::clock::Now;
+use crate::domain::consent::ConsentKey;
 use crate::domain::disclosure::{Line, Why};
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::ping;
@@ -35,7 +38,8 @@ const KEEP_DELIVERED: Duration = Duration::from_secs(600);
 /// So many rows since the journal was pruned last are many.
 const BUSY: u64 = 1000;
 
-/// In place of a digest: this row was not published but revived, so it says nothing of the item's last content.
+/// In place of a digest: this row was not published but revived, or made of others, so it says nothing of the
+/// item's last content.
 const REVIVED: u64 = 0;
 
 /// The condition of what was not tried, as something before it for the same recipient came back.
@@ -178,6 +182,7 @@ pub struct Relay {
     settings: Settings,
     rights: Rights,
     recent: Recent,
+    reductions: Reductions,
     throttle: Throttle,
     deliveries: Deliveries,
     notices: Notices,
@@ -211,6 +216,7 @@ impl Relay {
             settings,
             rights: Rights::default(),
             recent: Recent::default(),
+            reductions: Reductions::default(),
             deliveries,
             notices,
             postponed: PostponedDeliveries::default(),
@@ -239,9 +245,26 @@ impl Relay {
         self.stopping = true;
     }
 
+    /// In which time zone days begin, for consents with a granularity; UTC unless it is said.
+    pub fn set_time_zone(&mut self, zone: TimeZone) {
+        self.reductions.set_time_zone(zone);
+    }
+
     /// Takes in what a row of the store has become.
     pub fn apply(&mut self, update: Update) {
+        let consent = match &update {
+            Update::Consent(key, _) => Some(*key),
+            _ => None,
+        };
         self.rights.apply(update);
+        if let Some(key) = consent {
+            self.reductions.consent_changed(key, self.rights.consent(key));
+        }
+    }
+
+    /// Takes in what was reduced of a series so far. After all consents, before the first publish.
+    pub fn know_reduction(&mut self, consent: ConsentKey, series: &str, state: &str) {
+        self.reductions.know(&self.rights, consent, series, state);
     }
 
     /// Takes in a series under a prefix that something was published of. Before the first publish.
@@ -387,7 +410,33 @@ impl Relay {
             owed: owed::encode(&verdicts.owed),
             payload: part.payload,
         };
+        let finished = self.reductions.take(&self.rights, &part.pack, now);
         self.enter(row, part.pack, verdicts, None);
+        for finished in finished {
+            self.enter_reduced(finished, publisher, now);
+        }
+    }
+
+    /// Puts what measurements were reduced to at the end of the journal, for those who may have that.
+    fn enter_reduced(&mut self, finished: Finished, publisher: &Arc<str>, now: Now) {
+        let owed = finished.owed(&self.rights, now.wall);
+        if owed.is_empty() {
+            return;
+        }
+        let Some((item, pack)) = finished.into_item() else { return };
+        let Ok(payload) = pack.to_bytes() else { return };
+        let Some(node) = pack.names().next().map(Arc::from) else { return };
+        let row = Row {
+            seq: 0,
+            accepted_at: now.wall.as_millisecond(),
+            publisher: Arc::clone(publisher),
+            node,
+            item: item.into(),
+            digest: REVIVED,
+            owed: owed::encode(&owed),
+            payload,
+        };
+        self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, None);
     }
 
     /// Puts a row at the end of the journal.
@@ -399,7 +448,7 @@ impl Relay {
         self.next.batch.disclosures.extend(line);
         let line = disclosure::in_reserve(&self.rights, &pack, &row, &verdicts, again);
         self.next.batch.disclosures.extend(line);
-        if letter.is_none() {
+        if row.digest != REVIVED {
             let kept = retained::retained(&mut self.rights, self.settings.retention, &pack, &row);
             self.next.batch.retained.extend(kept);
         }
@@ -458,6 +507,7 @@ impl Relay {
             self.next.batch.destinations = self.deliveries.take_moved();
             self.next.batch.prune = self.prune(now);
         }
+        self.next.batch.reductions = self.reductions.take_changed();
         if self.next.batch.is_empty() {
             return None;
         }
@@ -496,6 +546,7 @@ impl Relay {
     /// The commit of the last batch ended; with `false`, nothing of it was kept.
     pub fn committed(&mut self, kept: bool) {
         let Some(group) = self.committing.take() else { return };
+        self.reductions.committed(kept);
         if !kept {
             self.rights.forget_seen();
             self.deliveries.put_back_moved(&group.batch.destinations);

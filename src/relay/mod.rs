@@ -16,6 +16,7 @@
 //! - [`throttle`]: how fast one sender may publish.
 //! - [`intake`]: is this publish right, and what follows from it?
 //! - [`recent`]: the same item, published again.
+//! - [`reductions`]: what leaves under consents with a granularity, instead of the records themselves.
 //! - [`retained`]: what of an item is kept for history.
 //! - [`disclosure`]: what the disclosure log is told of it.
 //! - [`delivery`]: what each destination was sent and has confirmed.
@@ -35,6 +36,7 @@ pub mod owed;
 pub mod pack;
 mod postponed;
 pub mod recent;
+pub mod reductions;
 mod render;
 pub mod retained;
 pub mod rights;

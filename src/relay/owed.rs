@@ -6,6 +6,9 @@ use crate::domain::subscription::SubscriptionKey;
 /// More records than any item ever holds: a damaged row must not cost memory.
 const RECORDS_MAX: u32 = 1 << 24;
 
+/// In place of a consent: one with a granularity follows, and its token.
+const REDUCED: u64 = u64::MAX - 2;
+
 /// Why something may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Basis {
@@ -17,6 +20,13 @@ pub enum Basis {
     Open,
     /// The recipient is on the list of the node.
     Listed,
+    /// A consent with a granularity: what is owed is reduced already.
+    Reduced {
+        /// Which.
+        consent: ConsentKey,
+        /// As which it stood then (see [`super::grant::Coarse`]).
+        token: u64,
+    },
 }
 
 /// Which records of the item.
@@ -56,8 +66,13 @@ pub fn encode(list: &[Owed]) -> Vec<u8> {
         match owed.basis {
             Basis::Own => put(&mut out, 0),
             Basis::Open => put(&mut out, 1),
-            // Consents never get so far, nor to RESERVE.
+            // Consents never get so far, nor to RESERVE or REDUCED.
             Basis::Listed => put(&mut out, u64::MAX),
+            Basis::Reduced { consent, token } => {
+                put(&mut out, REDUCED);
+                put(&mut out, consent.0);
+                put(&mut out, token);
+            }
             Basis::Consent(key) => put(&mut out, key.0 + 1),
         }
         match &owed.records {
@@ -100,6 +115,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
             0 => Basis::Own,
             1 => Basis::Open,
             u64::MAX => Basis::Listed,
+            REDUCED => Basis::Reduced { consent: ConsentKey(take(&mut bytes)?), token: take(&mut bytes)? },
             key => Basis::Consent(ConsentKey(key - 1)),
         };
         let count = take(&mut bytes)?;
@@ -179,7 +195,13 @@ mod tests {
             },
             Owed {
                 subscription: SubscriptionKey(u64::MAX),
-                basis: Basis::Consent(ConsentKey(u64::MAX - 3)),
+                basis: Basis::Consent(ConsentKey(u64::MAX - 4)),
+                records: Selection::All,
+                in_reserve: false,
+            },
+            Owed {
+                subscription: SubscriptionKey(7),
+                basis: Basis::Reduced { consent: ConsentKey(9), token: u64::MAX },
                 records: Selection::All,
                 in_reserve: false,
             },

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::intake::{Refusal, hash};
 use super::owed::Selection;
+use crate::domain::reduction::Sample;
 use crate::protocol::publish::Payload;
 use crate::protocol::quoalise;
 use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, Unwritable, read, write};
+use crate::store::items::measured_at;
 
 /// A moment to resolve relative times at when it does not matter when, seconds since 1970.
 const ELSEWHERE: f64 = 2_000_000_000.0;
@@ -233,6 +235,12 @@ impl Pack {
     /// Which of [`Self::names`] the record belongs to.
     pub fn name_of(&self, record: usize) -> usize {
         self.resolved.get(record).map_or(0, |record| record.name_id())
+    }
+
+    /// The numbers of one of [`Self::names`], rising in time.
+    pub fn samples_of(&self, place: usize) -> impl Iterator<Item = Sample<'_>> {
+        let of_it = self.resolved.iter().filter(move |r| r.name_id() == place);
+        of_it.filter_map(|r| Some(Sample { at: measured_at(r.time()), value: r.number()?, unit: r.unit() }))
     }
 
     /// The record's time, seconds since 1970.

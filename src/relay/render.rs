@@ -170,6 +170,16 @@ impl Renderer<'_> {
                 let selection = narrowed(pack, records, window, |name| grant.covers(name));
                 (grant.terms(), selection, Why::Withheld(Denial::OutsideDataWindow))
             }
+            Basis::Reduced { consent, token } => {
+                let grant = self.rights.consent(consent).ok_or(Why::Ended)?;
+                grant.extent().stands_now(self.now.wall).map_err(Why::Withheld)?;
+                // It may have become coarser, or its window narrower, since this was reduced.
+                if grant.coarse().is_some_and(|coarse| coarse.token != token) {
+                    return Err(Why::Withheld(Denial::TooFine));
+                }
+                let selection = narrowed(pack, records, None, |name| grant.covers(name));
+                (grant.terms(), selection, Why::Ended)
+            }
         };
         if *selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
     }

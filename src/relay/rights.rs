@@ -94,6 +94,8 @@ pub struct Rights {
     producers: HashMap<BareJid, usize>,
     /// How many registrations keep items.
     keeping: usize,
+    /// How many consents have a granularity.
+    coarse: usize,
     /// Series under a registered prefix that something was published of.
     seen: HashSet<Box<str>>,
 }
@@ -138,6 +140,7 @@ impl Rights {
 
     fn set_consent(&mut self, key: ConsentKey, consent: Option<Box<Consent>>) {
         if let Some(old) = self.grants.remove(&key) {
+            self.coarse -= usize::from(old.coarse().is_some());
             for scope in old.scope() {
                 self.unfile(scope, |filed| filed.consents.retain(|held| *held != key));
             }
@@ -153,6 +156,7 @@ impl Rights {
             }
             let party = self.party(&consent.recipient);
             let words = self.words(Words::of(&consent));
+            self.coarse += usize::from(consent.granularity.is_some());
             self.grants.insert(key, Box::new(Grant::new(&consent, party, words, scope)));
         }
     }
@@ -247,6 +251,11 @@ impl Rights {
     /// Whether any registration keeps items.
     pub fn keeps_anything(&self) -> bool {
         self.keeping > 0
+    }
+
+    /// Whether any consent has a granularity.
+    pub fn reduces_anything(&self) -> bool {
+        self.coarse > 0
     }
 
     /// How long items of this series are kept, as far as its registration says.

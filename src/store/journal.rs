@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::items::{self, Retained};
+use super::reductions::{self, PutReduction};
 use super::{Store, StoreError};
 use crate::domain::disclosure::Line;
 
@@ -89,6 +90,8 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// What of them is kept for history, in the order of `rows`.
     pub retained: Vec<Retained>,
+    /// What the measurements of series under consents with a granularity have become.
+    pub reductions: Vec<PutReduction>,
     /// Destinations that got further.
     pub destinations: Vec<Destination>,
     /// Deliveries given up.
@@ -110,6 +113,7 @@ impl Batch {
             && self.destinations.is_empty()
             && self.dead_letters.is_empty()
             && self.revived.is_empty()
+            && self.reductions.is_empty()
             && self.disclosures.is_empty()
             && self.prune.is_none()
     }
@@ -143,6 +147,7 @@ const PRUNED_AT_ONCE: i64 = 8192;
 /// Whether there is something in the batch that most batches do not have.
 pub(super) fn has_rarities(batch: &Batch) -> bool {
     !batch.retained.is_empty()
+        || !batch.reductions.is_empty()
         || !batch.dead_letters.is_empty()
         || !batch.revived.is_empty()
         || batch.prune.is_some()
@@ -151,6 +156,7 @@ pub(super) fn has_rarities(batch: &Batch) -> bool {
 /// Writes that.
 pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     items::write(conn, &batch.retained).await?;
+    reductions::write(conn, &batch.reductions).await?;
     for letter in &batch.dead_letters {
         let key = super::next_key(conn, "dead_letter").await?;
         sqlx::query(

@@ -5,6 +5,7 @@
 //!   make; each write leaves a [`changes`] line, which the running service follows, whoever wrote.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`items`]: what is kept of them for history, found by time of measurement.
+//! - [`reductions`]: running sums of series whose detail may not leave.
 //! - [`dead_letters`]: what will not be delivered by trying again, until the operator decides.
 //! - [`notices`]: ends of consents that those concerned are still to be told.
 //! - [`persons`]: what people chose for themselves.
@@ -23,6 +24,7 @@ pub mod items;
 pub mod journal;
 pub mod notices;
 pub mod persons;
+pub mod reductions;
 pub mod series;
 pub mod subscriptions;
 

@@ -133,7 +133,7 @@ async fn permitted(
         if !consent.scope.iter().any(|given| given.covers_scope(scope)) || !consent.modes.notify {
             continue;
         }
-        if decision::may_leave_now(consent, asker.now).is_ok() || consent.state == State::Suspended {
+        if decision::stands_now(consent, asker.now).is_ok() || consent.state == State::Suspended {
             return Ok(true);
         }
         pending |= consent.state == State::Requested;

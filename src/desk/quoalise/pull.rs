@@ -142,7 +142,7 @@ fn parts(asker: &Asker, series: &Series, about: &Scope, means: impl Fn(&Scope) -
     }
     let mut parts = Vec::new();
     for (_, consent) in asker.consents.iter().filter(|(_, consent)| consent.is_about(&series.owner)) {
-        if !consent.modes.history || decision::may_leave_now(consent, asker.now).is_err() {
+        if !consent.modes.history || decision::stands_now(consent, asker.now).is_err() {
             continue;
         }
         let window = (consent.data_from, consent.data_until);

@@ -120,7 +120,7 @@ async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Sc
     let mut nodes: Vec<Scope> = Vec::new();
     let whole = Scope::parse(identifier.as_str()).ok();
     for (_, consent) in &asker.consents {
-        if !consent.modes.notify || decision::may_leave_now(consent, asker.now).is_err() {
+        if !consent.modes.notify || decision::stands_now(consent, asker.now).is_err() {
             continue;
         }
         for scope in &consent.scope {

@@ -1,0 +1,358 @@
+//! What leaves under consents with a granularity: not the records, but what they are reduced to, in whole
+//! periods.
+//!
+//! There is a [`Reduction`] for each consent and series, whether or not somebody subscribes just now, so that
+//! none has gaps that it does not know of. It changes with the pack that brought the records, in the same
+//! commit; when that fails, it is what it was before. It begins anew when anything changes that it rests on:
+//! granularity, data window, a suspension, the owner, the aggregation, the time zone.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::grant::{Coarse, Grant};
+use super::intake::hash;
+use super::owed::{Basis, Owed, Selection};
+use super::pack::Pack;
+use super::rights::{Found, Rights};
+use crate::domain::aggregation::{Aggregation, sampling_interval};
+use crate::domain::clock::Now;
+use crate::domain::consent::ConsentKey;
+use crate::domain::decision::{Extent, Standing};
+use crate::domain::granularity::Stretch;
+use crate::domain::reduction::{Reduced, Reduction, Rule};
+use crate::domain::series::Series;
+use crate::protocol::publish::Payload;
+use crate::store::reductions::PutReduction;
+
+/// The most series under consents that are remembered; of others nothing leaves.
+const HELD_MAX: usize = 1_000_000;
+
+/// Times before this would be read as relative (RFC 8428 §4.5.3), milliseconds.
+const RELATIVE: i64 = (1 << 28) * 1000;
+
+/// A series under a consent.
+type Key = (ConsentKey, Arc<str>);
+
+/// What is remembered of one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Held {
+    /// Of what it rests on.
+    stamp: u64,
+    state: Reduction,
+}
+
+/// What a series was, before what is to be committed now.
+type Before = FxHashMap<Key, Option<Held>>;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Reductions {
+    zone: TimeZone,
+    held: FxHashMap<ConsentKey, FxHashMap<Arc<str>, Held>>,
+    count: usize,
+    /// Changed since the last group was handed out.
+    changed: Before,
+    /// Changed in the group that is being committed.
+    committing: Before,
+    /// To be deleted from the store.
+    dropped: Vec<Key>,
+    /// Being deleted.
+    dropping: Vec<Key>,
+}
+
+impl Default for Reductions {
+    fn default() -> Self {
+        Reductions {
+            zone: TimeZone::UTC,
+            held: FxHashMap::default(),
+            count: 0,
+            changed: FxHashMap::default(),
+            committing: FxHashMap::default(),
+            dropped: Vec::new(),
+            dropping: Vec::new(),
+        }
+    }
+}
+
+/// Periods of a series that are complete, under one consent.
+#[derive(Debug)]
+pub struct Finished {
+    consent: ConsentKey,
+    series: Arc<str>,
+    token: u64,
+    reduced: Vec<Reduced>,
+}
+
+impl Reductions {
+    /// In which time zone days begin.
+    pub fn set_time_zone(&mut self, zone: TimeZone) {
+        self.zone = zone;
+    }
+
+    /// Takes in what the store knows; what nobody needs any more is deleted there.
+    pub fn know(&mut self, rights: &Rights, consent: ConsentKey, series: &str, state: &str) {
+        let held = serde_json::from_str::<Held>(state);
+        let is_wanted =
+            rights.consent(consent).is_some_and(|grant| grant.coarse().is_some() && grant.covers(series));
+        match held {
+            Ok(held) if is_wanted && self.count < HELD_MAX => {
+                self.count += 1;
+                self.held.entry(consent).or_default().insert(series.into(), held);
+            }
+            _ => self.dropped.push((consent, series.into())),
+        }
+    }
+
+    /// A consent is not what it was: what it does not stand for any more is forgotten.
+    pub fn consent_changed(&mut self, key: ConsentKey, grant: Option<&Grant>) {
+        let Some(held) = self.held.get_mut(&key) else { return };
+        let (dropped, count) = (&mut self.dropped, &mut self.count);
+        held.retain(|series, _| {
+            let stays = grant.is_some_and(|grant| grant.coarse().is_some() && grant.covers(series));
+            if !stays {
+                dropped.push((key, Arc::clone(series)));
+                *count -= 1;
+            }
+            stays
+        });
+        if held.is_empty() {
+            self.held.remove(&key);
+        }
+    }
+
+    /// Counts the records of an accepted pack in, for every consent with a granularity that covers them.
+    pub fn take(&mut self, rights: &Rights, pack: &Pack, now: Now) -> Vec<Finished> {
+        let mut finished = Vec::new();
+        if !rights.reduces_anything() || pack.is_foreign() {
+            return finished;
+        }
+        for (place, name) in pack.names().enumerate() {
+            let found = rights.look_up(name);
+            let Some(series) = found.registration() else { continue };
+            for (consent, grant) in found.consents() {
+                let Some(coarse) = grant.coarse() else { continue };
+                let extent = grant.extent();
+                if !extent.modes.notify || extent.stands_now(now.wall).is_err() {
+                    continue;
+                }
+                let mut samples = pack.samples_of(place).peekable();
+                let Some(first) = samples.peek() else { continue };
+                let rule = Rule {
+                    granularity: &coarse.granularity,
+                    zone: &self.zone,
+                    aggregation: Aggregation::of(name, series, first.unit),
+                    interval: sampling_interval(series),
+                    window: window(extent),
+                    now: now.wall.as_millisecond(),
+                };
+                let stamp = stamp(coarse, series, &rule);
+                let key = (consent, self.shared(consent, name));
+                let Some(held) =
+                    change(&mut self.held, &mut self.count, &mut self.changed, key.clone(), stamp)
+                else {
+                    continue;
+                };
+                let reduced = held.state.take(&rule, samples);
+                if !reduced.is_empty() {
+                    finished.push(Finished { consent, series: key.1, token: coarse.token, reduced });
+                }
+            }
+        }
+        finished
+    }
+
+    /// The name as it is held already, or new.
+    fn shared(&self, consent: ConsentKey, name: &str) -> Arc<str> {
+        let held = self.held.get(&consent).and_then(|held| held.get_key_value(name));
+        held.map_or_else(|| name.into(), |(name, _)| Arc::clone(name))
+    }
+
+    /// What is to be written with the next group.
+    pub fn take_changed(&mut self) -> Vec<PutReduction> {
+        self.committing = std::mem::take(&mut self.changed);
+        self.dropping = std::mem::take(&mut self.dropped);
+        let gone = self.dropping.iter().map(|(consent, series)| (*consent, series, None));
+        let changed = self.committing.keys().filter_map(|(consent, series)| {
+            let held = self.held.get(consent)?.get(series)?;
+            Some((*consent, series, serde_json::to_string(held).ok()))
+        });
+        let put = |(consent, series, state)| PutReduction { consent, series: Arc::clone(series), state };
+        let mut all: Vec<PutReduction> = gone.chain(changed).map(put).collect();
+        // What was forgotten, and has begun anew since, is written last.
+        all.sort_by(|a, b| {
+            (a.state.is_some(), a.consent, &a.series).cmp(&(b.state.is_some(), b.consent, &b.series))
+        });
+        all
+    }
+
+    /// The group was kept, or all of it is undone, with what came while it was being written.
+    pub fn committed(&mut self, kept: bool) {
+        let (committing, dropping) =
+            (std::mem::take(&mut self.committing), std::mem::take(&mut self.dropping));
+        if kept {
+            return;
+        }
+        self.dropped.extend(dropping);
+        let behind = std::mem::take(&mut self.changed);
+        for ((consent, series), before) in behind.into_iter().chain(committing) {
+            let Some(of_consent) = self.held.get_mut(&consent) else { continue };
+            // What was forgotten meanwhile stays so.
+            if !of_consent.contains_key(&series) {
+                continue;
+            }
+            match before {
+                Some(before) => {
+                    of_consent.insert(series, before);
+                }
+                None => {
+                    of_consent.remove(&series);
+                    self.count -= 1;
+                }
+            }
+        }
+    }
+
+    /// How many series under consents are remembered.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// What is held of a series, to be changed; what it was is noted the first time. Nothing if there are too many.
+fn change<'a>(
+    held: &'a mut FxHashMap<ConsentKey, FxHashMap<Arc<str>, Held>>,
+    count: &mut usize,
+    changed: &mut Before,
+    key: Key,
+    stamp: u64,
+) -> Option<&'a mut Held> {
+    let of_consent = held.entry(key.0).or_default();
+    let before = of_consent.get(&key.1);
+    if before.is_none() && *count >= HELD_MAX {
+        tracing::warn!(
+            limit = HELD_MAX,
+            "too many series under consents with a granularity; of others nothing leaves"
+        );
+        return None;
+    }
+    changed.entry(key.clone()).or_insert_with(|| before.cloned());
+    *count += usize::from(before.is_none());
+    let fresh = || Held { stamp, state: Reduction::default() };
+    let held = of_consent.entry(key.1).or_insert_with(fresh);
+    if held.stamp != stamp {
+        *held = fresh();
+    }
+    Some(held)
+}
+
+/// Which measurements count, in milliseconds.
+fn window(extent: Extent) -> (Option<i64>, Option<i64>) {
+    let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+    (millis(extent.data_from), millis(extent.data_until))
+}
+
+/// Of all that a reduction rests on.
+fn stamp(coarse: &Coarse, series: &Series, rule: &Rule<'_>) -> u64 {
+    let Coarse { token, since, .. } = coarse;
+    let (aggregation, interval, zone) = (rule.aggregation, rule.interval, rule.zone.iana_name());
+    hash(format!("{token} {since} {} {aggregation:?} {interval:?} {zone:?}", series.owner).as_bytes())
+}
+
+impl Finished {
+    /// Who is owed these periods now: those of the recipient's subscriptions that get the series in no greater
+    /// detail by another way.
+    pub fn owed(&self, rights: &Rights, now: Timestamp) -> Vec<Owed> {
+        let found = rights.look_up(&self.series);
+        let (Some(grant), Some(series)) = (rights.consent(self.consent), found.registration()) else {
+            return Vec::new();
+        };
+        let basis = Basis::Reduced { consent: self.consent, token: self.token };
+        let places = 0u32..;
+        let records: Vec<u32> = places
+            .zip(&self.reduced)
+            .filter(|(_, reduced)| !has_better(&found, grant, reduced.period, now))
+            .map(|(place, _)| place)
+            .collect();
+        let records = match records.len() {
+            0 => return Vec::new(),
+            count if count == self.reduced.len() => Selection::All,
+            _ => Selection::Some(records),
+        };
+        let mut served: Vec<&str> = Vec::new();
+        let mut owed = Vec::new();
+        for subscriber in found.subscribers().filter(|subscriber| subscriber.party == grant.party()) {
+            let who = subscriber.recipient;
+            if series.is_owned_by(who) || series.lists(who) || series.is_open_to(who) {
+                break;
+            }
+            if !served.contains(&&**subscriber.address) {
+                served.push(subscriber.address);
+                owed.push(Owed {
+                    subscription: subscriber.key,
+                    basis,
+                    records: records.clone(),
+                    in_reserve: false,
+                });
+            }
+        }
+        owed
+    }
+
+    /// The item that they are, and its id: the time that they are of, as an ISO 8601 interval.
+    pub fn into_item(self) -> Option<(String, Pack)> {
+        let start = self.reduced.first()?.period.start;
+        let end = self.reduced.last()?.period.end;
+        let shown = |at| Timestamp::from_millisecond(at).ok().map(|at| at.to_string());
+        let records: Option<Vec<serde_json::Value>> =
+            self.reduced.iter().map(|r| record(&self.series, r)).collect();
+        let json = serde_json::to_string(&records?).ok()?;
+        let pack = Pack::read(&Payload::Json(json), 0.0, usize::MAX).ok()?;
+        Some((format!("{}/{}", shown(start)?, shown(end)?), pack))
+    }
+}
+
+/// As SenML JSON; none of a number or of a time that it cannot say.
+fn record(series: &str, reduced: &Reduced) -> Option<serde_json::Value> {
+    let value = serde_json::Number::from_f64(reduced.value)?;
+    if reduced.at < RELATIVE {
+        return None;
+    }
+    let mut record = serde_json::json!({ "n": series, "t": reduced.at as f64 / 1000.0, "v": value });
+    if let Some(unit) = &reduced.unit {
+        record["u"] = serde_json::Value::String(unit.to_string());
+    }
+    Some(record)
+}
+
+/// Whether another consent gives the same recipient a period in more detail, or as much for longer.
+fn has_better(found: &Found<'_>, grant: &Grant, period: Stretch, now: Timestamp) -> bool {
+    let rank = |grant: &Grant| {
+        let detail = grant.coarse().map_or(0, |coarse| coarse.granularity.nominal());
+        (detail, Reverse(grant.extent().valid_until), grant.id())
+    };
+    let mine = rank(grant);
+    found.consents().any(|(_, other)| {
+        let extent = other.extent();
+        let (from, until) = window(extent);
+        other.party() == grant.party()
+            && rank(other) < mine
+            && extent.modes.notify
+            && extent.stands_now(now).is_ok()
+            && extent.valid_from.as_millisecond() <= period.start
+            && from.is_none_or(|from| from <= period.start)
+            && until.is_none_or(|until| period.end <= until)
+    })
+}
+
+#[cfg(test)]
+mod tests;
