@@ -9,7 +9,7 @@
 //!   [`notices`] and [`receipt`]: what people are told.
 //! - [`waiting`]: what waits to be delivered, and what cannot be.
 //! - [`pubsub`]: the pubsub service, all but publishing.
-//! - [`permit`]: what of the past somebody may have.
+//! - [`permit`]: what of the past somebody may have; [`reducing`]: of it, reduced to periods.
 //! - [`quoalise`]: the commands of Quoalise.
 //! - [`upstream`]: questions that are put to others, and their answers.
 //! - [`clerk`]: which request goes to which room of the desk.
@@ -23,6 +23,7 @@ pub mod permit;
 pub mod pubsub;
 pub mod quoalise;
 pub mod receipt;
+pub mod reducing;
 pub mod text;
 pub mod upstream;
 pub mod waiting;

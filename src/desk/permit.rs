@@ -84,8 +84,8 @@ impl Asker {
         }
         let mut nearest = Denial::NoneRegistered;
         for (_, consent) in self.consents.iter().filter(|(_, c)| c.is_about(&series.owner)) {
-            // Which measurements is asked of each record.
-            let anytime = Consent { data_from: None, data_until: None, ..consent.clone() };
+            // Which measurements, and in what detail, is asked of each record.
+            let anytime = Consent { data_from: None, data_until: None, granularity: None, ..consent.clone() };
             match decision::decide([&anytime], self.question(name, 0.0)) {
                 Decision::Permit(_) => return Standing::ByConsent,
                 Decision::Deny(denial) => nearest = nearest.max(denial),

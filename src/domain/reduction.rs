@@ -16,8 +16,12 @@
 //! Of a period that a single measurement stood for, only that instant can be corrected: else one after the
 //! other would leave of a series that is declared to be coarser than it is.
 
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::aggregation::Aggregation;
 use super::granularity::{Granularity, Stretch};
@@ -70,6 +74,33 @@ pub struct Reduced {
     pub value: f64,
     /// in which unit.
     pub unit: Option<Box<str>>,
+}
+
+/// What gives a recipient the periods of a series: one consent of several.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// The length of its periods in milliseconds; 0 where it gives the measurements themselves.
+    pub detail: i64,
+    /// When it ends, and its id: of equals, the one that runs longest counts.
+    pub until: Timestamp,
+    /// See `until`.
+    pub id: Uuid,
+    /// From when on it gives anything, milliseconds since 1970.
+    pub from: Option<i64>,
+    /// Which measurements it is for.
+    pub window: (Option<i64>, Option<i64>),
+}
+
+impl Claim {
+    /// Whether this one gives the whole of a period in more detail than another, or as much of it for longer.
+    pub fn outranks(&self, other: &Claim, period: Stretch) -> bool {
+        let rank = |claim: &Claim| (claim.detail, Reverse(claim.until), claim.id);
+        let (from, until) = self.window;
+        rank(self) < rank(other)
+            && self.from.is_none_or(|from| from <= period.start)
+            && from.is_none_or(|from| from <= period.start)
+            && until.is_none_or(|until| period.end <= until)
+    }
 }
 
 /// What is remembered of a series.

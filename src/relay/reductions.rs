@@ -6,7 +6,6 @@
 //! commit; when that fails, it is what it was before. It begins anew when anything changes that it rests on:
 //! granularity, data window, a suspension, the owner, the aggregation, the time zone.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -24,7 +23,7 @@ use crate::domain::clock::Now;
 use crate::domain::consent::ConsentKey;
 use crate::domain::decision::{Extent, Standing};
 use crate::domain::granularity::Stretch;
-use crate::domain::reduction::{Reduced, Reduction, Rule};
+use crate::domain::reduction::{Claim, Reduced, Reduction, Rule};
 use crate::domain::series::Series;
 use crate::protocol::publish::Payload;
 use crate::store::reductions::PutReduction;
@@ -32,8 +31,8 @@ use crate::store::reductions::PutReduction;
 /// The most series under consents that are remembered; of others nothing leaves.
 const HELD_MAX: usize = 1_000_000;
 
-/// Times before this would be read as relative (RFC 8428 §4.5.3), milliseconds.
-const RELATIVE: i64 = (1 << 28) * 1000;
+/// Times before this would be read as relative (RFC 8428 §4.5.3), seconds.
+const RELATIVE: f64 = 268_435_456.0;
 
 /// A series under a consent.
 type Key = (ConsentKey, Arc<str>);
@@ -313,44 +312,46 @@ impl Finished {
         let start = self.reduced.first()?.period.start;
         let end = self.reduced.last()?.period.end;
         let shown = |at| Timestamp::from_millisecond(at).ok().map(|at| at.to_string());
-        let records: Option<Vec<serde_json::Value>> =
-            self.reduced.iter().map(|r| record(&self.series, r)).collect();
-        let json = serde_json::to_string(&records?).ok()?;
-        let pack = Pack::read(&Payload::Json(json), 0.0, usize::MAX).ok()?;
+        let records = self.reduced.iter().map(|r| (r.at as f64 / 1000.0, r.value, r.unit.as_deref()));
+        let pack = Pack::read(&Payload::Json(json(&self.series, records)?), 0.0, usize::MAX).ok()?;
         Some((format!("{}/{}", shown(start)?, shown(end)?), pack))
     }
 }
 
-/// As SenML JSON; none of a number or of a time that it cannot say.
-fn record(series: &str, reduced: &Reduced) -> Option<serde_json::Value> {
-    let value = serde_json::Number::from_f64(reduced.value)?;
-    if reduced.at < RELATIVE {
-        return None;
-    }
-    let mut record = serde_json::json!({ "n": series, "t": reduced.at as f64 / 1000.0, "v": value });
-    if let Some(unit) = &reduced.unit {
-        record["u"] = serde_json::Value::String(unit.to_string());
-    }
-    Some(record)
+/// Records of a series (seconds since 1970, value, unit) as a pack of SenML JSON; nothing where there is a number
+/// or a time among them that it cannot say.
+pub fn json<'a>(series: &str, records: impl Iterator<Item = (f64, f64, Option<&'a str>)>) -> Option<String> {
+    let record = |(at, value, unit): (f64, f64, Option<&str>)| {
+        let value = serde_json::Number::from_f64(value)?;
+        let mut record = serde_json::json!({ "n": series, "t": at, "v": value });
+        if let Some(unit) = unit {
+            record["u"] = serde_json::Value::from(unit);
+        }
+        (at >= RELATIVE).then_some(record)
+    };
+    let records: Option<Vec<serde_json::Value>> = records.map(record).collect();
+    serde_json::to_string(&records?).ok()
 }
 
 /// Whether another consent gives the same recipient a period in more detail, or as much for longer.
 fn has_better(found: &Found<'_>, grant: &Grant, period: Stretch, now: Timestamp) -> bool {
-    let rank = |grant: &Grant| {
-        let detail = grant.coarse().map_or(0, |coarse| coarse.granularity.nominal());
-        (detail, Reverse(grant.extent().valid_until), grant.id())
+    let claim = |grant: &Grant| {
+        let extent = grant.extent();
+        Claim {
+            detail: grant.coarse().map_or(0, |coarse| coarse.granularity.nominal()),
+            until: extent.valid_until,
+            id: grant.id(),
+            from: Some(extent.valid_from.as_millisecond()),
+            window: window(extent),
+        }
     };
-    let mine = rank(grant);
+    let mine = claim(grant);
     found.consents().any(|(_, other)| {
         let extent = other.extent();
-        let (from, until) = window(extent);
         other.party() == grant.party()
-            && rank(other) < mine
             && extent.modes.notify
             && extent.stands_now(now).is_ok()
-            && extent.valid_from.as_millisecond() <= period.start
-            && from.is_none_or(|from| from <= period.start)
-            && until.is_none_or(|until| period.end <= until)
+            && claim(other).outranks(&mine, period)
     })
 }
 

@@ -168,3 +168,102 @@ async fn it_is_written_as_the_recipient_wants_it() {
     assert!(told.contains("<terms xmlns='urn:courant:0'"), "{told}");
     assert!(!told.contains("1763681400"), "{told}");
 }
+
+/// The first day, half of the second and the third are kept; so much of them may the adviser have.
+async fn kept(granularity: &str) -> (Stage, Peer) {
+    let mut stage = Stage::empty(PARIS).await;
+    let (owner, producer) = ("camille@home.example", "gw@prod.example");
+    stage.cli(&["series", "add", SERIES, "--owner", owner, "--producer", producer, "--retention", "P3Y"]);
+    stage.consents(ADVISER, &[SERIES], &["--granularity", granularity, "--no-subscribe"]);
+    let mut peer = stage.start().await;
+    for (item, range) in [("one", 0..48), ("two", 48..72), ("three", 96..144)] {
+        publishes(&mut peer, item, range).await;
+    }
+    (stage, peer)
+}
+
+async fn history(peer: &mut Peer, fields: &[(&str, &str)], records: &str) {
+    let fields: String =
+        fields.iter().map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>")).collect();
+    let commands = "http://jabber.org/protocol/commands";
+    peer.send(&format!(
+        "<iq type='set' from='{ADVISER}/1' to='energy.example.org' id='c'>
+           <command xmlns='{commands}' node='get_history' action='execute'>
+             <x xmlns='jabber:x:data' type='submit'>
+               <field var='identifier'><value>{SERIES}</value></field>{fields}
+             </x>
+           </command>
+         </iq>"
+    ))
+    .await;
+    let said = peer.recv().await;
+    let (_, rest) = said.split_once("<sensml").unwrap_or_else(|| panic!("no records: {said}"));
+    let rest = rest.split_once('>').map_or("", |(_, rest)| rest);
+    let got = rest.split_once("</sensml>").map_or("", |(records, _)| records);
+    assert_eq!(numbers(got), numbers(records), "{said}");
+    assert!(said.contains("<terms xmlns='urn:courant:0'") || got.is_empty(), "{said}");
+}
+
+/// Times and values, of records that say both or go on from the first.
+fn numbers(records: &str) -> Vec<(f64, f64)> {
+    let number = |record: &str, name: &str| -> Option<f64> {
+        let (_, rest) = record.split_once(&format!(" {name}='"))?;
+        rest.split_once('\'')?.0.parse().ok()
+    };
+    let mut base = 0.0;
+    let of = |record: &str| {
+        base = number(record, "bt").unwrap_or(base);
+        (base + number(record, "t").unwrap_or(0.0), number(record, "v").unwrap_or(f64::NAN))
+    };
+    records.split("<senml").skip(1).map(of).collect()
+}
+
+#[tokio::test]
+async fn history_is_of_whole_periods_that_begin_in_the_time_asked_for() {
+    let (stage, mut peer) = kept("P1D").await;
+    let of = |days: &[(u32, f64)]| -> String {
+        days.iter().map(|(day, v)| format!("<senml bt='{}' v='{v}'/>", 1_763_679_600 + day * 86_400)).collect()
+    };
+    history(&mut peer, &[], &of(&[(0, 23.5), (2, 119.5)])).await;
+    // A period counts where it begins, however little of it was asked for.
+    let first = [("start_time", "2025-11-21T00:00:00+01:00"), ("end_time", "2025-11-21T00:30:00+01:00")];
+    history(&mut peer, &first, &of(&[(0, 23.5)])).await;
+    let behind = [("start_time", "2025-11-21T00:30:00+01:00"), ("end_time", "2025-11-22T12:00:00+01:00")];
+    history(&mut peer, &behind, "").await;
+    // The rest of the second day comes.
+    publishes(&mut peer, "rest", 72..96).await;
+    history(&mut peer, &[], &of(&[(0, 23.5), (1, 71.5), (2, 119.5)])).await;
+    // A correction counts here, though what was sent stays as it was.
+    let corrected = half_hours(0..1).replace("v='0'", "v='48'");
+    peer.ask(&publish("fix", "fix", &corrected), &accepted("fix", "fix")).await;
+    history(&mut peer, &first, &of(&[(0, 24.5)])).await;
+    let log = stage.cli(&["audit", "export"]);
+    assert!(!log.lines().any(|line| line.contains("\"fetch\"") && line.contains("\"denied\"")), "{log}");
+}
+
+#[tokio::test]
+async fn history_is_paged_and_by_the_hour() {
+    let (_stage, mut peer) = kept("PT1H").await;
+    let hours = |hours: std::ops::Range<u32>| -> String {
+        let hour = |n: u32| format!("<senml bt='{}' v='{}'/>", 1_763_679_600 + n * 3600, 2 * n) + "";
+        hours.filter(|n| !(36..48).contains(n)).map(|n| hour(n).replace("'/>", ".5'/>")).collect()
+    };
+    history(&mut peer, &[], &hours(0..72)).await;
+    let some = [("start_time", "2025-11-21T06:00:00+01:00"), ("end_time", "2025-11-21T09:00:00+01:00")];
+    history(&mut peer, &some, &hours(6..9)).await;
+}
+
+#[tokio::test]
+async fn items_hold_the_whole_periods_that_are_in_them() {
+    let (_stage, mut peer) = kept("P1D").await;
+    peer.send(&format!(
+        "<iq type='get' from='{ADVISER}/1' to='energy.example.org' id='i'>
+           <pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{SERIES}'/></pubsub>
+         </iq>"
+    ))
+    .await;
+    let said = peer.recv().await;
+    assert!(said.contains("<item id='one'") && said.contains("v='23.5'"), "{said}");
+    assert!(said.contains("<item id='three'") && said.contains("v='119.5'"), "{said}");
+    assert!(!said.contains("<item id='two'") && said.matches("<senml").count() == 2, "{said}");
+}

@@ -1,6 +1,7 @@
 //! Items that are kept (XEP-0060 §6.5), with paging (XEP-0059). What the asker may not have of an item stays
 //! behind, and an item of which nothing is left is not there.
 
+use jiff::tz::TimeZone;
 use minidom::Element;
 
 use super::Asked;
@@ -8,6 +9,7 @@ use super::node::{Affiliation, Node, required};
 use crate::desk::Outgoing;
 use crate::desk::context::failed;
 use crate::desk::permit::{Asker, Standing, Tally, terms};
+use crate::desk::reducing::Reducing;
 use crate::domain::consent::ConsentKey;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::event::Terms;
@@ -213,6 +215,8 @@ impl<'a> Answer<'a> {
         let kept = context.store.item_records(head.key, series, now).await.map_err(|e| failed(&e))?;
         let mut chosen = Vec::new();
         let mut tally = Tally::default();
+        let zone = context.config.consent.time_zone().unwrap_or(TimeZone::UTC);
+        let mut reduced: Vec<Resolved> = Vec::new();
         for (place, name) in kept.names().iter().enumerate() {
             let of_this: Vec<u32> =
                 (0u32..).zip(kept.iter()).filter(|(_, r)| r.name_id() == place).map(|(i, _)| i).collect();
@@ -220,10 +224,23 @@ impl<'a> Answer<'a> {
             let Some(registration) = registrations.first() else { continue };
             let mut records = Resolved::default();
             of_this.iter().filter_map(|i| kept.get(*i as usize)).for_each(|r| records.push(&r));
+            if let Some(mut reducing) = Reducing::of(asker, name, registration, &zone) {
+                let had = reducing.take(&records);
+                reduced.extend(reducing.records(&had, &mut tally));
+            }
             let picked = asker.select(name, registration, &records, &mut tally);
             chosen.extend(picked.iter().filter_map(|i| of_this.get(*i as usize)));
         }
         chosen.sort_unstable();
+        let mut kept = kept;
+        if reduced.iter().any(|records| !records.is_empty()) {
+            let mut all = Resolved::default();
+            kept.select(&chosen).iter().for_each(|record| all.push(&record));
+            reduced.iter().flat_map(Resolved::iter).for_each(|record| all.push(&record));
+            all.sort();
+            chosen = (0..all.len() as u32).collect();
+            kept = all;
+        }
         if chosen.is_empty() {
             self.tally.absorb(tally);
             return Ok(true);

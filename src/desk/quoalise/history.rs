@@ -1,22 +1,26 @@
 //! `get_history`: what is kept of a time, of one series or of several, in one answer or in pages.
 
 use jid::BareJid;
+use jiff::tz::TimeZone;
 
 use super::answer::{self, Gathered, cursor};
 use super::identifier::Identifier;
 use super::pull::{self, Pulled, Questions};
+use super::reduced;
 use super::span::Span;
 use super::{identifier_form, not_authorized, wrong};
 use crate::desk::Context;
 use crate::desk::commands::{Call, Coming, Command, Done, Failure, Later, Turn};
 use crate::desk::context::failed;
 use crate::desk::permit::Asker;
+use crate::desk::reducing::Reducing;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
 use crate::protocol::error::StanzaError;
 use crate::protocol::forms::{Field, Kind};
 use crate::protocol::rsm::Page;
+use crate::store::items::read as records;
 
 const NAME: Text = text("Get history", "Obtenir l’historique");
 const HOW: Text = text(
@@ -150,9 +154,20 @@ impl Wanted {
         series.extend(pulled.series());
         series.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut gathered = Gathered::default();
+        let zone = self.context.config.consent.time_zone().unwrap_or(TimeZone::UTC);
         'series: for (name, series) in series.iter().filter(|(name, _)| **name >= *start_at) {
             if **name != *start_at {
                 from = self.span.start_seconds();
+            }
+            if let Some(reducing) = Reducing::of(asker, name, series, &zone) {
+                let room = most - gathered.records.len();
+                let (read, time) =
+                    (Read { wanted: self, series, pulled: &pulled }, (from, self.span.end_seconds()));
+                if let Some(rest) = reduced::gather(reducing, read, time, room, &mut gathered).await? {
+                    gathered.rest = Some((name.clone(), rest));
+                    break;
+                }
+                continue;
             }
             loop {
                 let room = most - gathered.records.len();
@@ -160,14 +175,8 @@ impl Wanted {
                     gathered.rest = Some((name.clone(), from));
                     break 'series;
                 }
-                let page = match series.source {
-                    Some(_) => pulled.records_between(name, from, self.span.end_seconds(), room),
-                    None => {
-                        let until = self.span.end_seconds();
-                        let store = &self.context.store;
-                        store.records_between(name, from, until, room, now).await.map_err(|e| failed(&e))?
-                    }
-                };
+                let read = Read { wanted: self, series, pulled: &pulled };
+                let page = read.between(name, (from, self.span.end_seconds()), room, now).await?;
                 gathered.take(asker, name, series, &page.records);
                 match page.rest_from {
                     Some(rest) => from = rest,
@@ -176,5 +185,32 @@ impl Wanted {
             }
         }
         answer::write(self, asker, granted, gathered, &pulled).await
+    }
+}
+
+/// Where records of a series are read from: what is kept here, or what its source said.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'a> {
+    pub(super) wanted: &'a Wanted,
+    pub(super) series: &'a Series,
+    pub(super) pulled: &'a Pulled,
+}
+
+impl Read<'_> {
+    /// The records of this time, about `most` of them.
+    pub(super) async fn between(
+        &self,
+        name: &str,
+        (from, until): (f64, f64),
+        most: usize,
+        now: i64,
+    ) -> Result<records::Page, StanzaError> {
+        match self.series.source {
+            Some(_) => Ok(self.pulled.records_between(name, from, until, most)),
+            None => {
+                let store = &self.wanted.context.store;
+                store.records_between(name, from, until, most, now).await.map_err(|e| failed(&e))
+            }
+        }
     }
 }

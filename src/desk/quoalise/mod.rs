@@ -12,6 +12,7 @@ mod answer;
 mod history;
 mod identifier;
 mod pull;
+mod reduced;
 mod span;
 mod subscribe;
 
