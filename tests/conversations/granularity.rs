@@ -183,8 +183,10 @@ async fn kept(granularity: &str) -> (Stage, Peer) {
 }
 
 async fn history(peer: &mut Peer, fields: &[(&str, &str)], records: &str) {
-    let fields: String =
-        fields.iter().map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>")).collect();
+    let fields: String = fields
+        .iter()
+        .map(|(var, value)| format!("<field var='{var}'><value>{value}</value></field>"))
+        .collect();
     let commands = "http://jabber.org/protocol/commands";
     peer.send(&format!(
         "<iq type='set' from='{ADVISER}/1' to='energy.example.org' id='c'>
@@ -222,7 +224,9 @@ fn numbers(records: &str) -> Vec<(f64, f64)> {
 async fn history_is_of_whole_periods_that_begin_in_the_time_asked_for() {
     let (stage, mut peer) = kept("P1D").await;
     let of = |days: &[(u32, f64)]| -> String {
-        days.iter().map(|(day, v)| format!("<senml bt='{}' v='{v}'/>", 1_763_679_600 + day * 86_400)).collect()
+        days.iter()
+            .map(|(day, v)| format!("<senml bt='{}' v='{v}'/>", 1_763_679_600 + day * 86_400))
+            .collect()
     };
     history(&mut peer, &[], &of(&[(0, 23.5), (2, 119.5)])).await;
     // A period counts where it begins, however little of it was asked for.
