@@ -211,7 +211,10 @@ pub async fn take_form(
     };
     match stepped.map_err(failed)? {
         Stepped::Done(_) => context.taken().await,
-        Stepped::Refused(why) => Err(StanzaError::new(Condition::BadRequest, why.to_string())),
+        Stepped::Refused(why) => {
+            let french = super::commands::wrong::consent(&why, Language::Fr);
+            Err(StanzaError::new(Condition::BadRequest, why.to_string()).or_in_french(french))
+        }
         Stepped::NotFound | Stepped::Stale(_) => Ok(()),
     }
 }

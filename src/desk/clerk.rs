@@ -107,13 +107,15 @@ impl Clerk {
         let (context, stanza, who) = (&self.context, &request.stanza, &request.sender);
         let language = engine::language(context, who, stanza, stanza).await;
         if stanza.has_child("x", ns::DATA_FORMS) {
-            asking::take_form(context, who, stanza, language).await?;
+            asking::take_form(context, who, stanza, language).await.map_err(|e| e.told_in(language))?;
             return Ok(Outgoing::default());
         }
         let body = stanza.children().find(|child| child.name() == "body").map(minidom::Element::text);
         // Services talk to services in other ways; what has no name at its domain is one.
         let Some(body) = body.filter(|_| who.node().is_some()) else { return Ok(Outgoing::default()) };
-        let answer = text::answer(context, &mut self.confused, who, &body, language).await?;
+        let answer = text::answer(context, &mut self.confused, who, &body, language)
+            .await
+            .map_err(|error| error.told_in(language))?;
         let mut out = Vec::new();
         if let Some((language, said)) = answer {
             let kind = if request.outside.type_ == "chat" { "chat" } else { "normal" };

@@ -49,7 +49,9 @@ impl Context {
             return Ok(());
         }
         let text = "the change is stored, but the service has not taken it yet; it does within seconds";
-        Err(StanzaError::new(Condition::InternalServerError, text))
+        Err(StanzaError::new(Condition::InternalServerError, text).or_in_french(
+            "la modification est enregistrée, mais le service ne l’a pas encore prise en compte ; ce sera fait dans quelques secondes",
+        ))
     }
 
     /// Refuses one more subscription of this address where there are too many (XEP-0060 §6.1.3).
@@ -65,7 +67,10 @@ impl Context {
         let text =
             format!("you have {held} subscriptions, and {most} is the most; end some that are not needed");
         let detail = Detail::Pubsub("too-many-subscriptions");
-        Err(StanzaError::with(Condition::PolicyViolation, text, detail))
+        let french = format!(
+            "vous avez {held} abonnements, et {most} est le maximum ; mettez fin à ceux qui ne servent plus"
+        );
+        Err(StanzaError::with(Condition::PolicyViolation, text, detail).or_in_french(french))
     }
 
     /// Writes stanzas that answer nothing: notices, forms to approve.
@@ -79,4 +84,5 @@ impl Context {
 pub fn failed(error: &StoreError) -> StanzaError {
     tracing::error!(%error, "a request could not be answered from the store");
     StanzaError::new(Condition::InternalServerError, "the store does not answer; try again later")
+        .or_in_french("la base de données ne répond pas ; réessayez plus tard")
 }

@@ -76,14 +76,24 @@ impl Upstream {
     pub fn seat(&self, asker: &BareJid) -> Result<Seat, StanzaError> {
         let mut table = self.table();
         let theirs = table.askers.get(asker).copied().unwrap_or(0);
-        let busy = |text: String| Err(StanzaError::new(Condition::ResourceConstraint, text));
+        let busy = |text: String, french: String| {
+            Err(StanzaError::new(Condition::ResourceConstraint, text).or_in_french(french))
+        };
         if theirs >= self.bounds.per_asker {
-            return busy(format!(
-                "{theirs} questions of yours wait for the answer of a source already; ask again when one is answered"
-            ));
+            return busy(
+                format!(
+                    "{theirs} questions of yours wait for the answer of a source already; ask again when one is answered"
+                ),
+                format!(
+                    "{theirs} de vos questions attendent déjà la réponse d’une source ; redemandez quand il y en aura une"
+                ),
+            );
         }
         if table.seats >= self.bounds.questions {
-            return busy("too many questions wait for the answers of sources; ask again in a moment".into());
+            return busy(
+                "too many questions wait for the answers of sources; ask again in a moment".into(),
+                "trop de questions attendent la réponse de sources ; redemandez dans un moment".into(),
+            );
         }
         table.seats += 1;
         *table.askers.entry(asker.clone()).or_default() += 1;

@@ -51,12 +51,15 @@ impl Request {
             "cancel" => Action::Cancel,
             other => {
                 let text = format!("'{other}' is no action of a command (XEP-0050)");
+                let french = format!("« {other} » n’est pas une action de commande (XEP-0050)");
                 let detail = Detail::Command("malformed-action");
-                return Err(StanzaError::with(Condition::BadRequest, text, detail));
+                return Err(StanzaError::with(Condition::BadRequest, text, detail).or_in_french(french));
             }
         };
         let form = match command.get_child("x", ns::DATA_FORMS) {
-            Some(x) => Some(Submission::read(x).ok_or_else(|| bad_payload("the form is too long"))?),
+            Some(x) => Some(Submission::read(x).ok_or_else(|| {
+                bad_payload("the form is too long").or_in_french("le formulaire est trop long")
+            })?),
             None => None,
         };
         Ok(Request {
@@ -78,18 +81,21 @@ pub fn bad_payload(text: impl Into<String>) -> StanzaError {
 pub fn bad_session() -> StanzaError {
     let text = "there is no such session; begin the command again";
     StanzaError::with(Condition::BadRequest, text, Detail::Command("bad-sessionid"))
+        .or_in_french("cette session n’existe pas ; recommencez la commande")
 }
 
 /// The session has timed out.
 pub fn session_expired() -> StanzaError {
     let text = "this session has expired; begin the command again";
     StanzaError::with(Condition::NotAllowed, text, Detail::Command("session-expired"))
+        .or_in_french("cette session a expiré ; recommencez la commande")
 }
 
 /// That action makes no sense here.
 pub fn bad_action() -> StanzaError {
     let text = "that is not possible at this point of the command";
     StanzaError::with(Condition::BadRequest, text, Detail::Command("bad-action"))
+        .or_in_french("ce n’est pas possible à cet endroit de la commande")
 }
 
 /// Where a command stands.

@@ -104,6 +104,8 @@ pub struct StanzaError {
     pub text: String,
     /// The language of that text.
     pub language: Language,
+    /// The same in French, where it is known and not chosen yet.
+    pub french: Option<String>,
     /// Why exactly.
     pub detail: Option<Detail>,
 }
@@ -111,7 +113,7 @@ pub struct StanzaError {
 impl StanzaError {
     /// Without an application condition.
     pub fn new(condition: Condition, text: impl Into<String>) -> Self {
-        StanzaError { condition, text: text.into(), language: Language::En, detail: None }
+        StanzaError { condition, text: text.into(), language: Language::En, french: None, detail: None }
     }
 
     /// With one.
@@ -122,6 +124,22 @@ impl StanzaError {
     /// The same, its text being in this language.
     pub fn spoken(mut self, language: Language) -> Self {
         self.language = language;
+        self
+    }
+
+    /// The same, which who reads French is told so.
+    pub fn or_in_french(mut self, text: impl Into<String>) -> Self {
+        self.french = Some(text.into());
+        self
+    }
+
+    /// The same for who is spoken to in this language. A text that is known in English only stays as it is, and
+    /// says that it is English.
+    pub fn told_in(mut self, language: Language) -> Self {
+        if let (Language::Fr, Some(french)) = (language, self.french.take()) {
+            self.text = french;
+            self.language = Language::Fr;
+        }
         self
     }
 

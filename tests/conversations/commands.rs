@@ -144,6 +144,82 @@ async fn the_list_shows_what_the_asker_may_run() {
     .await;
 }
 
+/// Gajim before 1.8.2 waits for ever on a table; it gets the rows as fields, in words of its reader's language.
+#[tokio::test]
+async fn a_client_without_tables_gets_rows_as_fields() {
+    let (_stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    let gajim = "camille@home.example/gajim.7Q1";
+    peer.ask(
+        &command(gajim, "c1", "my-consents", "action='execute' xml:lang='fr'", ""),
+        &answered(
+            gajim,
+            "c1",
+            "my-consents",
+            "completed",
+            "fr",
+            &format!(
+                "<note type='info'>1 à 1 sur 1.</note>
+                 <x xmlns='jabber:x:data' type='result'>
+                   <title>Ce que je partage</title>
+                   <field var='row-1' type='text-multi' label='adviser@coop.example'>
+                     <value>Personne concernée : camille@home.example</value>
+                     <value>État : actif</value>
+                     <value>Séries : {SERIES}</value>
+                     <value>Finalité : advice</value>
+                     <value>{{until}}</value>
+                     <value>Identifiant : {consent}</value>
+                   </field>
+                 </x>"
+            ),
+        ),
+    )
+    .await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_french_to_who_reads_french() {
+    let (_stage, _, mut peer) = Stage::with_an_adviser("").await;
+    let wrong = |var: &'static str, value: &'static str| {
+        let mut fields = vec![
+            ("subject", "ref:117"),
+            ("recipient", "app@coop.example"),
+            ("scope", SERIES),
+            ("purpose", "conseil"),
+        ];
+        fields.retain(|(name, _)| *name != var);
+        fields.push((var, value));
+        filled(&fields)
+    };
+    for (var, value, said) in [
+        ("valid_until", "demain", "Transmission jusqu’au : « demain » n’est pas une date"),
+        ("retention", "1 an", "Conservation autorisée : « 1 an » n’est pas une durée"),
+        ("recipient", "a b@c d", "Destinataire : « a b@c d » n’est pas une adresse"),
+        ("subject", "ref:", "Personne concernée : « ref: » n’est ni une adresse"),
+        ("scope", "*", "Séries : « * » n’est pas un nom de série"),
+        ("arrangement", "x", "Arrangement : « x » n’est pas"),
+        ("purpose", "", "Finalité : à remplir"),
+        ("valid_until", "2020-01-01", "n’est pas après le début"),
+    ] {
+        let answer = run(&mut peer, ADMIN, "consent-add", "xml:lang='fr'", &wrong(var, value)).await;
+        assert!(answer.contains(said) && answer.contains("xml:lang='fr'"), "{said} in {answer}");
+        assert!(answer.contains("<bad-payload"), "{answer}");
+    }
+    for (attributes, said) in [
+        ("sessionid='none'", "cette session n’existe pas ; recommencez la commande"),
+        ("action='prev'", "ce n’est pas possible à cet endroit"),
+        ("action='dance'", "« dance » n’est pas une action"),
+    ] {
+        let attributes = format!("{attributes} xml:lang='fr'");
+        let answer = run(&mut peer, CAMILLE, "give-consent", &attributes, "").await;
+        assert!(answer.contains(said) && answer.contains("xml:lang='fr'"), "{said} in {answer}");
+    }
+    let asked = filled(&[("identifier", "a b")]);
+    let answer = run(&mut peer, CAMILLE, "get_history", "xml:lang='fr'", &asked).await;
+    assert!(answer.contains("« a b » n’est pas un nom de série"), "{answer}");
+    nothing_else(&mut peer).await;
+}
+
 #[tokio::test]
 async fn an_operator_lists_consents() {
     let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
@@ -161,22 +237,22 @@ async fn an_operator_lists_consents() {
                      <x xmlns='jabber:x:data' type='result'>
                        <title>List consents</title>
                        <reported>
-                         <field var='id' type='text-single' label='Id'/>
-                         <field var='state' type='text-single' label='State'/>
-                         <field var='subject' type='text-single' label='Person concerned'/>
                          <field var='recipient' type='text-single' label='Recipient'/>
+                         <field var='subject' type='text-single' label='Person concerned'/>
+                         <field var='state' type='text-single' label='State'/>
                          <field var='scope' type='text-single' label='Series'/>
                          <field var='purpose' type='text-single' label='Purpose'/>
                          <field var='valid_until' type='text-single' label='Delivery until'/>
+                         <field var='id' type='text-single' label='Id'/>
                        </reported>
                        <item>
-                         <field var='id'><value>{consent}</value></field>
-                         <field var='state'><value>active</value></field>
-                         <field var='subject'><value>camille@home.example</value></field>
                          <field var='recipient'><value>adviser@coop.example</value></field>
+                         <field var='subject'><value>camille@home.example</value></field>
+                         <field var='state'><value>active</value></field>
                          <field var='scope'><value>{SERIES}</value></field>
                          <field var='purpose'><value>advice</value></field>
                          <field var='valid_until'><value>{{until}}</value></field>
+                         <field var='id'><value>{consent}</value></field>
                        </item>
                      </x>"
                 ),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jid::BareJid;
 use jiff::Timestamp;
 
-use super::texts;
+use super::{texts, wrong as words};
 use crate::domain::language::Language;
 use crate::domain::party::parse_bare;
 use crate::domain::period::{Period, read_time};
@@ -99,7 +99,7 @@ impl Answers {
 
     fn check_field(&self, field: &Field, language: Language) -> Result<(), String> {
         let label = if field.label.is_empty() { &field.var } else { &field.label };
-        let wrong = |why: String| format!("{label}: {why}");
+        let wrong = |why: String| texts::labelled(label, &why, language);
         let values: Vec<&str> = self.list(&field.var).collect();
         if field.required && values.is_empty() {
             return Err(wrong(texts::MISSING.of(language).to_owned()));
@@ -118,8 +118,14 @@ impl Answers {
                 _ => {}
             }
             match field.datatype {
-                Some(Datatype::Time) => read_time(value).map(drop).map_err(wrong)?,
-                Some(Datatype::Duration) => value.parse::<Period>().map(drop).map_err(wrong)?,
+                Some(Datatype::Time) => {
+                    let said = |why| wrong(words::value(&field.var, value, why, language));
+                    read_time(value).map(drop).map_err(said)?;
+                }
+                Some(Datatype::Duration) => {
+                    let said = |why| wrong(words::value(&field.var, value, why, language));
+                    value.parse::<Period>().map(drop).map_err(said)?;
+                }
                 Some(Datatype::Integer(min, max)) => match value.parse::<u32>() {
                     Ok(number) if (min..=max).contains(&number) => {}
                     _ => {

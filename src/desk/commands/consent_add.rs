@@ -2,7 +2,7 @@
 
 use super::consent_form::{Hand, complete, draft, fields};
 use super::engine::form;
-use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts, views};
+use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts, views, wrong};
 use crate::domain::consent::{Consent, method};
 use crate::domain::language::Text;
 use crate::store::StoreError;
@@ -36,7 +36,7 @@ impl Command for ConsentAdd {
             let consent = complete(call, draft, method::OPERATOR)?;
             add(call, &consent).await?;
             let note = texts::RECORDED.of(call.language).to_owned();
-            Ok(Turn::Done(Done::record(&views::consent(&consent, call.language), Some(note))))
+            Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
     }
 }
@@ -46,7 +46,7 @@ pub(super) async fn add(call: &Call<'_>, consent: &Consent) -> Result<(), Failur
     match call.context.store.add_consent(consent, call.asker.as_str(), call.now).await {
         Ok(_) => {}
         Err(StoreError::Consent(why)) => {
-            return Err(Failure::Wrong(texts::consent_error(&why, call.language)));
+            return Err(Failure::Wrong(wrong::consent(&why, call.language)));
         }
         Err(error) => return Err(error.into()),
     }

@@ -163,7 +163,7 @@ async fn edit(call: &Call<'_>, consent: &Consent) -> Result<Turn, Failure> {
     };
     let revision = next.revision.to_string();
     let note = texts::EDITED_TO.fill(call.language, &[("revision", &revision)]);
-    Ok(Turn::Done(Done::table(&table, Some(note))))
+    Ok(Turn::Done(Done::table(table, Some(note))))
 }
 
 /// Somebody else was faster: what they changed.

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Call, Failure, texts};
+use super::{Call, Failure, texts, wrong};
 use crate::domain::consent::{Consent, Mode};
-use crate::domain::draft::{Draft, DraftError};
+use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
 use crate::protocol::forms::{Datatype, Field, Kind};
 
@@ -89,18 +89,19 @@ pub(super) fn scope(call: &Call<'_>) -> Result<Vec<Scope>, Failure> {
     let names =
         call.answers.list("scope").flat_map(|line| line.split([',', ' '])).filter(|name| !name.is_empty());
     names
-        .map(|name| Scope::parse(name).map_err(|e| Failure::Wrong(format!("{}: {e}", label(call, "scope")))))
+        .map(|name| {
+            Scope::parse(name).map_err(|e| Failure::Wrong(wrong::field("scope", name, e, call.language)))
+        })
         .collect()
-}
-
-fn label(call: &Call<'_>, var: &str) -> &'static str {
-    texts::label(var).of(call.language)
 }
 
 /// What was filled in.
 pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     let answers = call.answers;
-    let wrong = |var: &'static str| move |why: String| Failure::Wrong(format!("{}: {why}", label(call, var)));
+    let wrong = |var: &'static str| {
+        let said = answers.text(var).unwrap_or_default();
+        move |why: String| Failure::Wrong(wrong::field(var, said, why, call.language))
+    };
     let text = |var: &str| answers.lines(var);
     let flag = |var: &str| answers.has(var).then(|| answers.flag(var));
     let mut modes = Vec::new();
@@ -134,19 +135,11 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
 
 /// The consent that a draft makes, or what is wrong with it.
 pub(super) fn complete(call: &Call<'_>, draft: Draft, method: &str) -> Result<Consent, Failure> {
-    let wrong = |text: String| Failure::Wrong(text);
-    let consent =
-        draft.complete(&call.context.config.consent.usual(), method, call.now).map_err(|e| match e {
-            DraftError::Missing(var) => wrong(format!(
-                "{}: {}",
-                texts::label(var).of(call.language),
-                texts::MISSING.of(call.language)
-            )),
-            DraftError::Consent(why) => wrong(texts::consent_error(&why, call.language)),
-            DraftError::TooFarAhead => wrong(e.to_string()),
-        })?;
+    let consent = draft
+        .complete(&call.context.config.consent.usual(), method, call.now)
+        .map_err(|error| Failure::Wrong(wrong::draft(&error, call.language)))?;
     if consent.valid_until <= call.now {
-        return Err(wrong(texts::OVER_ALREADY.of(call.language).to_owned()));
+        return Err(Failure::Wrong(texts::OVER_ALREADY.of(call.language).to_owned()));
     }
     Ok(consent)
 }

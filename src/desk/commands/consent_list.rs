@@ -1,7 +1,7 @@
 //! `consent-list`: the operator looks at consents. A short list is shown at once, a long one after filters.
 
 use super::engine::form;
-use super::{Call, Coming, Command, Failure, Turn, Who, listing, texts, views};
+use super::{Call, Coming, Command, Failure, Turn, Who, listing, texts, views, wrong};
 use crate::domain::consent::State;
 use crate::domain::language::Text;
 use crate::domain::party::Subject;
@@ -36,8 +36,8 @@ impl Command for ConsentList {
             let filter = filter(call)?;
             let (consents, index, total) = store.part_of_consents(&filter, &listing::part(call)?).await?;
             let ids: Vec<String> = consents.iter().map(|consent| consent.id.to_string()).collect();
-            let table = views::consents(call.language, texts::CONSENT_LIST, &consents);
-            Ok(Turn::Done(listing::shown(call, &table, &ids, index, total)))
+            let table = views::consents(call, texts::CONSENT_LIST, &consents);
+            Ok(Turn::Done(listing::shown(call, table, &ids, index, total)))
         })
     }
 }
@@ -61,9 +61,13 @@ fn filters(call: &Call<'_>) -> Form {
 }
 
 fn filter(call: &Call<'_>) -> Result<Filter, Failure> {
+    let wrong = |var: &'static str| {
+        let said = call.answers.text(var).unwrap_or_default();
+        move |why: String| Failure::Wrong(wrong::field(var, said, why, call.language))
+    };
     Ok(Filter {
-        subject: call.answers.read::<Subject>("subject").map_err(Failure::Wrong)?,
-        recipient: call.answers.jid("recipient").map_err(Failure::Wrong)?.map(|jid| jid.to_string()),
+        subject: call.answers.read::<Subject>("subject").map_err(wrong("subject"))?,
+        recipient: call.answers.jid("recipient").map_err(wrong("recipient"))?.map(|jid| jid.to_string()),
         state: call.answers.read("state").map_err(Failure::Wrong)?,
         standing: false,
     })

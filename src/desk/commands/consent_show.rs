@@ -33,7 +33,7 @@ impl Command for ConsentShow {
                 return Ok(Turn::last(form));
             }
             let consent = among.chosen(call).await?;
-            let mut record = views::consent(&consent, call.language);
+            let mut record = views::consent(call, &consent);
             let events = call.context.store.events_of(consent.id).await?;
             let lines = events.iter().map(|event| views::event(event, call.language)).collect();
             record.fields.push(("events".into(), texts::label("events").of(call.language).into(), lines));

@@ -5,6 +5,7 @@ use jid::BareJid;
 use minidom::Element;
 
 use super::answers::Answers;
+use super::clients::{self, Style};
 use super::session::{Found, Session, Sessions};
 use super::{COMMANDS, Call, Command, Done, Failure, Turn, Who, find, texts};
 use crate::desk::{Context, Outgoing, Request, Said};
@@ -33,7 +34,17 @@ impl Engine {
         command: &Element,
     ) -> Result<Said, StanzaError> {
         let language = language(context, &request.sender, command, &request.stanza).await;
-        let asked = adhoc::Request::read(command).map_err(|error| error.spoken(Language::En))?;
+        self.serve_in(context, request, command, language).await.map_err(|error| error.told_in(language))
+    }
+
+    async fn serve_in(
+        &mut self,
+        context: &Context,
+        request: &Request,
+        command: &Element,
+        language: Language,
+    ) -> Result<Said, StanzaError> {
+        let asked = adhoc::Request::read(command)?;
         let Some(command) = find(&asked.node) else {
             return Err(StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_COMMAND.of(language))
                 .spoken(language));
@@ -57,13 +68,13 @@ impl Engine {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut session = visit.session();
         let Some(submission) = &asked.form else {
-            let turn = visit.turn(&session, asked).await.map_err(in_one_step)?;
+            let turn = visit.turn(&session, asked).await.map_err(|failure| visit.in_one_step(failure))?;
             return Ok(self.answer(visit, id, session, turn));
         };
         // In one step: as long as something was said about the next form, it is filled in at once.
         visit.check_type(submission)?;
         let said = Answers::of(submission);
-        let mut turn = visit.turn(&session, asked).await.map_err(in_one_step)?;
+        let mut turn = visit.turn(&session, asked).await.map_err(|failure| visit.in_one_step(failure))?;
         for round in 0..TURNS_MAX {
             let (form, last) = match &turn {
                 Turn::Ask { form, last, .. } if round == 0 || said.mention(form) => (form.clone(), *last),
@@ -72,10 +83,7 @@ impl Engine {
             session.answers.take(&form, submission);
             session.answers.check(&form, visit.language).map_err(|why| visit.bad_payload(why))?;
             session.forms.push((form, last));
-            turn = visit.turn(&session, asked).await.map_err(|failure| match failure {
-                Failure::Wrong(why) => visit.bad_payload(why),
-                Failure::Error(error) => error,
-            })?;
+            turn = visit.turn(&session, asked).await.map_err(|failure| visit.in_one_step(failure))?;
         }
         Ok(self.answer(visit, id, session, turn))
     }
@@ -146,7 +154,7 @@ impl Engine {
                 Said::Later(Box::pin(async move {
                     match later.0.await {
                         Ok(done) => slip.done(&id, done),
-                        Err(error) => slip.refuse(&error),
+                        Err(error) => slip.refuse(&error.told_in(slip.language)),
                     }
                 }))
             }
@@ -212,6 +220,14 @@ impl Visit<'_> {
         }
     }
 
+    /// Who asks in one step has no form to be shown again.
+    fn in_one_step(&self, failure: Failure) -> StanzaError {
+        match failure {
+            Failure::Wrong(why) => self.bad_payload(why),
+            Failure::Error(error) => error,
+        }
+    }
+
     fn bad_payload(&self, why: impl Into<String>) -> StanzaError {
         adhoc::bad_payload(why).spoken(self.language)
     }
@@ -249,20 +265,20 @@ impl Slip {
     }
 
     fn done(&self, id: &str, done: Done) -> Outgoing {
-        let mut outgoing = self.say(id, Status::Completed, &done.notes, &done.content);
+        let mut content = Vec::new();
+        if let Some(table) = &done.table {
+            match clients::style(&self.outside.from) {
+                Style::Codes => table.write(&mut content),
+                Style::Words => clients::row_by_row(table, self.language).write(&mut content),
+            }
+        }
+        content.extend_from_slice(&done.content);
+        let mut outgoing = self.say(id, Status::Completed, &done.notes, &content);
         if let Some(error) = &done.otherwise {
             self.outside.refuse(error, &mut outgoing.otherwise);
         }
         outgoing.rests_on = done.rests_on;
         outgoing
-    }
-}
-
-/// Who asks in one step has no form to be shown again.
-fn in_one_step(failure: Failure) -> StanzaError {
-    match failure {
-        Failure::Wrong(why) => adhoc::bad_payload(why),
-        Failure::Error(error) => error,
     }
 }
 

@@ -54,7 +54,7 @@ impl Command for GiveConsent {
             add(call, &consent).await?;
             let id = consent.id.to_string();
             let note = texts::GIVEN.fill(call.language, &[("text", &text), ("id", &id)]);
-            Ok(Turn::Done(Done::record(&views::consent(&consent, call.language), Some(note))))
+            Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
     }
 }

@@ -22,7 +22,8 @@ pub(super) const CHOICES: usize = 100;
 pub(super) fn part(call: &Call<'_>) -> Result<Part, Failure> {
     let id = |text: &str| {
         Uuid::parse_str(text).map_err(|_| {
-            Failure::Error(StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_PLACE.of(call.language)))
+            let said = StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_PLACE.of(call.language));
+            Failure::Error(said.spoken(call.language))
         })
     };
     let mut part = Part { after: None, before: None, last: false, max: USUAL };
@@ -61,7 +62,7 @@ pub(super) fn fields(call: &Call<'_>) -> [Field; 2] {
 }
 
 /// The answer: a table, its place in the whole, and a sentence where more is to come. `ids` name the rows.
-pub(super) fn shown(call: &Call<'_>, table: &Table, ids: &[String], index: usize, total: usize) -> Done {
+pub(super) fn shown(call: &Call<'_>, table: Table, ids: &[String], index: usize, total: usize) -> Done {
     let mut done = Done::table(table, None);
     let end = index + ids.len();
     let (from, to, of) = ((index + 1).to_string(), end.to_string(), total.to_string());

@@ -15,6 +15,7 @@ pub mod session;
 pub mod texts;
 
 mod choose;
+mod clients;
 mod consent_add;
 mod consent_edit;
 mod consent_form;
@@ -32,6 +33,7 @@ mod request_access;
 mod series;
 mod stepping;
 mod views;
+pub(crate) mod wrong;
 
 use std::fmt;
 use std::pin::Pin;
@@ -81,6 +83,13 @@ pub struct Call<'a> {
     pub in_one_step: bool,
 }
 
+impl Call<'_> {
+    /// How values are written for the client that asks.
+    fn style(&self) -> clients::Style {
+        clients::style(self.full)
+    }
+}
+
 /// What comes next.
 #[derive(Debug)]
 pub enum Turn {
@@ -114,7 +123,9 @@ impl fmt::Debug for Later {
 pub struct Done {
     /// What is to be read.
     pub notes: Vec<Note>,
-    /// What stands in `<command/>` besides: results, payloads.
+    /// A table, which not every client shows.
+    pub table: Option<Table>,
+    /// What stands in `<command/>` behind it: other results, payloads.
     pub content: Vec<u8>,
     /// The consents that the content rests on: they are looked at once more when it is written.
     pub rests_on: Vec<ConsentKey>,
@@ -169,11 +180,24 @@ pub trait Command: fmt::Debug + Send + Sync {
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a>;
 }
 
-/// Every command there is, in the order of the list.
+/// Every command there is, in the order of the list: what operators run stands first for them, as it is what they
+/// come for, and nobody else sees it.
 pub static COMMANDS: &[&dyn Command] = &[
+    &consent_list::ConsentList,
+    &consent_show::ConsentShow,
+    &consent_add::ConsentAdd,
+    &consent_edit::ConsentEdit,
+    &stepping::OPERATOR_SUSPENDS,
+    &stepping::OPERATOR_RESUMES,
+    &stepping::OPERATOR_REVOKES,
+    &series::SeriesList,
+    &series::SeriesAdd,
+    &series::SeriesEdit,
+    &operations::QueueStatus,
+    &operations::DeadLetters,
+    &operations::AuditVerify,
     &my_consents::MyConsents,
     &pending_requests::PENDING_REQUESTS,
-    &pending_requests::PUBSUB_PENDING,
     &give_consent::GiveConsent,
     &stepping::SUSPEND,
     &stepping::RESUME,
@@ -187,19 +211,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &language::Choose,
     &help::Help,
     &ping::Ping,
-    &consent_add::ConsentAdd,
-    &consent_list::ConsentList,
-    &consent_show::ConsentShow,
-    &consent_edit::ConsentEdit,
-    &stepping::OPERATOR_SUSPENDS,
-    &stepping::OPERATOR_RESUMES,
-    &stepping::OPERATOR_REVOKES,
-    &series::SeriesAdd,
-    &series::SeriesList,
-    &series::SeriesEdit,
-    &operations::QueueStatus,
-    &operations::DeadLetters,
-    &operations::AuditVerify,
+    &pending_requests::PUBSUB_PENDING,
 ];
 
 /// The command of this node.
@@ -226,10 +238,8 @@ impl Turn {
 
 impl Done {
     /// With a table, and a sentence where there is something to say.
-    pub fn table(table: &Table, note: Option<String>) -> Self {
-        let mut done = Done { notes: note.into_iter().map(info).collect(), ..Done::default() };
-        table.write(&mut done.content);
-        done
+    pub fn table(table: Table, note: Option<String>) -> Self {
+        Done { notes: note.into_iter().map(info).collect(), table: Some(table), ..Done::default() }
     }
 
     /// With a record.

@@ -60,6 +60,6 @@ async fn list(call: &Call<'_>, title: Text, filter: Filter) -> Result<Turn, supe
         consents.iter_mut().for_each(super::super::asking::veil);
     }
     let ids: Vec<String> = consents.iter().map(|consent| consent.id.to_string()).collect();
-    let table = views::consents(call.language, title, &consents);
-    Ok(Turn::Done(listing::shown(call, &table, &ids, index, total)))
+    let table = views::consents(call, title, &consents);
+    Ok(Turn::Done(listing::shown(call, table, &ids, index, total)))
 }

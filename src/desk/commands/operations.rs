@@ -56,7 +56,7 @@ impl Command for QueueStatus {
             let numbers = [queue.waiting, queue.dead_letters].map(|n| n.to_string());
             let values = [("waiting", &*numbers[0]), ("dead", &*numbers[1])];
             let note = texts::QUEUE_SUM.fill(call.language, &values);
-            Ok(Turn::Done(Done::table(&table, Some(note))))
+            Ok(Turn::Done(Done::table(table, Some(note))))
         })
     }
 }
@@ -98,7 +98,7 @@ impl Command for DeadLetters {
                         store.drop_dead_letters(&keys, call.asker.as_str(), call.now).await?.to_string();
                     Ok(Turn::said(texts::DROPPED.fill(call.language, &[("count", &count)])))
                 }
-                _ => Ok(Turn::Done(Done::table(&letters(call, chosen.into_iter()), None))),
+                _ => Ok(Turn::Done(Done::table(letters(call, chosen.into_iter()), None))),
             }
         })
     }

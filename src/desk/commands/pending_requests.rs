@@ -20,10 +20,13 @@ const GET_PENDING: &str = "http://jabber.org/protocol/pubsub#get-pending";
 #[derive(Debug)]
 pub(super) struct PendingRequests {
     node: &'static str,
+    name: Text,
 }
 
-pub(super) static PENDING_REQUESTS: PendingRequests = PendingRequests { node: "pending-requests" };
-pub(super) static PUBSUB_PENDING: PendingRequests = PendingRequests { node: GET_PENDING };
+pub(super) static PENDING_REQUESTS: PendingRequests =
+    PendingRequests { node: "pending-requests", name: texts::PENDING_REQUESTS };
+pub(super) static PUBSUB_PENDING: PendingRequests =
+    PendingRequests { node: GET_PENDING, name: texts::PUBSUB_PENDING };
 
 impl Command for PendingRequests {
     fn node(&self) -> &'static str {
@@ -31,7 +34,7 @@ impl Command for PendingRequests {
     }
 
     fn name(&self) -> Text {
-        texts::PENDING_REQUESTS
+        self.name
     }
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {

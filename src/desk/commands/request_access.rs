@@ -2,9 +2,8 @@
 
 use super::consent_form::{Hand, draft, fields};
 use super::engine::form;
-use super::{Call, Coming, Command, Done, Failure, Turn, texts, views};
+use super::{Call, Coming, Command, Done, Failure, Turn, texts, views, wrong};
 use crate::desk::asking::{self, Asked};
-use crate::domain::draft::DraftError;
 use crate::domain::language::Text;
 use crate::protocol::error::{Condition, StanzaError};
 
@@ -41,15 +40,12 @@ impl Command for RequestAccess {
                         .spoken(language)
                         .into());
                 }
-                Asked::Wrong(DraftError::Consent(why)) => {
-                    return Err(Failure::Wrong(texts::consent_error(&why, language)));
-                }
-                Asked::Wrong(why) => return Err(Failure::Wrong(why.to_string())),
+                Asked::Wrong(why) => return Err(Failure::Wrong(wrong::draft(&why, language))),
             };
             call.context.taken().await?;
             asking::veil(&mut consent);
             let note = text.fill(language, &[("id", &consent.id.to_string())]);
-            Ok(Turn::Done(Done::record(&views::consent(&consent, language), Some(note))))
+            Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
     }
 }

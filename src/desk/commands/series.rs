@@ -3,7 +3,7 @@
 
 use super::consent_form::field;
 use super::engine::form;
-use super::{Call, Coming, Command, Done, Failure, Turn, Who, listing, texts};
+use super::{Call, Coming, Command, Done, Failure, Turn, Who, listing, texts, wrong};
 use crate::domain::language::{Language, Text};
 use crate::domain::name::Scope;
 use crate::domain::party::parse_bare;
@@ -64,7 +64,7 @@ impl Command for SeriesAdd {
             }
             call.context.taken().await?;
             let note = texts::REGISTERED.of(call.language).to_owned();
-            Ok(Turn::Done(Done::table(&table(call.language, &[series]), Some(note))))
+            Ok(Turn::Done(Done::table(table(call.language, &[series]), Some(note))))
         })
     }
 }
@@ -118,7 +118,7 @@ impl Command for SeriesList {
             };
             let shown = &all[index.min(total)..(index + max).min(total)];
             let ids: Vec<String> = shown.iter().map(|series| series.name.to_string()).collect();
-            Ok(Turn::Done(listing::shown(call, &table(call.language, shown), &ids, index, total)))
+            Ok(Turn::Done(listing::shown(call, table(call.language, shown), &ids, index, total)))
         })
     }
 }
@@ -175,21 +175,24 @@ impl Command for SeriesEdit {
             let EditedSeries::Done(both) = edited else { return Err(missing()) };
             call.context.taken().await?;
             let note = texts::SERIES_EDITED.of(call.language).to_owned();
-            Ok(Turn::Done(Done::table(&table(call.language, &[both.1]), Some(note))))
+            Ok(Turn::Done(Done::table(table(call.language, &[both.1]), Some(note))))
         })
     }
 }
 
 fn name(call: &Call<'_>) -> Result<Scope, Failure> {
-    let label = texts::label("name").of(call.language);
-    Scope::parse(call.answers.text("name").unwrap_or_default())
-        .map_err(|e| Failure::Wrong(format!("{label}: {e}")))
+    let said = call.answers.text("name").unwrap_or_default();
+    Scope::parse(said).map_err(|e| Failure::Wrong(wrong::field("name", said, e, call.language)))
 }
 
 fn owner(call: &Call<'_>) -> Result<crate::domain::party::Subject, Failure> {
-    let label = texts::label("owner").of(call.language);
-    let owner = call.answers.read("owner").map_err(|e| Failure::Wrong(format!("{label}: {e}")))?;
-    owner.ok_or_else(|| Failure::Wrong(format!("{label}: {}", texts::MISSING.of(call.language))))
+    let said = call.answers.text("owner").unwrap_or_default();
+    let wrong = |why: String| Failure::Wrong(wrong::field("owner", said, why, call.language));
+    let missing = || {
+        let label = texts::label("owner").of(call.language);
+        Failure::Wrong(texts::labelled(label, texts::MISSING.of(call.language), call.language))
+    };
+    call.answers.read("owner").map_err(wrong)?.ok_or_else(missing)
 }
 
 fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {
@@ -218,21 +221,22 @@ fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {
 }
 
 fn change(call: &Call<'_>, series: &mut Series) -> Result<(), Failure> {
-    let label = |var| texts::label(var).of(call.language);
+    let wrong = |var, said: &str, why: String| Failure::Wrong(wrong::field(var, said, why, call.language));
     let lines =
         call.answers.list("producers").flat_map(|line| line.split([',', ' '])).filter(|jid| !jid.is_empty());
-    series.producers = lines
-        .map(|jid| parse_bare(jid).map_err(|e| Failure::Wrong(format!("{}: {e}", label("producers")))))
-        .collect::<Result<_, _>>()?;
+    series.producers =
+        lines.map(|jid| parse_bare(jid).map_err(|e| wrong("producers", jid, e))).collect::<Result<_, _>>()?;
     series.open = call.answers.flag("open");
     series.retention = call
         .answers
         .read::<crate::domain::period::Period>("retention")
-        .map_err(|e| Failure::Wrong(format!("{}: {e}", label("retention_series"))))?
+        .map_err(|e| wrong("retention", call.answers.text("retention").unwrap_or_default(), e))?
         .filter(|period| !period.nominal().is_zero());
     series.title = call.answers.text("title").map(str::to_owned);
-    series.source =
-        call.answers.read("source").map_err(|e| Failure::Wrong(format!("{}: {e}", label("source"))))?;
+    series.source = call
+        .answers
+        .read("source")
+        .map_err(|e: String| wrong("source", call.answers.text("source").unwrap_or_default(), e))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 use super::choose::Among;
 use super::engine::form;
-use super::{Call, Coming, Command, Failure, Turn, Who, texts, views};
+use super::{Call, Coming, Command, Failure, Turn, Who, texts, views, wrong};
 use crate::domain::consent::{Consent, State};
 use crate::domain::language::Text;
 use crate::protocol::forms::{Field, Kind};
@@ -166,7 +166,7 @@ pub(super) fn done(call: &Call<'_>, stepped: Stepped) -> Result<Consent, Failure
     match stepped {
         Stepped::Done(consent) => Ok(*consent),
         Stepped::NotFound => Err(Failure::Wrong(texts::NO_SUCH_CONSENT.of(call.language).to_owned())),
-        Stepped::Refused(why) => Err(Failure::Wrong(texts::consent_error(&why, call.language))),
+        Stepped::Refused(why) => Err(Failure::Wrong(wrong::consent(&why, call.language))),
         Stepped::Stale(now) => {
             let revision = now.revision.to_string();
             Err(Failure::Wrong(texts::STALE.fill(call.language, &[("revision", &revision)])))

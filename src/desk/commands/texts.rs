@@ -1,6 +1,6 @@
 //! Every word of the commands that people read, in English and French.
 
-use crate::domain::consent::{ConsentError, State};
+use crate::domain::consent::State;
 use crate::domain::language::{Language, Text, text};
 
 pub(super) const COMMANDS: Text = text("Commands", "Commandes");
@@ -137,10 +137,15 @@ pub(super) const TOO_MANY_REQUESTS: Text = text(
     "{most} de vos demandes sont déjà en attente ; attendez une réponse, ou retirez-en une avec end-access",
 );
 pub(super) const PENDING_REQUESTS: Text = text("Requests to answer", "Demandes à traiter");
+/// Lists show both: two entries of one name would puzzle people.
+pub(super) const PUBSUB_PENDING: Text =
+    text("Requests to answer (pubsub#get-pending)", "Demandes à traiter (pubsub#get-pending)");
 pub(super) const NO_REQUESTS: Text =
     text("Nobody waits for your answer.", "Personne n’attend votre réponse.");
 pub(super) const YES: Text = text("yes, as below", "oui, comme ci-dessous");
 pub(super) const NO: Text = text("no", "non");
+pub(super) const PLAIN_YES: Text = text("yes", "oui");
+pub(super) const PLAIN_NO: Text = text("no", "non");
 pub(super) const GRANTED: Text =
     text("Given: {who} may have the data.", "Donné : {who} peut recevoir les données.");
 pub(super) const REFUSED: Text = text("Refused: {who} gets nothing.", "Refusé : {who} ne reçoit rien.");
@@ -215,6 +220,14 @@ pub(super) const HELP_TEXT: Text = text(
     "This service passes energy measurements on, and only to those the person concerned consented to. 'What I share' lists your consents; 'Withdraw a consent' ends one at once. By text: list, yes CODE, no CODE, stop CODE, help.",
     "Ce service transmet des mesures d’énergie, et seulement à ceux pour qui la personne concernée a consenti. « Ce que je partage » liste vos consentements ; « Retirer un consentement » y met fin aussitôt. Par texte : liste, oui CODE, non CODE, stop CODE, aide.",
 );
+
+/// A label and what belongs to it; French has a blank before the colon.
+pub(crate) fn labelled(label: &str, said: &str, language: Language) -> String {
+    match language {
+        Language::En => format!("{label}: {said}"),
+        Language::Fr => format!("{label} : {said}"),
+    }
+}
 
 /// The name of a state.
 pub(crate) fn state(state: State) -> Text {
@@ -346,48 +359,16 @@ pub(crate) fn basis(name: &str) -> Text {
     }
 }
 
-/// What is wrong with a consent, in words.
-pub(crate) fn consent_error(error: &ConsentError, language: Language) -> String {
-    if language == Language::En {
-        return error.to_string();
-    }
-    let fill = |fr: &'static str, values: &[(&str, &str)]| text("", fr).fill(language, values);
-    match error {
-        ConsentError::NoScope => fill("aucune série n’est nommée ; nommez-en au moins une", &[]),
-        ConsentError::TooManyScopes => fill("trop de séries ; utilisez un préfixe terminé par *", &[]),
-        ConsentError::Purpose => {
-            fill("la finalité est vide ou trop longue ; dites en une phrase à quoi servent les données", &[])
+/// How it was given.
+pub(crate) fn method(name: &str) -> Text {
+    match name {
+        "ad-hoc" => text("the person, by a command", "la personne, par une commande"),
+        "approval-form" => {
+            text("the person, by the form of the request", "la personne, par le formulaire reçu")
         }
-        ConsentError::Window { from, until } => fill(
-            "la fin ({until}) n’est pas après le début ({from})",
-            &[("from", &from.to_string()), ("until", &until.to_string())],
-        ),
-        ConsentError::DataWindow { from, until } => fill(
-            "la fin des mesures ({until}) n’est pas après leur début ({from})",
-            &[("from", &from.to_string()), ("until", &until.to_string())],
-        ),
-        ConsentError::TooLong { maximum, latest } => fill(
-            "un consentement dure au plus {maximum} ; au plus tard jusqu’au {latest}",
-            &[("maximum", maximum), ("latest", &latest.to_string())],
-        ),
-        ConsentError::NoMode => fill("choisissez envoi, consultation ou les deux", &[]),
-        ConsentError::Granularity(period) => fill(
-            "« {period} » n’est pas une durée utile ; écrivez par exemple PT1H",
-            &[("period", period.as_str())],
-        ),
-        ConsentError::TooLongText(field) => {
-            fill("{field} est trop long", &[("field", label(field).of(language))])
-        }
-        ConsentError::Over(until) => {
-            fill("la fin ({until}) est déjà passée", &[("until", &until.to_string())])
-        }
-        ConsentError::Wider(field) => WIDER.fill(language, &[("field", label(field).of(language))]),
-        ConsentError::Arrangement => {
-            fill("un renouvellement se fait entre la même personne et le même destinataire", &[])
-        }
-        ConsentError::Step { from, to } => fill(
-            "un consentement {from} ne peut pas devenir {to}",
-            &[("from", state(*from).of(language)), ("to", state(*to).of(language))],
-        ),
+        "text-command" => text("the person, by a line of text", "la personne, par une ligne de texte"),
+        "import" => text("taken over from elsewhere", "repris d’ailleurs"),
+        "request" => text("not given yet", "pas encore donné"),
+        _ => text("recorded by an operator", "enregistré par un opérateur"),
     }
 }

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::texts;
+use super::clients::Style;
+use super::{Call, texts};
 use crate::domain::consent::Consent;
 use crate::domain::language::{Language, Text};
 use crate::protocol::forms::{Record, Table};
@@ -11,6 +12,11 @@ use crate::store::consents::Event;
 /// A day, as people read it.
 pub(super) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
+}
+
+/// A minute, as people read it.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The names of the series.
@@ -31,29 +37,32 @@ pub(super) fn state(consent: &Consent, language: Language) -> String {
     texts::state(consent.state).of(language).to_owned()
 }
 
-/// A table of consents.
-pub(super) fn consents(language: Language, title: Text, consents: &[Consent]) -> Table {
-    let columns = ["id", "state", "subject", "recipient", "scope", "purpose", "valid_until"];
+/// A table of consents: first what people look for, last what programs and paging need.
+pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Table {
+    let columns = ["recipient", "subject", "state", "scope", "purpose", "valid_until", "id"];
+    let language = call.language;
+    let row = |consent: &Consent| {
+        let (stands, until) = match call.style() {
+            Style::Codes => (consent.state.as_str().to_owned(), consent.valid_until.to_string()),
+            Style::Words => (state(consent, language), day(consent.valid_until)),
+        };
+        vec![
+            recipient(consent),
+            consent.subject.to_string(),
+            stands,
+            scopes(consent),
+            consent.purpose.clone(),
+            until,
+            consent.id.to_string(),
+        ]
+    };
     Table {
         title: title.of(language).to_owned(),
         columns: columns
             .iter()
             .map(|var| ((*var).to_owned(), texts::label(var).of(language).to_owned()))
             .collect(),
-        rows: consents
-            .iter()
-            .map(|consent| {
-                vec![
-                    consent.id.to_string(),
-                    consent.state.as_str().to_owned(),
-                    consent.subject.to_string(),
-                    recipient(consent),
-                    scopes(consent),
-                    consent.purpose.clone(),
-                    consent.valid_until.to_string(),
-                ]
-            })
-            .collect(),
+        rows: consents.iter().map(row).collect(),
     }
 }
 
@@ -77,44 +86,55 @@ pub(super) fn choice(consent: &Consent, language: Language, with_subject: bool) 
 }
 
 /// One consent, field by field. The names of the fields are the record's.
-pub(super) fn consent(consent: &Consent, language: Language) -> Record {
+pub(super) fn consent(call: &Call<'_>, consent: &Consent) -> Record {
+    let (language, style) = (call.language, call.style());
     let mut fields = Vec::new();
     let mut add = |var: &str, values: Vec<String>| {
         fields.push((var.to_owned(), texts::label(var).of(language).to_owned(), values));
     };
     let one = |text: &dyn ToString| vec![text.to_string()];
-    add("id", one(&consent.id));
-    add("state", one(&consent.state));
-    add("since", one(&consent.since));
-    add("revision", one(&consent.revision));
-    add("arrangement", one(&consent.arrangement));
+    let coded = |code: &str, word: Text| match style {
+        Style::Codes => code.to_owned(),
+        Style::Words => word.of(language).to_owned(),
+    };
+    let time = |at: Timestamp| match style {
+        Style::Codes => at.to_string(),
+        Style::Words => minute(at),
+    };
+    add("state", vec![coded(consent.state.as_str(), texts::state(consent.state))]);
     add("subject", one(&consent.subject));
     add("recipient", one(&consent.recipient));
-    let texts = [
+    let optional = [
         ("recipient_name", &consent.recipient_name),
         ("recipient_contact", &consent.recipient_contact),
         ("policy_url", &consent.policy_url),
     ];
-    for (var, text) in texts {
+    for (var, text) in optional {
         text.iter().for_each(|text| add(var, one(text)));
     }
     add("scope", consent.scope.iter().map(ToString::to_string).collect());
     add("purpose", one(&consent.purpose));
     consent.purpose_code.iter().for_each(|code| add("purpose_code", one(code)));
-    add("lawful_basis", one(&consent.lawful_basis));
-    add("valid_from", one(&consent.valid_from));
-    add("valid_until", one(&consent.valid_until));
-    consent.data_from.iter().for_each(|at| add("data_from", one(at)));
-    consent.data_until.iter().for_each(|at| add("data_until", one(at)));
+    add("valid_from", vec![time(consent.valid_from)]);
+    add("valid_until", vec![time(consent.valid_until)]);
+    consent.data_from.iter().for_each(|at| add("data_from", vec![time(*at)]));
+    consent.data_until.iter().for_each(|at| add("data_until", vec![time(*at)]));
     consent.granularity.iter().for_each(|period| add("granularity", one(period)));
     let modes = [("notify", consent.modes.notify), ("history", consent.modes.history)];
-    add("modes", modes.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect());
+    let modes = modes.iter().filter(|(_, on)| *on).map(|(name, _)| coded(name, texts::mode(name)));
+    add("modes", modes.collect());
     add("retention", one(&consent.retention));
-    add("onward", one(&consent.onward));
-    add("method", one(&consent.method));
+    let yes_or_no = if consent.onward { texts::PLAIN_YES } else { texts::PLAIN_NO };
+    add("onward", vec![coded(&consent.onward.to_string(), yes_or_no)]);
+    add("lawful_basis", vec![coded(&consent.lawful_basis, texts::basis(&consent.lawful_basis))]);
+    add("method", vec![coded(&consent.method, texts::method(&consent.method))]);
     consent.evidence.iter().for_each(|text| add("evidence", one(text)));
+    add("since", vec![time(consent.since)]);
     consent.ended_by.iter().for_each(|text| add("ended_by", one(text)));
     consent.end_reason.iter().for_each(|text| add("end_reason", one(text)));
+    add("id", one(&consent.id));
+    add("revision", one(&consent.revision));
+    add("arrangement", one(&consent.arrangement));
     Record { title: texts::CONSENT.of(language).to_owned(), fields }
 }
 

@@ -8,7 +8,7 @@ use super::identifier::Identifier;
 use super::pull::{self, Pulled, Questions};
 use super::reduced;
 use super::span::Span;
-use super::{identifier_form, not_authorized, wrong};
+use super::{asked_for, identifier_form, not_authorized, wrong};
 use crate::desk::Context;
 use crate::desk::commands::{Call, Coming, Command, Done, Failure, Later, Turn};
 use crate::desk::context::failed;
@@ -83,12 +83,16 @@ pub(super) struct Wanted {
 
 impl Wanted {
     fn read(call: &Call<'_>) -> Result<Self, Failure> {
-        let identifier =
-            Identifier::read(call.answers.text("identifier").unwrap_or_default()).map_err(wrong)?;
+        let identifier = asked_for(call)?;
         let times = [call.answers.text("start_time"), call.answers.text("end_time")];
-        let span = Span::read(times).map_err(wrong)?;
+        let span = Span::read(times).map_err(|(text, french)| wrong(text, french))?;
         if let Some(after) = call.page.and_then(|page| page.after.as_deref()) {
-            cursor(after).ok_or_else(|| wrong("there is no such place to go on from; begin again"))?;
+            cursor(after).ok_or_else(|| {
+                wrong(
+                    "there is no such place to go on from; begin again",
+                    "il n’y a pas de tel endroit d’où continuer ; recommencez",
+                )
+            })?;
         }
         Ok(Wanted {
             context: call.context.clone(),

@@ -19,9 +19,10 @@ mod subscribe;
 pub use history::GetHistory;
 pub use subscribe::{Subscribe, Unsubscribe};
 
-use crate::desk::commands::{Call, Failure, engine};
+use self::identifier::Identifier;
+use crate::desk::commands::{Call, Failure, engine, wrong as words};
 use crate::desk::pubsub::discovery;
-use crate::domain::language::{Text, text};
+use crate::domain::language::{Language, Text, text};
 use crate::protocol::adhoc;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Field, Form, Kind};
@@ -46,13 +47,25 @@ async fn identifier_form(call: &Call<'_>, title: Text, how: Text) -> Result<Form
 }
 
 /// Something in the form is wrong; existing clients know it as an error.
-fn wrong(text: impl Into<String>) -> Failure {
-    Failure::Error(adhoc::bad_payload(text))
+fn wrong(text: impl Into<String>, french: impl Into<String>) -> Failure {
+    Failure::Error(adhoc::bad_payload(text).or_in_french(french))
+}
+
+/// The identifier that was filled in.
+fn asked_for(call: &Call<'_>) -> Result<Identifier, Failure> {
+    let said = call.answers.text("identifier").unwrap_or_default();
+    Identifier::read(said).map_err(|why| {
+        let french = words::value("identifier", said, "", Language::Fr);
+        wrong(why, french)
+    })
 }
 
 /// Nothing covers what was asked for; the same whether it exists or not.
 fn not_authorized(identifier: &str) -> StanzaError {
     let text =
         format!("you have no consent for {identifier}; ask the person concerned for it with request-access");
-    StanzaError::new(Condition::NotAuthorized, text)
+    let french = format!(
+        "vous n’avez pas de consentement pour {identifier} ; demandez-le à la personne concernée avec request-access"
+    );
+    StanzaError::new(Condition::NotAuthorized, text).or_in_french(french)
 }

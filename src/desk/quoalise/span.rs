@@ -4,6 +4,12 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::Offset;
 
+use crate::desk::commands::wrong as words;
+use crate::domain::language::Language;
+
+/// What is wrong, in English and in French.
+type Wrong = (String, String);
+
 /// From when, included, until when, not included; either may be left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
@@ -19,7 +25,7 @@ struct Edge {
 }
 
 impl Edge {
-    fn read(var: &str, text: &str) -> Result<Self, String> {
+    fn read(var: &str, text: &str) -> Result<Self, Wrong> {
         let read = || {
             let at: Timestamp = text.parse().ok()?;
             let offset = Pieces::parse(text).ok()?.to_numeric_offset()?;
@@ -27,9 +33,10 @@ impl Edge {
         };
         read().ok_or_else(|| {
             let shown: String = text.chars().take(100).collect();
-            format!(
+            let english = format!(
                 "{var} '{shown}' is not a time with an offset; write for example 2026-11-21T00:00:00+01:00"
-            )
+            );
+            (english, format!("{var} : {}", words::value(var, &shown, "", Language::Fr)))
         })
     }
 
@@ -47,13 +54,17 @@ impl Edge {
 
 impl Span {
     /// Reads `start_time` and `end_time`; the error says what to write instead.
-    pub(super) fn read([start, end]: [Option<&str>; 2]) -> Result<Self, String> {
+    pub(super) fn read([start, end]: [Option<&str>; 2]) -> Result<Self, Wrong> {
         let from = start.map(|text| Edge::read("start_time", text)).transpose()?;
         let until = end.map(|text| Edge::read("end_time", text)).transpose()?;
         if let (Some(from), Some(until)) = (from, until)
             && until.at < from.at
         {
-            return Err(format!("end_time ({}) is before start_time ({})", until.at, from.at));
+            let (until, from) = (until.at, from.at);
+            return Err((
+                format!("end_time ({until}) is before start_time ({from})"),
+                format!("end_time ({until}) est avant start_time ({from})"),
+            ));
         }
         Ok(Span { from, until })
     }
@@ -134,9 +145,9 @@ mod tests {
     #[test]
     fn times_without_offset_are_none() {
         for text in ["2026-11-21T00:00:00", "yesterday", "2026-11-21"] {
-            assert!(Span::read([Some(text), None]).unwrap_err().contains("offset"), "{text}");
+            assert!(Span::read([Some(text), None]).unwrap_err().0.contains("offset"), "{text}");
         }
         let wrong = Span::read([Some("2026-11-22T00:00:00Z"), Some("2026-11-21T00:00:00Z")]);
-        assert!(wrong.unwrap_err().contains("before"));
+        assert!(wrong.unwrap_err().0.contains("before"));
     }
 }

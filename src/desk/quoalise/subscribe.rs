@@ -4,7 +4,7 @@
 use jid::Jid;
 
 use super::identifier::Identifier;
-use super::{identifier_form, not_authorized, wrong};
+use super::{asked_for, identifier_form, not_authorized};
 use crate::desk::commands::{Call, Coming, Command, Turn};
 use crate::desk::permit::Asker;
 use crate::domain::decision;
@@ -56,8 +56,7 @@ impl Command for Subscribe {
             if call.turn == 0 {
                 return Ok(Turn::last(identifier_form(call, SUBSCRIBE, SUBSCRIBE_HOW).await?));
             }
-            let identifier =
-                Identifier::read(call.answers.text("identifier").unwrap_or_default()).map_err(wrong)?;
+            let identifier = asked_for(call)?;
             let nodes = subscribable(call, &identifier).await?;
             if nodes.is_empty() {
                 return Err(not_authorized(identifier.as_str()).into());
@@ -93,8 +92,7 @@ impl Command for Unsubscribe {
             if call.turn == 0 {
                 return Ok(Turn::last(identifier_form(call, UNSUBSCRIBE, UNSUBSCRIBE_HOW).await?));
             }
-            let identifier =
-                Identifier::read(call.answers.text("identifier").unwrap_or_default()).map_err(wrong)?;
+            let identifier = asked_for(call)?;
             let store = &call.context.store;
             let mut ended = 0;
             for held in store.subscriptions_of(call.asker, LOOK_AT).await? {
@@ -106,7 +104,8 @@ impl Command for Unsubscribe {
             }
             if ended == 0 {
                 let text = format!("you are not subscribed to {}", identifier.as_str());
-                return Err(StanzaError::new(Condition::ItemNotFound, text).into());
+                let french = format!("vous n’êtes pas abonné à {}", identifier.as_str());
+                return Err(StanzaError::new(Condition::ItemNotFound, text).or_in_french(french).into());
             }
             call.context.taken().await?;
             Ok(Turn::said(UNSUBSCRIBED.fill(call.language, &[("what", identifier.as_str())])))

@@ -1,0 +1,74 @@
+//! What a client is known not to show. Commands look the same to every client, with this exception.
+//!
+//! Gajim before 1.8.2 (so Debian 12's 1.7.3) waits for ever on a result that is a table (XEP-0004 §3.4): its form
+//! widget knows single records only. Nothing in a request tells its version, but unless its user says otherwise a
+//! Gajim binds a resource that begins with its name. To those a table goes as one record, a field for each row,
+//! in words instead of codes, since no program reads it.
+
+use super::texts;
+use crate::domain::language::Language;
+use crate::protocol::forms::{Record, Table};
+
+/// How values are written in results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// As the record has them (docs/CONSENT.md), for programs and people alike.
+    Codes,
+    /// In words of the reader's language.
+    Words,
+}
+
+/// How results are written for this full address.
+pub(super) fn style(full: &str) -> Style {
+    let resource = full.split_once('/').map_or("", |(_, resource)| resource);
+    match resource.get(..5) {
+        Some(name) if name.eq_ignore_ascii_case("gajim") => Style::Words,
+        _ => Style::Codes,
+    }
+}
+
+/// The same as a table, row by row: the first column is the name of the row.
+pub(super) fn row_by_row(table: &Table, language: Language) -> Record {
+    let fields = table.rows.iter().enumerate().map(|(index, row)| {
+        let mut cells = table.columns.iter().zip(row);
+        let name = cells.next().map_or("", |(_, value)| value).to_owned();
+        let lines = cells
+            .filter(|(_, value)| !value.is_empty())
+            .map(|((_, label), value)| texts::labelled(label, value, language));
+        (format!("row-{}", index + 1), name, lines.collect())
+    });
+    Record { title: table.title.clone(), fields: fields.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gajim_is_known_by_its_resource() {
+        for (full, style_of_it) in [
+            ("ann@a.example/gajim.K4X", Style::Words),
+            ("ann@a.example/Gajim", Style::Words),
+            ("ann@a.example/phone", Style::Codes),
+            ("ann@a.example/gaj", Style::Codes),
+            ("ann@a.example/gajïm", Style::Codes),
+            ("gajim@a.example", Style::Codes),
+        ] {
+            assert_eq!(style(full), style_of_it, "{full}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_a_field() {
+        let text = |text: &str| text.to_owned();
+        let table = Table {
+            title: text("Consents"),
+            columns: vec![(text("recipient"), text("Recipient")), (text("purpose"), text("Purpose"))],
+            rows: vec![vec![text("a@b"), text("advice")], vec![text("c@d"), text("")]],
+        };
+        let record = row_by_row(&table, Language::En);
+        assert_eq!(record.title, "Consents");
+        assert_eq!(record.fields[0], (text("row-1"), text("a@b"), vec![text("Purpose: advice")]));
+        assert_eq!(record.fields[1], (text("row-2"), text("c@d"), Vec::new()));
+    }
+}
