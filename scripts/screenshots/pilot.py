@@ -8,6 +8,7 @@ step puts on the screen is waited for, so nothing depends on how fast the machin
 """
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -36,7 +37,6 @@ class Pilot:
         self.script = script
         self.window: Any = None
         self.pictures = Path(script["pictures"])
-        self.failed = ""
 
     # What a script says ----------------------------------------------------------------------
 
@@ -162,18 +162,23 @@ class Pilot:
                 if time.monotonic() - state["since"] > PATIENCE:
                     raise TimeoutError(f"waited {PATIENCE:.0f} s; on the screen: {self._screen()}")
             except StopIteration:
-                app.window.quit()
-                return False
+                _end(0)
             except Exception:
-                self.failed = traceback.format_exc()
-                app.window.quit() if app.window else sys.exit(1)
-                return False
+                traceback.print_exc()
+                _end(1)
             return True
 
         GLib.timeout_add(50, tick)
 
     def _screen(self) -> list[str]:
         return _texts(self.window or app.window)
+
+
+def _end(code: int) -> None:
+    """Ends Gajim at once: asked in order, it wants to know what to do about unread messages."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _fill(row: Any, value: Any) -> None:
@@ -248,15 +253,12 @@ def main() -> int:
                 self.set_account_setting(ACCOUNT, name, value)
 
     settings.Settings.init = with_account
-    pilot = Pilot(script)
-    pilot.start()
+    Pilot(script).start()
     sys.argv = ["gajim", "--quiet", "--separate", "--config-path", script["profile"]]
     from gajim import gajim
 
     gajim.main()
-    if pilot.failed:
-        print(pilot.failed, file=sys.stderr)
-    return 1 if pilot.failed else 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -72,9 +72,20 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
 
 /// The request as a sentence, and how to answer it.
 fn question(consent: &Consent, code: Option<&str>, language: Language) -> String {
-    let asks = text("{who} asks for your consent. {text}", "{who} demande votre consentement. {text}");
+    let asks = match &consent.subject {
+        Subject::Jid(_) => text(
+            "{who} asks for your consent. If you agree: {text}",
+            "{who} demande votre consentement. Si vous acceptez : {text}",
+        ),
+        // Who is asked is the operator.
+        Subject::Reference(_) => text(
+            "{who} asks for the consent of {subject}, who has no address: answer what they said. If they agree: {text}",
+            "{who} demande le consentement de {subject}, sans adresse : répondez ce que cette personne a dit. Si elle accepte : {text}",
+        ),
+    };
     let who = consent.recipient_name.clone().unwrap_or_else(|| consent.recipient.to_string());
-    let asked = asks.fill(language, &[("who", &who), ("text", &receipt::summary(consent, language))]);
+    let (subject, summary) = (consent.subject.to_string(), receipt::summary(consent, language));
+    let asked = asks.fill(language, &[("who", &who), ("subject", &subject), ("text", &summary)]);
     match code {
         Some(code) => {
             let how = text(

@@ -251,6 +251,19 @@ pub struct Table {
 }
 
 impl Table {
+    /// Takes out the column that says the same in every row, where that is this text.
+    pub fn drop_column_of(&mut self, text: &str) {
+        let same =
+            |index: usize| self.rows.iter().all(|row| row.get(index).is_some_and(|value| value == text));
+        if self.rows.is_empty() {
+            return;
+        }
+        if let Some(index) = (0..self.columns.len()).find(|index| same(*index)) {
+            self.columns.remove(index);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(index)));
+        }
+    }
+
     /// Appends the table.
     pub fn write(&self, out: &mut Vec<u8>) {
         start(out, "result", &self.title, &[]);

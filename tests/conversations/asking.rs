@@ -327,6 +327,7 @@ async fn for_a_person_without_an_address_the_operator_answers() {
     let request = asks(&mut peer, APP, ASKED).await;
     let form = peer.recv().await;
     assert!(form.contains("to='admin@example.org'") && form.contains("subscribe_authorization"), "{form}");
+    assert!(form.contains("asks for the consent of ref:file 12"), "{form}");
     peer.send(&allow("x", Some(&request), CAMILLE, true)).await;
     peer.send(&allow("x", Some(&request), ADMIN, true)).await;
     let told = peer.recv().await;

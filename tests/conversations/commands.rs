@@ -162,11 +162,10 @@ async fn a_client_without_tables_gets_rows_as_fields() {
                  <x xmlns='jabber:x:data' type='result'>
                    <title>Ce que je partage</title>
                    <field var='row-1' type='text-multi' label='adviser@coop.example'>
-                     <value>Personne concernée : camille@home.example</value>
                      <value>État : actif</value>
-                     <value>Séries : {SERIES}</value>
                      <value>Finalité : advice</value>
                      <value>{{until}}</value>
+                     <value>Séries : {SERIES}</value>
                      <value>Identifiant : {consent}</value>
                    </field>
                  </x>"
@@ -240,18 +239,18 @@ async fn an_operator_lists_consents() {
                          <field var='recipient' type='text-single' label='Recipient'/>
                          <field var='subject' type='text-single' label='Person concerned'/>
                          <field var='state' type='text-single' label='State'/>
-                         <field var='scope' type='text-single' label='Series'/>
                          <field var='purpose' type='text-single' label='Purpose'/>
                          <field var='valid_until' type='text-single' label='Delivery until'/>
+                         <field var='scope' type='text-single' label='Series'/>
                          <field var='id' type='text-single' label='Id'/>
                        </reported>
                        <item>
                          <field var='recipient'><value>adviser@coop.example</value></field>
                          <field var='subject'><value>camille@home.example</value></field>
                          <field var='state'><value>active</value></field>
-                         <field var='scope'><value>{SERIES}</value></field>
                          <field var='purpose'><value>advice</value></field>
                          <field var='valid_until'><value>{{until}}</value></field>
+                         <field var='scope'><value>{SERIES}</value></field>
                          <field var='id'><value>{consent}</value></field>
                        </item>
                      </x>"

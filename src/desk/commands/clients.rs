@@ -27,14 +27,12 @@ pub(super) fn style(full: &str) -> Style {
     }
 }
 
-/// The same as a table, row by row: the first column is the name of the row.
+/// The same as a table, row by row: what stands first names the row.
 pub(super) fn row_by_row(table: &Table, language: Language) -> Record {
     let fields = table.rows.iter().enumerate().map(|(index, row)| {
-        let mut cells = table.columns.iter().zip(row);
+        let mut cells = table.columns.iter().zip(row).filter(|(_, value)| !value.is_empty());
         let name = cells.next().map_or("", |(_, value)| value).to_owned();
-        let lines = cells
-            .filter(|(_, value)| !value.is_empty())
-            .map(|((_, label), value)| texts::labelled(label, value, language));
+        let lines = cells.map(|((_, label), value)| texts::labelled(label, value, language));
         (format!("row-{}", index + 1), name, lines.collect())
     });
     Record { title: table.title.clone(), fields: fields.collect() }

@@ -39,7 +39,7 @@ pub(super) fn state(consent: &Consent, language: Language) -> String {
 
 /// A table of consents: first what people look for, last what programs and paging need.
 pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Table {
-    let columns = ["recipient", "subject", "state", "scope", "purpose", "valid_until", "id"];
+    let columns = ["recipient", "subject", "state", "purpose", "valid_until", "scope", "id"];
     let language = call.language;
     let row = |consent: &Consent| {
         let (stands, until) = match call.style() {
@@ -50,20 +50,24 @@ pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Ta
             recipient(consent),
             consent.subject.to_string(),
             stands,
-            scopes(consent),
             consent.purpose.clone(),
             until,
+            scopes(consent),
             consent.id.to_string(),
         ]
     };
-    Table {
+    let mut table = Table {
         title: title.of(language).to_owned(),
         columns: columns
             .iter()
             .map(|var| ((*var).to_owned(), texts::label(var).of(language).to_owned()))
             .collect(),
         rows: consents.iter().map(row).collect(),
+    };
+    if call.style() == Style::Words {
+        table.drop_column_of(call.asker.as_str());
     }
+    table
 }
 
 /// One consent, in a line to choose it by.

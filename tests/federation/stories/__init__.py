@@ -8,6 +8,7 @@ ORDER = (
     "only_consented_records",
     "revoked_midway",
     "commands",
+    "commands_in_two_languages",
     "pubsub_and_quoalise",
     "pull_through",
     "repeated_item",
