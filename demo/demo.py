@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import shutil
-import signal
 import sys
 import time
 from dataclasses import replace
@@ -29,6 +28,7 @@ from testbed import senml  # noqa: E402
 from testbed.bed import Testbed  # noqa: E402
 from testbed.courant import CommandFailed, Courant, binary, half_a_year_on  # noqa: E402
 from testbed.people import Delivery, Offline, Person  # noqa: E402
+from testbed.running import in_order  # noqa: E402
 
 KEPT = REPOSITORY / "demo-run"
 DAY = "2026-01-15"
@@ -365,18 +365,7 @@ async def main() -> int:
     if options.stop:
         stop()
         return 0
-    task = asyncio.ensure_future(run(options.keep))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        print("\ninterrupted; everything was stopped", file=sys.stderr)
-        return 130
-    except (RuntimeError, OSError) as error:
-        print(f"\nThe demo could not begin: {error}", file=sys.stderr)
-        return 1
+    return await in_order(run(options.keep), "\nThe demo could not begin")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ local CA. Reading order:
   prosody       its configuration and command line
   ejabberd      the same for ejabberd
   bed           both servers in one directory, cleaned up whatever happens
+  running       what a signal does to a program around it
   courant       the component under test: its configuration, its command line
   senml         packs to publish, and the records of packs received
   sink          a service that counts what it is sent

@@ -491,6 +491,9 @@ impl Service {
         let still = |key| rights.consent(key).is_some_and(|c| decision::stands_now(c, now).is_ok());
         let stands = said.rests_on.iter().all(|key| still(*key));
         self.out.extend_from_slice(if stands { &said.bytes } else { &said.otherwise });
+        for removed in &said.removed {
+            self.relay.forget(&removed.node, removed.item.as_deref());
+        }
     }
 
     fn take_news(&mut self, news: News) {

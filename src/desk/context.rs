@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jid::BareJid;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Outgoing;
 use super::upstream::Upstream;
+use super::{Outgoing, Removed};
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -71,6 +71,17 @@ impl Context {
             "vous avez {held} abonnements, et {most} est le maximum ; mettez fin à ceux qui ne servent plus"
         );
         Err(StanzaError::with(Condition::PolicyViolation, text, detail).or_in_french(french))
+    }
+
+    /// Has the relay forget items, before anything that is said later is written: who hears of the removal may
+    /// publish the same again.
+    pub async fn forget(&self, node: &str, items: Option<&[String]>) {
+        let removed = |item| Removed { node: node.to_owned(), item };
+        let removed = match items {
+            Some(items) => items.iter().map(|item| removed(Some(item.clone()))).collect(),
+            None => vec![removed(None)],
+        };
+        self.send(Outgoing { removed, ..Outgoing::default() }).await;
     }
 
     /// Writes stanzas that answer nothing: notices, forms to approve.

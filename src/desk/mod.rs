@@ -57,6 +57,15 @@ pub struct Request {
     pub stanza: Element,
 }
 
+/// An item that was retracted, or all of a node.
+#[derive(Debug)]
+pub struct Removed {
+    /// The node.
+    pub node: String,
+    /// The item; none for all of them.
+    pub item: Option<String>,
+}
+
 /// What the desk wants written.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -66,6 +75,8 @@ pub struct Outgoing {
     pub rests_on: Vec<ConsentKey>,
     /// What to write if one of them has ended.
     pub otherwise: Vec<u8>,
+    /// What was removed: published again, it is new.
+    pub removed: Vec<Removed>,
 }
 
 /// An answer that comes later.

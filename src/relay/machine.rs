@@ -300,6 +300,14 @@ impl Relay {
         }
     }
 
+    /// An item was retracted, or all of a node: published again, it is new.
+    pub fn forget(&mut self, node: &str, item: Option<&str>) {
+        match item {
+            Some(item) => self.recent.forget(node, item),
+            None => self.recent.forget_all(node),
+        }
+    }
+
     /// The records in memory.
     pub fn rights(&self) -> &Rights {
         &self.rights

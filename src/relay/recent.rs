@@ -37,6 +37,11 @@ impl Recent {
         kept[0] = entry;
     }
 
+    /// Forgets all items of a node.
+    pub fn forget_all(&mut self, node: &str) {
+        self.nodes.remove(&hash(node.as_bytes()));
+    }
+
     /// Forgets an item, because it was not kept after all.
     pub fn forget(&mut self, node: &str, item: &str) {
         let [id, ..] = entry(item, 0);

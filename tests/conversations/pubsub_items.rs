@@ -194,6 +194,26 @@ async fn items_are_retracted_by_who_may_and_subscribers_are_told() {
     peer.ask(&iq("get", ADVISER, PUBSUB, &ask), &items(ADVISER, "", "")).await;
 }
 
+/// What was taken back and is published again, word for word, is no repetition.
+#[tokio::test]
+async fn a_retracted_item_is_new_when_it_comes_again() {
+    let (_stage, mut peer) = kept(&["--no-subscribe"]).await;
+    let done = |to: &str| format!("<iq type='result' from='energy.example.org' to='{to}/1' id='x'/>");
+    let ask = format!("<items node='{SERIES}'/>");
+    let retract = format!("<retract node='{SERIES}'><item id='i5'/></retract>");
+    peer.ask(&iq("set", GATEWAY, PUBSUB, &retract), &done(GATEWAY)).await;
+    peer.ask(&iq("get", ADVISER, PUBSUB, &ask), &items(ADVISER, &all(1..=4), TERMS)).await;
+    peer.ask(&publish("p1", "i5", &watts(5)), &accepted("p1", "i5")).await;
+    peer.ask(&iq("get", ADVISER, PUBSUB, &ask), &items(ADVISER, &all(1..=5), TERMS)).await;
+
+    peer.ask(&iq("set", CAMILLE, OWNER, &format!("<purge node='{SERIES}'/>")), &done(CAMILLE)).await;
+    for n in 1..=5 {
+        let id = format!("i{n}");
+        peer.ask(&publish(&id, &id, &watts(n)), &accepted(&id, &id)).await;
+    }
+    peer.ask(&iq("get", ADVISER, PUBSUB, &ask), &items(ADVISER, &all(1..=5), TERMS)).await;
+}
+
 #[tokio::test]
 async fn who_subscribes_is_sent_the_last_item() {
     let (_stage, mut peer) = kept(&["--no-subscribe"]).await;

@@ -16,7 +16,6 @@ import argparse
 import asyncio
 import importlib
 import os
-import signal
 import sys
 import time
 import traceback
@@ -30,6 +29,7 @@ from ring import Failure, Ring  # noqa: E402
 from stories import ORDER, OUTAGES  # noqa: E402
 from testbed.bed import Testbed  # noqa: E402
 from testbed.courant import CommandFailed, binary  # noqa: E402
+from testbed.running import in_order  # noqa: E402
 
 STORY_TIMEOUT = 90.0
 LONG_TIMEOUT = 600.0
@@ -136,19 +136,7 @@ async def main() -> int:
     if unknown:
         parser.error(f"no such story: {', '.join(unknown)}")
 
-    task = asyncio.ensure_future(run(options))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        print("interrupted; everything was stopped", file=sys.stderr)
-        return 130
-    except (RuntimeError, OSError) as error:
-        print(f"the tests could not begin: {error}", file=sys.stderr)
-        print("0 passed, 1 failed")
-        return 1
+    return await in_order(run(options), "the tests could not begin", "0 passed, 1 failed")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ pub(super) async fn say(context: &Context, node: &Node, to: &[Jid], content: &[u
 /// Sends the last item, as long as the consents that it rests on stand.
 pub(super) async fn say_last(context: &Context, node: &Node, to: &Jid, last: Last) {
     let bytes = event(context, node, to, &last.content, Some(&last.terms));
-    context.send(Outgoing { bytes, rests_on: last.rests_on, otherwise: Vec::new() }).await;
+    context.send(Outgoing { bytes, rests_on: last.rests_on, ..Outgoing::default() }).await;
 }
 
 /// An event; one with terms has an origin id as well (XEP-0359).

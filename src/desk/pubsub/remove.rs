@@ -24,6 +24,7 @@ pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8
     context.store.remove_series(&node.series.name, context.clock.now().wall).await.map_err(|e| failed(&e))?;
     context.store.purge(name).await.map_err(|e| failed(&e))?;
     context.store.forget_name(name).await.map_err(|e| failed(&e))?;
+    context.forget(name, None).await;
     context.taken().await?;
     if node.series.node.notify_delete.unwrap_or(true) {
         let mut content = Vec::new();
@@ -51,6 +52,7 @@ pub(super) async fn purge(asked: &Asked<'_>, purge: &Element) -> Result<Vec<u8>,
         return Err(unsupported("persistent-items"));
     }
     context.store.purge(name).await.map_err(|e| failed(&e))?;
+    context.forget(name, None).await;
     if node.series.node.notify_retract.unwrap_or(true) {
         let mut content = Vec::new();
         raw(&mut content, "<purge");
@@ -97,6 +99,7 @@ pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<
     if !context.store.retract(name, &ids).await.map_err(|e| failed(&e))? {
         return Err(not_there());
     }
+    context.forget(name, Some(&ids)).await;
     let notify = match retract.attr("notify") {
         Some("1" | "true") => true,
         Some("0" | "false") => false,
