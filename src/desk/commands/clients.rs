@@ -1,13 +1,16 @@
 //! What a client is known not to show. Commands look the same to every client, with this exception.
 //!
-//! Gajim before 1.8.2 (so Debian 12's 1.7.3) waits for ever on a result that is a table (XEP-0004 §3.4): its form
-//! widget knows single records only. Nothing in a request tells its version, but unless its user says otherwise a
-//! Gajim binds a resource that begins with its name. To those a table goes as one record, a field for each row,
-//! in words instead of codes, since no program reads it.
+//! Gajim before 1.8.2 (so Debian 12's 1.7.3) waits for ever on a result that is a table (XEP-0004 §3.4), and
+//! Profanity shows its title alone: their forms know single records only. Nothing in a request tells the client or
+//! its version, but unless its user says otherwise each of them binds a resource that begins with its name. To
+//! those a table goes as one record, a field for each row, in words instead of codes, since no program reads it.
 
 use super::texts;
 use crate::domain::language::Language;
 use crate::protocol::forms::{Record, Table};
+
+/// How the resources of clients without tables begin.
+const WITHOUT_TABLES: [&str; 2] = ["gajim", "profanity"];
 
 /// How values are written in results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +24,8 @@ pub(super) enum Style {
 /// How results are written for this full address.
 pub(super) fn style(full: &str) -> Style {
     let resource = full.split_once('/').map_or("", |(_, resource)| resource);
-    match resource.get(..5) {
-        Some(name) if name.eq_ignore_ascii_case("gajim") => Style::Words,
-        _ => Style::Codes,
-    }
+    let begins = |name: &&str| resource.get(..name.len()).is_some_and(|r| r.eq_ignore_ascii_case(name));
+    if WITHOUT_TABLES.iter().any(|name| begins(&name)) { Style::Words } else { Style::Codes }
 }
 
 /// The same as a table, row by row: what stands first names the row.
@@ -43,10 +44,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gajim_is_known_by_its_resource() {
+    fn clients_without_tables_are_known_by_their_resource() {
         for (full, style_of_it) in [
             ("ann@a.example/gajim.K4X", Style::Words),
             ("ann@a.example/Gajim", Style::Words),
+            ("ann@a.example/profanity.61CT", Style::Words),
             ("ann@a.example/phone", Style::Codes),
             ("ann@a.example/gaj", Style::Codes),
             ("ann@a.example/gajïm", Style::Codes),
