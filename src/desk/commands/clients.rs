@@ -25,7 +25,7 @@ pub(super) enum Style {
 pub(super) fn style(full: &str) -> Style {
     let resource = full.split_once('/').map_or("", |(_, resource)| resource);
     let begins = |name: &&str| resource.get(..name.len()).is_some_and(|r| r.eq_ignore_ascii_case(name));
-    if WITHOUT_TABLES.iter().any(|name| begins(&name)) { Style::Words } else { Style::Codes }
+    if WITHOUT_TABLES.iter().any(begins) { Style::Words } else { Style::Codes }
 }
 
 /// The same as a table, row by row: what stands first names the row.
