@@ -18,7 +18,7 @@ use crate::protocol::publish::{self, Payload};
 use crate::protocol::reply::{Kind, Reply};
 use crate::protocol::{direct, disco, ns};
 use crate::relay::Relay;
-use crate::relay::delivery::Answer;
+use crate::relay::delivery::{Answer, Refused};
 use crate::relay::intake::Refusal;
 use crate::relay::machine::{Bounce, Publish, ReplyTo, Settled};
 
@@ -151,8 +151,12 @@ impl Router {
     ) -> Result<Routed, StanzaError> {
         match (outside.kind, &*outside.type_) {
             (Kind::Iq, "result" | "error") => {
-                if let Some(id) = &outside.id {
-                    relay.iq_answer(id, &sender.to_string(), answer(stanza, &outside.type_), now);
+                let Some(id) = &outside.id else { return Ok(Routed::Done) };
+                if relay.is_ping(id) {
+                    relay.iq_answer(id, sender.as_str(), answer(stanza, &outside.type_), now);
+                } else {
+                    let refused = (outside.type_ == "error").then(|| refusal(stanza));
+                    relay.publish_answered(id, sender.as_str(), refused, now);
                 }
                 Ok(Routed::Done)
             }
@@ -347,6 +351,12 @@ fn answer(stanza: &Element, type_: &str) -> Answer {
         Some("service-unavailable" | "feature-not-implemented") => Answer::Taken,
         _ => Answer::NotReached,
     }
+}
+
+/// Why a publish of ours was refused.
+fn refusal(stanza: &Element) -> Refused {
+    let waits = stanza.children().any(|child| child.name() == "error" && child.attr("type") == Some("wait"));
+    Refused { condition: condition(stanza).unwrap_or_else(|| "undefined-condition".into()), waits }
 }
 
 /// The condition of a stanza error.

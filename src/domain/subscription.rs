@@ -22,11 +22,13 @@ pub enum Format {
     Json,
     /// A data message of `urn:quoalise:0`.
     Quoalise,
+    /// A publish to another service, acknowledged by its result (XEP-0060 §7.1).
+    Publish,
 }
 
 impl Format {
     /// The words for all of them.
-    pub const NAMES: [&'static str; 3] = ["pubsub", "json", "quoalise"];
+    pub const NAMES: [&'static str; 4] = ["pubsub", "json", "quoalise", "publish"];
 
     /// The word for it in the store and in forms.
     pub fn as_str(self) -> &'static str {
@@ -34,7 +36,20 @@ impl Format {
             Format::Pubsub => "pubsub",
             Format::Json => "json",
             Format::Quoalise => "quoalise",
+            Format::Publish => "publish",
         }
+    }
+
+    /// Whether this address can be sent that: only a service answers a publish, and what it does not answer
+    /// holds up what else is for its domain.
+    pub fn suits(self, jid: &Jid) -> Result<(), String> {
+        if self == Format::Publish && jid.node().is_some() {
+            return Err(format!(
+                "the format publish is for services, which have an address without '@'; {jid} has one of {}",
+                Self::NAMES.iter().filter(|name| **name != "publish").copied().collect::<Vec<_>>().join(", ")
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -46,6 +61,7 @@ impl FromStr for Format {
             "pubsub" => Ok(Format::Pubsub),
             "json" => Ok(Format::Json),
             "quoalise" => Ok(Format::Quoalise),
+            "publish" => Ok(Format::Publish),
             other => Err(format!("'{other}' is not a delivery format; choose {}", Self::NAMES.join(", "))),
         }
     }

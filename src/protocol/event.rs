@@ -1,5 +1,6 @@
 //! What a delivery looks like (DESIGN §3): an event (XEP-0060 §7.1.2) with the terms under which it may
-//! be kept, and an origin id (XEP-0359) that stays the same however often it is sent.
+//! be kept, and an origin id (XEP-0359) that stays the same however often it is sent. To services that want it
+//! so, the same as a publish (XEP-0060 §7.1), which they acknowledge.
 
 use std::io::Write;
 
@@ -33,6 +34,16 @@ pub struct Item<'a> {
     pub part: usize,
     /// Bare address of the publisher.
     pub publisher: &'a str,
+}
+
+impl Item<'_> {
+    fn write_id(&self, out: &mut Vec<u8>) {
+        if self.part == 0 {
+            attribute(out, "id", self.id);
+        } else {
+            attribute(out, "id", &format!("{}~{}", self.id, self.part + 1));
+        }
+    }
 }
 
 /// What the recipient may do with it, and why it gets it.
@@ -86,11 +97,7 @@ pub fn content(out: &mut Vec<u8>, item: &Item<'_>, payload: &[u8]) {
     raw(out, "'><items");
     attribute(out, "node", item.node);
     raw(out, "><item");
-    if item.part == 0 {
-        attribute(out, "id", item.id);
-    } else {
-        attribute(out, "id", &format!("{}~{}", item.id, item.part + 1));
-    }
+    item.write_id(out);
     attribute(out, "publisher", item.publisher);
     raw(out, ">");
     out.extend_from_slice(payload);
@@ -107,11 +114,44 @@ pub fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, content: &[u8], terms: 
     raw(out, ">");
     out.extend_from_slice(content);
     terms.write(out);
+    write_origin(out, envelope.id);
+    raw(out, "</message>");
+}
+
+fn write_origin(out: &mut Vec<u8>, id: &str) {
     raw(out, "<origin-id xmlns='");
     raw(out, ns::SID);
     raw(out, "'");
+    attribute(out, "id", id);
+    raw(out, "/>");
+}
+
+/// Appends the `<publish/>` element of an item. `payload` is a written element.
+pub fn publish(out: &mut Vec<u8>, item: &Item<'_>, payload: &[u8]) {
+    raw(out, "<publish");
+    attribute(out, "node", item.node);
+    raw(out, "><item");
+    item.write_id(out);
+    raw(out, ">");
+    out.extend_from_slice(payload);
+    raw(out, "</item></publish>");
+}
+
+/// Appends one delivery as a publish. `content` is a written [`publish()`]. An IQ has one child (RFC 6120
+/// §8.2.3), so the terms and the origin id stand beside the publish in it.
+pub fn write_publish(out: &mut Vec<u8>, envelope: &Envelope<'_>, content: &[u8], terms: Terms<'_>) {
+    out.reserve(content.len() + 600);
+    raw(out, "<iq type='set'");
+    attribute(out, "from", envelope.from);
+    attribute(out, "to", envelope.to);
     attribute(out, "id", envelope.id);
-    raw(out, "/></message>");
+    raw(out, "><pubsub xmlns='");
+    raw(out, ns::PUBSUB);
+    raw(out, "'>");
+    out.extend_from_slice(content);
+    terms.write(out);
+    write_origin(out, envelope.id);
+    raw(out, "</pubsub></iq>");
 }
 
 #[cfg(test)]
@@ -138,6 +178,18 @@ mod tests {
              <terms xmlns='urn:courant:0' consent='00000000-0000-0000-0000-000000000001' \
              purpose='advice &amp; &lt;more&gt;' retention='P1Y' expires='2027-01-01T00:00:00Z'/>\
              <origin-id xmlns='urn:xmpp:sid:0' id='i-1'/></message>"
+        );
+        let (mut content, mut out) = (Vec::new(), Vec::new());
+        publish(&mut content, &item, b"<sensml/>");
+        let envelope = Envelope { to: "energy.coop.example", ..envelope };
+        write_publish(&mut out, &envelope, &content, Terms::Open);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "<iq type='set' from='energy.example.org' to='energy.coop.example' id='i-1'>\
+             <pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:a'>\
+             <item id='2026~2'><sensml/></item></publish>\
+             <terms xmlns='urn:courant:0' basis='open'/>\
+             <origin-id xmlns='urn:xmpp:sid:0' id='i-1'/></pubsub></iq>"
         );
         let mut out = Vec::new();
         Terms::Open.write(&mut out);

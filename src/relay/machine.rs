@@ -7,7 +7,7 @@ use std::time::Duration;
 use jid::BareJid;
 use jiff::tz::TimeZone;
 
-use super::delivery::{Answer, Deliveries, Patience, PingTo, Step, Suspect};
+use super::delivery::{Answer, Deliveries, Patience, PingTo, Published, Refused, Step, Suspect};
 use super::disclosure;
 use super::intake::{self, Refusal, Verdicts};
 use super::notices::Notices;
@@ -722,7 +722,7 @@ impl Relay {
     }
 
     /// Writes all that one destination is owed of one item, as far as it may still leave.
-    fn write_item(&mut self, domain: &str, seq: u64, now: Now, out: &mut Vec<u8>) {
+    fn write_item(&mut self, domain: &Arc<str>, seq: u64, now: Now, out: &mut Vec<u8>) {
         let renderer = Renderer {
             rights: &self.rights,
             deliveries: &self.deliveries,
@@ -739,8 +739,9 @@ impl Relay {
         self.counts.expired += written.expired;
         self.counts.withheld += written.withheld;
         self.next.batch.disclosures.append(&mut written.lines);
+        self.deliveries.expect(domain, written.published);
         for subscription in written.postponed {
-            self.deliveries.know_dead(&domain.into(), seq, subscription);
+            self.deliveries.know_dead(domain, seq, subscription);
             self.dead_letter(seq, subscription, BEHIND.to_owned(), true, now);
         }
     }
@@ -755,6 +756,17 @@ impl Relay {
         let rest = id.strip_prefix(&*self.settings.installation)?.strip_prefix('-')?;
         let mut numbers = rest.split('-').map(|text| u64::from_str_radix(text, 16).ok());
         Some((numbers.next()??, numbers.next()??))
+    }
+
+    /// The publish that a stanza id stands for, if it can be one.
+    fn parse_publish_id(&self, id: &str) -> Option<Published> {
+        let (seq, subscription) = self.parse_message_id(id)?;
+        let place = id.rsplit('-').next()?;
+        let (place, part) = match place.split_once('~') {
+            Some((place, part)) => (place, part.parse::<usize>().ok()?.checked_sub(1)?),
+            None => (place, 0),
+        };
+        Some(Published { seq, subscription, place: usize::from_str_radix(place, 16).ok()?, part })
     }
 
     /// Rows that were asked for arrived; those that are not among them are gone.
@@ -831,6 +843,22 @@ impl Relay {
             self.bury(now);
             self.release();
         }
+    }
+
+    /// An IQ result or error came: if it answers one of our publishes, that one is settled. Only the address it
+    /// was sent to can say so.
+    pub fn publish_answered(&mut self, id: &str, from: &str, refused: Option<Refused>, now: Now) {
+        let Some(published) = self.parse_publish_id(id) else { return };
+        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(published.subscription)) else {
+            return;
+        };
+        if **subscriber.address != *from {
+            return;
+        }
+        let domain = Arc::clone(subscriber.domain);
+        self.deliveries.publish_answered(&domain, published, refused, now.mono);
+        self.bury(now);
+        self.release();
     }
 
     /// A message came back. Only the address it was sent to can say so.

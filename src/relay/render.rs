@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jid::BareJid;
 
-use super::delivery::Deliveries;
+use super::delivery::{Deliveries, Published};
 use super::disclosure;
 use super::intake;
 use super::owed::{self, Basis, Owed, Selection};
@@ -43,6 +43,8 @@ pub(super) struct Written {
     pub(super) lines: Vec<Line>,
     /// Subscriptions whose deliveries wait behind one that came back.
     pub(super) postponed: Vec<u64>,
+    /// What was written as a publish, to be answered.
+    pub(super) published: Vec<Published>,
 }
 
 /// What stays the same from item to item.
@@ -105,7 +107,7 @@ impl Renderer<'_> {
                 written.postponed.push(owed.subscription.0);
                 continue;
             }
-            let format = subscriber.format;
+            let (format, subscription) = (subscriber.format, owed.subscription.0);
             id.clear();
             // Writing into memory does not fail.
             let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);
@@ -121,7 +123,17 @@ impl Renderer<'_> {
                 }
                 let (from, to) = (self.from, &**subscriber.address);
                 let envelope = event::Envelope { from, to, id: &id, headline };
-                event::write(out, &envelope, content, terms);
+                if format == Format::Publish {
+                    let published = Published { seq: entry.seq, subscription, place, part };
+                    // What was acknowledged need not be sent again with what was not.
+                    if self.deliveries.is_taken(domain, published) {
+                        continue;
+                    }
+                    event::write_publish(out, &envelope, content, terms);
+                    written.published.push(published);
+                } else {
+                    event::write(out, &envelope, content, terms);
+                }
                 written.sent += 1;
             }
         }
@@ -195,7 +207,7 @@ impl Renderer<'_> {
         }
         let most = STANZA_MAX - ENVELOPE;
         let payloads = match format {
-            Format::Pubsub => entry.pack.write_parts(&selection, most),
+            Format::Pubsub | Format::Publish => entry.pack.write_parts(&selection, most),
             Format::Json => entry.pack.write_parts_as(&selection, most, &json),
             Format::Quoalise if entry.pack.is_foreign() => Vec::new(),
             Format::Quoalise => {
@@ -212,14 +224,17 @@ impl Renderer<'_> {
         };
         let parts: Arc<[Vec<u8>]> = match format {
             Format::Quoalise => payloads.into_iter().filter(|payload| !payload.is_empty()).collect(),
-            Format::Pubsub | Format::Json => payloads
+            Format::Pubsub | Format::Json | Format::Publish => payloads
                 .iter()
                 .enumerate()
                 .map(|(part, payload)| {
                     let (node, id, publisher) = (&*entry.node, &*entry.item, &*entry.publisher);
                     let item = event::Item { node, id, part, publisher };
                     let mut content = Vec::with_capacity(payload.len() + node.len() + id.len() + 240);
-                    event::content(&mut content, &item, payload);
+                    match format {
+                        Format::Publish => event::publish(&mut content, &item, payload),
+                        _ => event::content(&mut content, &item, payload),
+                    }
                     content
                 })
                 .collect(),

@@ -64,11 +64,25 @@ impl Deliveries {
             self.list_ready(&domain);
             return;
         }
+        if !destination.unanswered.is_empty() {
+            destination.state = State::Publishing { since: now };
+            return;
+        }
+        self.conclude(&domain, now);
+    }
+
+    /// All that can be known of the batch under way is: it is confirmed, or sent again.
+    pub(super) fn conclude(&mut self, domain: &Arc<str>, now: Duration) {
+        if self.puts_off(domain, now) {
+            return;
+        }
+        let seed = self.seed ^ self.last_ping;
+        let destination = self.destination(domain);
         if destination.doubts.is_empty() {
             destination.doubtful = 0;
         } else if destination.doubtful < DOUBTS_MAX {
             destination.doubtful += 1;
-            let wait = wait_after(destination.doubtful - 1, RETRY_FIRST * 8, number);
+            let wait = wait_after(destination.doubtful - 1, RETRY_FIRST * 8, seed);
             destination.land(State::Backoff { until: now + wait });
             return;
         } else {
@@ -76,7 +90,7 @@ impl Deliveries {
             let doubts = std::mem::take(&mut destination.doubts);
             destination.suspects.extend(doubts);
         }
-        self.confirm(&domain);
+        self.confirm(domain);
     }
 
     /// This domain answered a ping of this run that nobody waits for any more: one's own server was faster, or
@@ -103,7 +117,7 @@ impl Deliveries {
         let destination = self.destination(domain);
         let under_way = match &destination.state {
             State::Pinged(ping) | State::Probing(ping) => Some(ping.clone()),
-            State::Backoff { .. } | State::Idle => None,
+            State::Backoff { .. } | State::Idle | State::Publishing { .. } => None,
             State::Filling { .. } | State::Loading => Some(Ping { number: 0, fallback: None, sent: now }),
         };
         let Some(ping) = under_way else { return };
@@ -118,12 +132,15 @@ impl Deliveries {
     pub fn tick(&mut self, now: Duration) -> Vec<Step> {
         let patience = self.patience.ping;
         let mut late = Vec::new();
-        let mut over = Vec::new();
+        let (mut over, mut unanswered) = (Vec::new(), Vec::new());
         for (domain, destination) in &self.destinations {
             match &destination.state {
                 State::Pinged(ping) | State::Probing(ping) if ping.sent + patience <= now => {
                     let fall_back = ping.fallback.is_none() && !destination.answers_pings;
                     late.push((Arc::clone(domain), fall_back));
+                }
+                State::Publishing { since } if *since + patience <= now => {
+                    unanswered.push(Arc::clone(domain))
                 }
                 State::Backoff { until } if *until <= now => over.push(Arc::clone(domain)),
                 _ => {}
@@ -139,6 +156,9 @@ impl Deliveries {
         }
         for domain in over {
             self.list_ready(&domain);
+        }
+        for domain in unanswered {
+            self.give_up_waiting(&domain, now);
         }
         steps
     }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use super::doubts::Suspect;
+use super::published::Published;
 
 /// What a destination is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,6 +18,8 @@ pub(super) enum State {
     Filling { bytes: usize },
     /// A batch is written, its ping not answered.
     Pinged(Ping),
+    /// The ping behind the batch is answered; of what was published in it, not all is.
+    Publishing { since: Duration },
     /// It is down; try again then.
     Backoff { until: Duration },
     /// One ping to see whether it is back.
@@ -53,6 +56,14 @@ pub(super) struct Destination {
     pub(super) suspects: Vec<Suspect>,
     /// Deliveries of the batch under way that came back as not reached.
     pub(super) doubts: Vec<Suspect>,
+    /// What was published in the batch under way and is not answered.
+    pub(super) unanswered: HashSet<Published>,
+    /// What was published and acknowledged, of what is not confirmed as a batch: not to be sent again.
+    pub(super) taken: HashSet<Published>,
+    /// What was published in the batch under way and cannot be taken just now.
+    pub(super) put_off: Vec<Suspect>,
+    /// How often in a row the batch was sent again for that.
+    pub(super) tries: usize,
     /// How often in a row a batch was answered for although deliveries came back.
     pub(super) doubtful: usize,
     /// The last item ever confirmed in this run; `confirmed` may fall behind it.
@@ -78,6 +89,8 @@ impl Destination {
         self.flight = 0;
         self.suspects.clear();
         self.doubts.clear();
+        self.unanswered.clear();
+        self.put_off.clear();
         self.state = state;
     }
 }

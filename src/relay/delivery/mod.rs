@@ -10,10 +10,12 @@
 //! - `queue`: what is owed, in batches.
 //! - `barrier`: the pings behind them.
 //! - `doubts`: what came back.
+//! - `published`: what services acknowledge themselves.
 
 mod barrier;
 mod destination;
 mod doubts;
+mod published;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ use std::time::Duration;
 pub(super) use self::barrier::wait_after;
 use self::destination::{Destination, State};
 pub use self::doubts::Suspect;
+pub use self::published::{Published, Refused};
 use crate::store::journal::Destination as Known;
 
 /// What the state machine wants written next.
@@ -160,7 +163,9 @@ impl Deliveries {
 
     /// Whether a batch is written and not yet confirmed.
     pub fn is_under_way(&self) -> bool {
-        self.destinations.values().any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_)))
+        self.destinations
+            .values()
+            .any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_) | State::Publishing { .. }))
     }
 
     /// Whether any delivery to this destination was given up.

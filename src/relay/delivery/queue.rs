@@ -148,6 +148,9 @@ impl Deliveries {
             if !destination.dead.is_empty() {
                 destination.dead.retain(|(seq, _)| *seq > last);
             }
+            if !destination.taken.is_empty() {
+                destination.taken.retain(|published| published.seq > last);
+            }
         }
         self.waiting -= done.len();
         self.released.extend(done);

@@ -1,6 +1,7 @@
 //! Deliveries, step by step.
 
 use super::barrier::{DOUBTS_MAX, RETRY_FIRST, wait_after};
+use super::published::TRIES_MAX;
 use super::queue::LOAD_ITEMS;
 use super::*;
 
@@ -275,4 +276,157 @@ fn what_is_not_in_memory_is_loaded() {
     deliveries.loaded(&domain(), &seqs, &found);
     assert_eq!(deliveries.waiting(), LOAD_ITEMS + 7);
     assert_eq!(write(&mut deliveries, SECOND * 3).0[..2], [1, 3]);
+}
+
+fn published(seq: u64) -> Published {
+    Published { seq, subscription: 9, place: 0, part: 0 }
+}
+
+/// As [`batch`], with every item published; those that were taken already are not.
+fn publishes(deliveries: &mut Deliveries, now: Duration) -> (Vec<u64>, u64) {
+    let (mut items, mut ping) = (Vec::new(), 0);
+    while let Some(step) = deliveries.next_step(now, |_| true) {
+        match step {
+            Step::Item { domain, seq } => {
+                let due = !deliveries.is_taken(&domain, published(seq));
+                items.extend(due.then_some(seq));
+                deliveries.expect(&domain, due.then(|| published(seq)).into_iter().collect());
+                deliveries.wrote(&domain, if due { 100 } else { 0 });
+            }
+            Step::Ping { number, .. } => ping = number,
+            Step::Load { .. } => panic!("everything is in memory"),
+        }
+    }
+    (items, ping)
+}
+
+fn refused(condition: &str, waits: bool) -> Option<Refused> {
+    Some(Refused { condition: condition.into(), waits })
+}
+
+#[test]
+fn what_is_published_is_confirmed_by_its_result_and_the_ping() {
+    let mut deliveries = deliveries(2, true);
+    let (items, ping) = publishes(&mut deliveries, SECOND);
+    assert_eq!(items, [1, 2]);
+    deliveries.publish_answered(&domain(), published(1), None, SECOND);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!((deliveries.waiting(), deliveries.is_under_way()), (2, true), "one result is missing");
+    deliveries.publish_answered(&domain(), published(7), None, SECOND);
+    assert_eq!(deliveries.waiting(), 2, "that was never published");
+    deliveries.publish_answered(&domain(), published(2), None, SECOND);
+    assert_eq!((deliveries.waiting(), deliveries.take_moved()[0].confirmed), (0, 2));
+    assert!(!deliveries.is_taken("b.example", published(1)), "nothing is kept for nothing");
+    // The results may come before the pong.
+    deliveries.owe(&domain(), 3);
+    let (_, ping) = publishes(&mut deliveries, SECOND);
+    deliveries.publish_answered(&domain(), published(3), None, SECOND);
+    assert_eq!(deliveries.waiting(), 1);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!(deliveries.waiting(), 0);
+}
+
+/// The batch under way was put off: time goes by, the destination is there, and the batch is written again.
+fn next_try(deliveries: &mut Deliveries, now: &mut Duration) -> (Vec<u64>, u64) {
+    *now += SECOND * 601;
+    deliveries.tick(*now);
+    let (items, probe) = publishes(deliveries, *now);
+    assert!(items.is_empty() && probe > 0, "first whether it is there");
+    deliveries.answered(probe, Answer::Taken, *now);
+    publishes(deliveries, *now)
+}
+
+#[test]
+fn what_is_not_answered_is_sent_again_and_what_is_acknowledged_is_not() {
+    let mut deliveries = deliveries(3, true);
+    let mut now = SECOND;
+    let (_, ping) = publishes(&mut deliveries, now);
+    deliveries.publish_answered(&domain(), published(2), None, now);
+    deliveries.answered(ping, Answer::Taken, now);
+    for _ in 0..TRIES_MAX {
+        now += SECOND * 30;
+        deliveries.tick(now);
+        let (items, ping) = next_try(&mut deliveries, &mut now);
+        assert_eq!(items, [1, 3]);
+        deliveries.answered(ping, Answer::Taken, now);
+    }
+    assert!(deliveries.take_given_up().is_empty());
+    now += SECOND * 30;
+    deliveries.tick(now);
+    let given_up = deliveries.take_given_up();
+    assert_eq!(given_up.iter().map(|s| s.seq).collect::<Vec<_>>(), [1, 3], "others are taken, these are not");
+    assert!(given_up.iter().all(|s| s.transient && s.condition == "no-answer"), "they are tried again later");
+    assert_eq!(deliveries.waiting(), 0);
+}
+
+#[test]
+fn a_service_that_takes_nothing_is_waited_for() {
+    for condition in ["service-unavailable", "resource-constraint", "remote-server-timeout"] {
+        let mut deliveries = deliveries(2, true);
+        let mut now = SECOND;
+        let (_, mut ping) = publishes(&mut deliveries, now);
+        for _ in 0..5 * TRIES_MAX {
+            deliveries.publish_answered(&domain(), published(1), refused(condition, false), now);
+            deliveries.answered(ping, Answer::Taken, now);
+            deliveries.publish_answered(&domain(), published(2), refused(condition, false), now);
+            let items;
+            (items, ping) = next_try(&mut deliveries, &mut now);
+            assert_eq!(items, [1, 2]);
+        }
+        assert!(deliveries.take_given_up().is_empty());
+        deliveries.publish_answered(&domain(), published(1), None, now);
+        deliveries.publish_answered(&domain(), published(2), None, now);
+        deliveries.answered(ping, Answer::Taken, now);
+        assert_eq!(deliveries.waiting(), 0);
+    }
+}
+
+#[test]
+fn a_publish_that_is_refused_for_good_is_given_up() {
+    for condition in ["forbidden", "item-not-found", "bad-request"] {
+        let mut deliveries = deliveries(2, true);
+        let (_, ping) = publishes(&mut deliveries, SECOND);
+        deliveries.answered(ping, Answer::Taken, SECOND);
+        deliveries.publish_answered(&domain(), published(1), refused(condition, false), SECOND);
+        assert!(deliveries.take_given_up().is_empty(), "the batch is not answered yet");
+        deliveries.publish_answered(&domain(), published(2), None, SECOND);
+        assert_eq!(deliveries.take_given_up(), [suspect(1, condition)]);
+        assert_eq!(deliveries.waiting(), 0);
+    }
+}
+
+#[test]
+fn what_alone_cannot_be_taken_is_given_up_for_now_after_some_tries() {
+    let mut deliveries = deliveries(2, true);
+    let mut now = SECOND;
+    let (_, ping) = publishes(&mut deliveries, now);
+    deliveries.answered(ping, Answer::Taken, now);
+    deliveries.publish_answered(&domain(), published(2), None, now);
+    for _ in 0..TRIES_MAX {
+        deliveries.publish_answered(&domain(), published(1), refused("internal-server-error", true), now);
+        let (items, ping) = next_try(&mut deliveries, &mut now);
+        assert_eq!(items, [1]);
+        deliveries.answered(ping, Answer::Taken, now);
+    }
+    deliveries.publish_answered(&domain(), published(1), refused("internal-server-error", true), now);
+    let given_up = deliveries.take_given_up();
+    assert!(matches!(&given_up[..], [Suspect { seq: 1, transient: true, .. }]), "{given_up:?}");
+    assert_eq!(deliveries.waiting(), 0);
+}
+
+#[test]
+fn a_publish_that_did_not_get_there_is_sent_again() {
+    let mut deliveries = deliveries(1, true);
+    let (_, ping) = publishes(&mut deliveries, SECOND);
+    deliveries.publish_answered(&domain(), published(1), refused("remote-server-timeout", true), SECOND);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!((deliveries.waiting(), deliveries.take_given_up().len()), (1, 0));
+    let mut now = SECOND;
+    assert_eq!(next_try(&mut deliveries, &mut now).0, [1]);
+    // A link that breaks takes along what was not answered, and only that.
+    deliveries.publish_answered(&domain(), published(1), None, now);
+    deliveries.link_down();
+    deliveries.link_up();
+    assert_eq!(publishes(&mut deliveries, now), (vec![], 0));
+    assert_eq!(deliveries.waiting(), 0);
 }
