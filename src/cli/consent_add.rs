@@ -1,7 +1,7 @@
 //! `courant consent add`: records a consent on the operator's word or paper.
 
 use clap::Args;
-use jid::BareJid;
+use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
 use crate::domain::party::{Subject, parse_bare};
 use crate::domain::period::{Period, read_time};
+use crate::domain::subscription::{Format, Subscription};
 
 /// Records a consent: this recipient may have these series of this person, for this purpose, in this time.
 #[derive(Debug, Args)]
@@ -99,6 +100,11 @@ pub struct Add {
     #[arg(long)]
     no_subscribe: bool,
 
+    /// How the recipient is sent what is published: pubsub (unless said), json, quoalise, or publish, which a
+    /// service acknowledges; the recipient may change it
+    #[arg(long, value_name = "FORMAT", conflicts_with = "no_subscribe")]
+    format: Option<Format>,
+
     /// Print the record as JSON
     #[arg(long)]
     json: bool,
@@ -115,12 +121,23 @@ pub(super) fn mode(text: &str) -> Result<Mode, String> {
 impl Add {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         let now = clock::wall();
-        let as_json = self.json;
+        let (as_json, format) = (self.json, self.format);
         let consent = self
             .draft()
             .complete(&config.consent.usual(), method::CLI, now)
             .map_err(|e| Failure::Refused(e.to_string()))?;
-        open(config).await?.add_consent(&consent, &actor(), now).await?;
+        if let Some(format) = format {
+            format.suits(&consent.recipient.clone().into()).map_err(Failure::Refused)?;
+        }
+        let store = open(config).await?;
+        store.add_consent(&consent, &actor(), now).await?;
+        if let Some(format) = format.filter(|_| consent.modes.notify) {
+            let jid = Jid::from(consent.recipient.clone());
+            for node in &consent.scope {
+                let wish = Subscription { jid: jid.clone(), node: node.clone(), format };
+                store.subscribe(&wish, now).await?;
+            }
+        }
         if as_json {
             show::json(&consent)?;
         } else {

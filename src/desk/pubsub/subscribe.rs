@@ -34,7 +34,7 @@ pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<
     let jid = own_address(asked, subscribe.attr("jid"))?;
     let scope = Scope::parse(name).map_err(|_| no_name(name))?;
     let format = match asked.pubsub.get_child("options", ns::PUBSUB).and_then(Submitted::within) {
-        Some(form) => format_of(&form)?,
+        Some(form) => format_of(&form, &jid)?,
         None => None,
     };
     let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
@@ -198,7 +198,7 @@ pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> 
             return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options")));
         };
         if form.type_ != "cancel"
-            && let Some(format) = format_of(&form)?
+            && let Some(format) = format_of(&form, &jid)?
         {
             held.format = format;
             context.store.subscribe(&held, context.clock.now().wall).await.map_err(|e| failed(&e))?;
@@ -240,13 +240,15 @@ fn fields(format: Format) -> Vec<Field<'static>> {
     ]
 }
 
-fn format_of(form: &Submitted) -> Result<Option<Format>, StanzaError> {
+fn format_of(form: &Submitted, jid: &Jid) -> Result<Option<Format>, StanzaError> {
     let invalid =
         |text: String| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options"));
     if form.boolean("pubsub#deliver").map_err(invalid)? == Some(false) {
         return Err(invalid("a subscription that sends nothing is none; unsubscribe instead".into()));
     }
-    form.one(FORMAT).map(str::parse).transpose().map_err(invalid)
+    let format: Option<Format> = form.one(FORMAT).map(str::parse).transpose().map_err(invalid)?;
+    format.map_or(Ok(()), |format| format.suits(jid)).map_err(invalid)?;
+    Ok(format)
 }
 
 /// The address that is meant, which must be the sender's own, with or without a resource.
