@@ -24,6 +24,7 @@ mod conversations {
     mod pubsub_items;
     mod pubsub_nodes;
     mod quoalise;
+    mod relay_to_relay;
     mod revoked_midway;
     mod server_comes_and_goes;
     mod storage_trouble;

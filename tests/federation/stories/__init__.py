@@ -11,6 +11,7 @@ ORDER = (
     "commands_in_two_languages",
     "pubsub_and_quoalise",
     "pull_through",
+    "relay_to_relay",
     "repeated_item",
     "large_pack_is_split",
     "subscriber_offline_gets_it_at_login",
