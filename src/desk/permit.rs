@@ -59,7 +59,18 @@ pub struct Tally {
 }
 
 impl Asker {
-    /// Looks up what stands for them.
+    /// Looks up what stands for them and has to do with this node: a series, with all below it, or a prefix
+    /// ending in `*`. It costs as much as that is, and not as all that they hold.
+    pub async fn about(context: &Context, who: &BareJid, node: &str) -> Result<Self, StanzaError> {
+        let (beginning, below) = match node.strip_suffix('*') {
+            Some(prefix) => (prefix, prefix.to_owned()),
+            None => (node, format!("{node}/")),
+        };
+        let consents = context.store.consents_about(who, beginning, &below).await.map_err(|e| failed(&e))?;
+        Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall })
+    }
+
+    /// Looks up all that stands for them.
     pub async fn find(context: &Context, who: &BareJid) -> Result<Self, StanzaError> {
         let consents = context.store.consents_for(who).await.map_err(|e| failed(&e))?;
         Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall })

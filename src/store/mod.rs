@@ -1,7 +1,8 @@
 //! What must survive: SQLite in WAL mode, through sqlx, with embedded migrations.
 //!
 //! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
-//! - [`series`], [`consents`] (and [`consent_steps`], how they change), [`subscriptions`]: the records people
+//! - [`series`], [`consents`] (and [`consent_steps`], how they change; [`consent_scopes`], what they are for),
+//!   [`subscriptions`]: the records people
 //!   make; each write leaves a [`changes`] line, which the running service follows, whoever wrote.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`items`]: what is kept of them for history, found by time of measurement.
@@ -15,6 +16,7 @@
 
 pub mod changes;
 pub mod commit;
+pub mod consent_scopes;
 pub mod consent_steps;
 pub mod consents;
 pub mod dead_letters;

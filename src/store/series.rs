@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::changes::{self, Kind};
 use super::consents::ROWS_AT_ONCE;
 use super::{Store, StoreError, millis, next_keys};
-use crate::domain::name::Scope;
+use crate::domain::name::{NAME_MAX, Scope};
 use crate::domain::series::Series;
 
 const COLUMNS: &str =
@@ -175,7 +175,8 @@ impl Store {
 
 /// The names under which a series may be registered: its own, and every prefix. As a JSON list.
 pub(super) fn covering(name: &str) -> Result<String, StoreError> {
-    let prefixes = (1..=name.len()).filter_map(|end| Some(format!("{}*", name.get(..end)?)));
+    // A longer name is none, and its beginnings would be too many.
+    let prefixes = (1..=name.len().min(NAME_MAX)).filter_map(|end| Some(format!("{}*", name.get(..end)?)));
     let names: Vec<String> = std::iter::once(name.to_owned()).chain(prefixes).collect();
     serde_json::to_string(&names).map_err(|e| StoreError::row(e.to_string()))
 }

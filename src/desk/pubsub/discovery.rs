@@ -30,7 +30,7 @@ const META_DATA: &str = "http://jabber.org/protocol/pubsub#meta-data";
 
 /// What a node is.
 pub(crate) async fn info(context: &Context, who: &BareJid, name: &str) -> Result<Vec<u8>, StanzaError> {
-    let asker = Asker::find(context, who).await?;
+    let asker = Asker::about(context, who, name).await?;
     let node = Node::find(context, name).await?;
     let Some(node) = node.filter(|node| node.is_seen_by(who, &asker.consents, asker.now)) else {
         return Err(StanzaError::new(Condition::ItemNotFound, "there is no such node"));

@@ -28,7 +28,7 @@ const ANSWER_MAX: usize = 190 * 1024;
 /// Answers with items.
 pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgoing, StanzaError> {
     let (context, name) = (asked.context, required(items.attr("node"))?);
-    let asker = Asker::find(context, asked.sender).await?;
+    let asker = Asker::about(context, asked.sender, name).await?;
     let Some(node) = Node::find(context, name).await? else { return Err(nothing_for(name)) };
     may_ask(&node, &asker)?;
     if !node.keeps_items(context) {
@@ -111,7 +111,7 @@ pub(super) struct Last {
 
 /// The last item, as it is sent to whoever subscribes.
 pub(super) async fn last(asked: &Asked<'_>, node: &Node) -> Result<Option<Last>, StanzaError> {
-    let asker = Asker::find(asked.context, asked.sender).await?;
+    let asker = Asker::about(asked.context, asked.sender, &node.name).await?;
     let now = asker.now.as_millisecond();
     let newest = Window::newest(1);
     let heads = asked.context.store.items_in(&node.name, newest, now).await.map_err(|e| failed(&e))?;

@@ -33,7 +33,8 @@ pub(super) async fn subscribers(context: &Context, node: &Node) -> Result<Vec<Ji
     let mut to = Vec::with_capacity(all.len());
     for subscription in all {
         let who = subscription.jid.to_bare();
-        let consents = context.store.consents_for(&who).await.map_err(|e| failed(&e))?;
+        let consents = context.store.consents_about(&who, &node.name, &node.name).await;
+        let consents = consents.map_err(|e| failed(&e))?;
         if node.is_seen_by(&who, &consents, now) {
             to.push(subscription.jid);
         }

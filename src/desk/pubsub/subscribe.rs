@@ -101,7 +101,7 @@ async fn permitted(
     scope: &Scope,
     node: Option<&Node>,
 ) -> Result<bool, StanzaError> {
-    let asker = Asker::find(asked.context, asked.sender).await?;
+    let asker = Asker::about(asked.context, asked.sender, name).await?;
     if let Some(node) = node {
         match node.affiliation(asked.sender) {
             Affiliation::Outcast => {
@@ -165,7 +165,7 @@ pub(super) async fn unsubscribe(asked: &Asked<'_>, unsubscribe: &Element) -> Res
         }
     }
     // What was asked for by subscribing is taken back.
-    let asker = Asker::find(context, &jid.to_bare()).await?;
+    let asker = Asker::about(context, &jid.to_bare(), name).await?;
     for (_, request) in &asker.consents {
         if request.state == State::Requested && request.scope == [scope.clone()] {
             let who = asker.who.as_str();

@@ -105,7 +105,7 @@ impl Wanted {
     }
 
     async fn answer(self) -> Result<Turn, Failure> {
-        let asker = Asker::find(&self.context, &self.who).await?;
+        let asker = Asker::about(&self.context, &self.who, self.identifier.as_str()).await?;
         let (granted, questions) = self.granted(&asker).await?;
         if questions.iter().all(|(_, span)| span.is_none()) {
             return Ok(Turn::Done(self.gather(&asker, &granted, Pulled::default()).await?));
@@ -114,7 +114,7 @@ impl Wanted {
         Ok(Turn::Later(Later(Box::pin(async move {
             let pulled = pull::ask(&self, &seat, questions).await?;
             // Consents may have changed while the sources thought: what stands now counts.
-            let asker = Asker::find(&self.context, &self.who).await?;
+            let asker = Asker::about(&self.context, &self.who, self.identifier.as_str()).await?;
             let (granted, _) = self.granted(&asker).await?;
             self.gather(&asker, &granted, pulled).await
         }))))

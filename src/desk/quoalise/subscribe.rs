@@ -115,7 +115,7 @@ impl Command for Unsubscribe {
 
 /// What of the identifier the asker may be sent: the series itself, and what their consents name below it.
 async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Scope>, StanzaError> {
-    let asker = Asker::find(call.context, call.asker).await?;
+    let asker = Asker::about(call.context, call.asker, identifier.as_str()).await?;
     let mut nodes: Vec<Scope> = Vec::new();
     let whole = Scope::parse(identifier.as_str()).ok();
     for (_, consent) in &asker.consents {
