@@ -761,12 +761,15 @@ impl Relay {
     /// The publish that a stanza id stands for, if it can be one.
     fn parse_publish_id(&self, id: &str) -> Option<Published> {
         let (seq, subscription) = self.parse_message_id(id)?;
-        let place = id.rsplit('-').next()?;
-        let (place, part) = match place.split_once('~') {
-            Some((place, part)) => (place, part.parse::<usize>().ok()?.checked_sub(1)?),
-            None => (place, 0),
+        let rest = id.strip_prefix(&*self.settings.installation)?;
+        let (rest, part) = match rest.split_once('~') {
+            Some((rest, part)) => (rest, part.parse::<usize>().ok()?.checked_sub(1)?),
+            None => (rest, 0),
         };
-        Some(Published { seq, subscription, place: usize::from_str_radix(place, 16).ok()?, part })
+        let mut numbers = rest.split('-').skip(3);
+        let place = usize::from_str_radix(numbers.next()?, 16).ok()?;
+        let mark = numbers.next().map_or(Some(0), |mark| u64::from_str_radix(mark, 16).ok())?;
+        Some(Published { seq, subscription, place, mark, part })
     }
 
     /// Rows that were asked for arrived; those that are not among them are gone.

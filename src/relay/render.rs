@@ -111,9 +111,11 @@ impl Renderer<'_> {
             id.clear();
             // Writing into memory does not fail.
             let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);
+            let mut mark = 0;
             if let (true, Selection::Some(records)) = (owed.in_reserve, &selection) {
                 // What is left over may grow, and an id must not stand for something else the next time.
-                let _ = write!(id, "-{:x}", intake::hash(&owed::encode_records(records)));
+                mark = intake::hash(&owed::encode_records(records));
+                let _ = write!(id, "-{mark:x}");
             }
             let whole = id.len();
             for (part, content) in self.rendered(entry, selection, format).iter().enumerate() {
@@ -124,7 +126,7 @@ impl Renderer<'_> {
                 let (from, to) = (self.from, &**subscriber.address);
                 let envelope = event::Envelope { from, to, id: &id, headline };
                 if format == Format::Publish {
-                    let published = Published { seq: entry.seq, subscription, place, part };
+                    let published = Published { seq: entry.seq, subscription, place, mark, part };
                     // What was acknowledged need not be sent again with what was not.
                     if self.deliveries.is_taken(domain, published) {
                         continue;

@@ -26,6 +26,8 @@ pub struct Published {
     pub subscription: u64,
     /// Which of the deliveries owed of the item: one for each consent that it rests on.
     pub place: usize,
+    /// Which of its records, where they are what a consent in reserve took over; else 0.
+    pub mark: u64,
     /// Which part of it, from 0.
     pub part: usize,
 }

@@ -279,7 +279,7 @@ fn what_is_not_in_memory_is_loaded() {
 }
 
 fn published(seq: u64) -> Published {
-    Published { seq, subscription: 9, place: 0, part: 0 }
+    Published { seq, subscription: 9, place: 0, mark: 0, part: 0 }
 }
 
 /// As [`batch`], with every item published; those that were taken already are not.
