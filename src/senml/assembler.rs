@@ -4,47 +4,51 @@
 //! field, then [`Assembler::end_record`]; base fields, relative times, names, versions and the must-understand
 //! rule are seen to here, in one pass. In the common case a field costs no allocation.
 
-use super::assembler_state::{Base, Current, Purpose, Selector, in_name};
+use super::assembler_state::{Base, Current, Numbers, Purpose, Selector};
 use super::base64;
 use super::error::{Invalid, Reason};
 use super::intern::{Interner, NONE};
-use super::label::{BASE, Label, SELECTING, Type, VALUES};
+use super::label::{Label, Type};
 use super::limits::Options;
 use super::number;
-use super::resolved::{DEFAULT_VERSION, Entry, Resolved, Stored};
-
-/// Times below this are relative to now (RFC 8428 §4.5.3): 2^28 s, in 1978.
-pub(super) const ABSOLUTE: f64 = 268_435_456.0;
+use super::resolved::{Resolved, Stored};
+use super::unit_number::REGISTERED;
 
 /// Resolves records as they are read.
 #[derive(Debug)]
 pub struct Assembler {
-    out: Resolved,
-    options: Options,
-    purpose: Purpose,
-    now: f64,
-    base: Base,
-    current: Current,
-    begun: usize,
-    selectors: Vec<Selector>,
+    pub(super) out: Resolved,
+    pub(super) options: Options,
+    pub(super) purpose: Purpose,
+    pub(super) now: f64,
+    pub(super) base: Base,
+    pub(super) numbers: Numbers,
+    pub(super) current: Current,
+    pub(super) begun: usize,
+    pub(super) selectors: Vec<Selector>,
 }
 
 impl Assembler {
     /// A new one. `now`, in seconds since 1970, is what relative times are relative to.
     pub fn new(purpose: Purpose, now: f64, options: &Options) -> Self {
-        Self::reusing(Resolved::default(), purpose, now, options)
+        Self::with(Resolved::default(), purpose, now, options)
     }
 
     /// A new one in the room of a pack that is no longer needed.
     pub fn reusing(mut spare: Resolved, purpose: Purpose, now: f64, options: &Options) -> Self {
         spare.recycle();
-        let base = Base::new(std::mem::take(&mut spare.scratch));
+        Self::with(spare, purpose, now, options)
+    }
+
+    #[inline]
+    fn with(out: Resolved, purpose: Purpose, now: f64, options: &Options) -> Self {
         Self {
-            out: spare,
+            out,
             options: *options,
             purpose,
             now,
-            base,
+            base: Base::default(),
+            numbers: Numbers::default(),
             current: Current::default(),
             begun: 0,
             selectors: Vec::new(),
@@ -58,7 +62,12 @@ impl Assembler {
 
     /// Makes room for as many records as this many octets are likely to hold.
     pub(super) fn expect(&mut self, octets: usize) {
-        self.out.records.reserve((octets / 24).clamp(1, 512));
+        let likely = (octets / 24).clamp(1, 512);
+        if self.out.records.capacity() == 0 {
+            self.out.records = Vec::with_capacity(likely);
+        } else {
+            self.out.records.reserve(likely);
+        }
     }
 
     /// The index of the record being read, counted from 0.
@@ -85,6 +94,7 @@ impl Assembler {
         }
         self.begun += 1;
         self.current.clear();
+        self.numbers.clear();
         Ok(())
     }
 
@@ -104,66 +114,77 @@ impl Assembler {
             let reason = if value.is_nan() { Reason::Nan } else { Reason::NumberRange };
             return Err(self.refuse(reason, format!("{} is beyond a double", label.name())));
         }
-        match label {
-            Label::Value => self.current.value = Stored::Number(value),
-            Label::Time => self.current.time = value,
-            Label::Sum => self.current.sum = value,
-            Label::UpdateTime => self.current.update_time = value,
-            Label::BaseTime => {
-                self.base.time = value;
-                self.base.timed = true;
-            }
-            Label::BaseValue => self.base.value = value,
-            Label::BaseSum => self.base.sum = Some(value),
-            Label::BaseVersion => return self.version(value),
-            _ => return Err(self.wrong_type(label)),
+        if self.numbers.set(label, value) {
+            Ok(())
+        } else if label == Label::BaseVersion {
+            self.version(value)
+        } else {
+            Err(self.wrong_type(label))
         }
-        Ok(())
+    }
+
+    /// A numeric field that is in order, for readers in a hurry. Gives false, and changes nothing, for what
+    /// [`Self::number`] would look at twice.
+    #[inline(always)]
+    pub(super) fn plain_number(&mut self, label: Label, value: f64) -> bool {
+        let plain =
+            value.is_finite() && self.current.seen & label.bit() == 0 && self.numbers.set(label, value);
+        if plain {
+            self.current.seen |= label.bit();
+        }
+        plain
     }
 
     /// A text field; for `vd`, base64url. Fails with [`Reason::BadType`], [`Reason::BadBase64`] and
     /// [`Reason::DuplicateLabel`].
     #[inline]
     pub fn text(&mut self, label: Label, text: &str) -> Result<(), Invalid> {
+        if self.plain_text(label, text) {
+            return Ok(());
+        }
         self.mark(label)?;
         match label {
-            Label::Name => {
-                let base = &mut self.base;
-                if base.name.get(base.name_start..) != Some(text) {
-                    base.name.truncate(base.name_start);
-                    base.name.push_str(text);
-                    base.name_id = None;
-                }
-            }
-            Label::Unit => self.current.unit = self.unit(text),
-            Label::StringValue => {
-                let start = self.out.text.len() as u32;
-                self.out.text.push_str(text);
-                self.current.value = Stored::Text { start, end: self.out.text.len() as u32 };
-            }
             Label::DataValue => {
-                let start = self.out.data.len() as u32;
-                if base64::decode(text, &mut self.out.data).is_none() {
+                let data = &mut self.out.more().data;
+                let start = data.len() as u32;
+                if base64::decode(text, data).is_none() {
                     return Err(self.refuse(Reason::BadBase64, "vd is not base64url without padding"));
                 }
-                self.current.value = Stored::Data { start, end: self.out.data.len() as u32 };
+                self.current.value = Stored::Data { start, end: data.len() as u32 };
             }
-            Label::BaseName => {
-                let base = &mut self.base;
-                base.named = true;
-                if base.name_start != text.len() || base.name.get(..base.name_start) != Some(text) {
-                    // The name may have come before its base name.
-                    base.name.replace_range(..base.name_start, text);
-                    base.name_start = text.len();
-                    base.name_id = None;
-                }
-            }
-            Label::BaseUnit => self.base.unit = Some(self.unit(text)),
-            Label::ContentFormat => self.current.format = self.out.formats.intern(text),
-            Label::BaseContentFormat => self.base.format = Some(self.out.formats.intern(text)),
+            Label::ContentFormat => self.current.format = self.out.more().formats.intern(text),
+            Label::BaseContentFormat => self.base.format = Some(self.out.more().formats.intern(text)),
             _ => return Err(self.wrong_type(label)),
         }
         Ok(())
+    }
+
+    /// A text field that cannot be wrong, for readers in a hurry. Gives false, and changes nothing, for others
+    /// and for those seen before.
+    #[inline]
+    pub(super) fn plain_text(&mut self, label: Label, text: &str) -> bool {
+        if self.current.seen & label.bit() != 0 {
+            return false;
+        }
+        let base = &mut self.base;
+        match label {
+            Label::Name => {
+                if base.name.set_name(text) {
+                    base.name_id = None;
+                }
+            }
+            Label::BaseName => {
+                if base.name.set_base(text) {
+                    base.name_id = None;
+                }
+            }
+            Label::Unit => self.current.unit = self.out.unit_number(text),
+            Label::BaseUnit => base.unit = Some(self.out.unit_number(text)),
+            Label::StringValue => self.current.value = self.out.more().keep_text(text),
+            _ => return false,
+        }
+        self.current.seen |= label.bit();
+        true
     }
 
     /// A boolean field. Fails with [`Reason::BadType`] and [`Reason::DuplicateLabel`].
@@ -182,9 +203,7 @@ impl Assembler {
         if label != Label::DataValue {
             return Err(self.wrong_type(label));
         }
-        let start = self.out.data.len() as u32;
-        self.out.data.extend_from_slice(octets);
-        self.current.value = Stored::Data { start, end: self.out.data.len() as u32 };
+        self.current.value = self.out.more().keep_data(octets);
         Ok(())
     }
 
@@ -260,82 +279,9 @@ impl Assembler {
         current.unknown_ends.push(current.unknown.len());
     }
 
-    /// The record ends. Gives whether it is a measurement, which records of base fields alone are not
-    /// (decision A2). Fails with the reasons of names, values and versions.
-    #[inline]
-    pub fn end_record(&mut self) -> Result<bool, Invalid> {
-        let seen = self.current.seen;
-        if self.current.unknown_ends.len() > 1 {
-            self.unknown_twice()?;
-        }
-        if self.base.version.is_none() && matches!(self.purpose, Purpose::Pack | Purpose::Stream) {
-            // The first record settles the version; another one later is a mixture. Fetch and patch records
-            // have no default version (RFC 8790 §3).
-            self.base.version = Some(DEFAULT_VERSION);
-        }
-        if self.purpose == Purpose::Fetch && seen & !SELECTING != 0 {
-            return Err(self.refuse(Reason::FetchExtraField, "only names, times and units select records"));
-        }
-        let values = seen & VALUES;
-        if values & values.wrapping_sub(1) != 0 {
-            return Err(self.refuse(Reason::MultipleValues, "more than one of v, vs, vb, vd"));
-        }
-        if values == 0 && seen & Label::Sum.bit() == 0 {
-            if seen & !BASE == 0 && seen != 0 && self.purpose != Purpose::Fetch {
-                return Ok(false);
-            }
-            self.valueless()?;
-        }
-        let name = self.resolved_name(seen)?;
-        let time = self.base.time + self.current.time;
-        self.out.relative |= time < ABSOLUTE;
-        let time = if time < ABSOLUTE { self.now + time } else { time };
-        let value = match self.current.value {
-            Stored::Number(number) => Stored::Number(self.base.value + number),
-            other => other,
-        };
-        let sum = match self.base.sum {
-            Some(base) => base + self.current.sum,
-            None if seen & Label::Sum.bit() != 0 => self.current.sum,
-            None => f64::NAN,
-        };
-        let overflow = matches!(value, Stored::Number(number) if !number.is_finite());
-        if overflow || sum.is_infinite() || !time.is_finite() {
-            return Err(self.refuse(Reason::NumberRange, "a base field makes the sum overflow"));
-        }
-        let unit = match self.base.unit {
-            Some(unit) if seen & Label::Unit.bit() == 0 => unit,
-            _ => self.current.unit,
-        };
-        let format = match self.current.value {
-            Stored::Data { .. } if self.current.format != NONE => self.current.format,
-            Stored::Data { .. } => self.base.format.unwrap_or(NONE),
-            _ => NONE,
-        };
-        self.out.records.push(Entry {
-            time,
-            sum,
-            update_time: self.current.update_time,
-            value,
-            name,
-            unit,
-            format,
-            position: self.record() as u32,
-        });
-        if matches!(self.purpose, Purpose::Fetch | Purpose::Patch) {
-            self.selectors.push(Selector {
-                by_time: self.base.timed || seen & Label::Time.bit() != 0,
-                by_unit: self.base.unit.is_some() || seen & Label::Unit.bit() != 0,
-                removes: self.current.null,
-            });
-        }
-        Ok(true)
-    }
-
     /// The records resolved since the last [`Self::forget`], of which a stream hands them out. In order of
     /// arrival.
     pub fn arrived(&mut self) -> &Resolved {
-        self.out.version = self.base.version;
         self.out.positions = self.begun;
         &self.out
     }
@@ -343,34 +289,41 @@ impl Assembler {
     /// Forgets the records that have arrived; what is in effect for later ones stays.
     pub fn forget(&mut self) {
         self.out.records.clear();
-        self.out.text.clear();
-        self.out.data.clear();
+        // A stream that never ends must not collect strings for ever.
         let many = |table: &Interner| table.strings().len() > 4096;
-        if many(&self.out.names) || many(&self.out.units) || many(&self.out.formats) {
-            // A stream that never ends must not collect names for ever.
-            let keep = |table: &mut Interner, kept: Option<u32>| {
-                let old = std::mem::take(table);
-                kept.map(|number| if number == NONE { NONE } else { table.intern(old.get(number)) })
-            };
+        if many(&self.out.names) {
             self.out.names = Interner::default();
             self.base.name_id = None;
-            self.base.unit = keep(&mut self.out.units, self.base.unit);
-            self.base.format = keep(&mut self.out.formats, self.base.format);
+        }
+        let Some(more) = &mut self.out.more else { return };
+        more.text.clear();
+        more.data.clear();
+        if many(&more.units) || many(&more.formats) {
+            let old = std::mem::take(&mut **more);
+            self.base.unit = self.base.unit.map(|unit| match unit.checked_sub(REGISTERED) {
+                Some(place) if unit != NONE => REGISTERED + more.units.intern(old.units.get(place)),
+                _ => unit,
+            });
+            self.base.format = self.base.format.map(|format| more.formats.intern(old.formats.get(format)));
         }
     }
 
     /// The pack is complete. Fails with [`Reason::EmptyPack`].
     pub fn finish(mut self) -> Result<Resolved, Invalid> {
+        self.take()
+    }
+
+    /// [`Self::finish`] where it stands, which spares moving it; what is left behind is of no use.
+    #[inline]
+    pub(super) fn take(&mut self) -> Result<Resolved, Invalid> {
         if self.begun == 0 && self.purpose != Purpose::Stream {
             return Err(Invalid::pack(Reason::EmptyPack, "a pack has one record or more"));
         }
         self.out.positions = self.begun;
-        self.out.version = self.base.version;
-        self.out.scratch = self.base.name;
         if self.purpose == Purpose::Pack {
             self.out.sort();
         }
-        Ok(self.out)
+        Ok(std::mem::take(&mut self.out))
     }
 
     /// The fetch or patch pack is complete: its records and what each of them selects by.
@@ -405,99 +358,6 @@ impl Assembler {
     #[cold]
     pub(super) fn not_a_number(&self, label: Label, reason: Reason) -> Invalid {
         self.refuse(reason, format!("{} is not a number in range", label.name()))
-    }
-
-    fn unit(&mut self, text: &str) -> u32 {
-        if text.is_empty() { NONE } else { self.out.units.intern(text) }
-    }
-
-    /// Decision A1: 1 to 10 as they are, above that the reserved bits of RFC 9100 and known features only.
-    #[cold]
-    fn version(&mut self, value: f64) -> Result<(), Invalid> {
-        if value < 1.0 || value >= number::EXACT as f64 || value.fract() != 0.0 {
-            return Err(self.refuse(Reason::BadVersion, "bver is not a positive integer below 2^53"));
-        }
-        let version = value as u64;
-        if version > DEFAULT_VERSION && (version & 0xf != 0b1010 || !self.options.features.cover(version)) {
-            return Err(self.refuse(Reason::UnsupportedVersion, format!("version {version}")));
-        }
-        match self.base.version {
-            Some(before) if before != version => {
-                Err(self.refuse(Reason::MixedVersions, format!("version {version} after {before}")))
-            }
-            _ => {
-                self.base.version = Some(version);
-                Ok(())
-            }
-        }
-    }
-
-    #[cold]
-    fn unknown_twice(&self) -> Result<(), Invalid> {
-        let current = &self.current;
-        let mut start = 0;
-        let mut labels: Vec<&[u8]> = Vec::with_capacity(current.unknown_ends.len());
-        for end in &current.unknown_ends {
-            labels.push(current.unknown.get(start..*end).unwrap_or_default());
-            start = *end;
-        }
-        labels.sort_unstable();
-        if labels.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(self.refuse(Reason::DuplicateLabel, "an unknown label twice"));
-        }
-        Ok(())
-    }
-
-    /// The name of the record: base name and name, one after the other, checked when it is new.
-    #[inline]
-    fn resolved_name(&mut self, seen: u32) -> Result<u32, Invalid> {
-        let base = &mut self.base;
-        if seen & Label::Name.bit() == 0 && base.name.len() > base.name_start {
-            base.name.truncate(base.name_start);
-            base.name_id = None;
-        }
-        if let Some(known) = base.name_id {
-            return Ok(known);
-        }
-        let id = match self.out.names.find(&base.name) {
-            Some(known) => known,
-            None => self.new_name(seen)?,
-        };
-        self.base.name_id = Some(id);
-        Ok(id)
-    }
-
-    fn new_name(&mut self, seen: u32) -> Result<u32, Invalid> {
-        let name = self.base.name.as_str();
-        let Some(first) = name.bytes().next() else {
-            return Err(if seen & Label::Name.bit() != 0 || self.base.named {
-                self.refuse(Reason::NameEmpty, "base name and name are empty")
-            } else {
-                self.refuse(Reason::MissingName, "neither name nor base name")
-            });
-        };
-        if name.len() > self.options.limits.name_bytes {
-            return Err(self.refuse(Reason::NameTooLong, format!("a name of {} octets", name.len())));
-        }
-        // Without an early end the loop is done many octets at a time.
-        if !name.bytes().fold(true, |fine, byte| fine & in_name(byte)) {
-            let bad = name.chars().find(|c| !c.is_ascii() || !in_name(*c as u8));
-            let bad = bad.unwrap_or_default();
-            return Err(self.refuse(Reason::BadNameChar, format!("{bad:?} in a name")));
-        }
-        if !first.is_ascii_alphanumeric() {
-            return Err(self.refuse(Reason::BadNameStart, format!("a name starts with {:?}", first as char)));
-        }
-        Ok(self.out.names.add(&self.base.name))
-    }
-
-    /// A record without value: the business of fetch packs, an error elsewhere.
-    fn valueless(&self) -> Result<(), Invalid> {
-        match self.purpose {
-            Purpose::Fetch => Ok(()),
-            Purpose::Patch => Err(self.refuse(Reason::PatchNoValue, "neither value, sum nor null")),
-            Purpose::Pack | Purpose::Stream => Err(self.refuse(Reason::NoValue, "neither value nor sum")),
-        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use super::assembler::Assembler;
 use super::assembler_state::{Purpose, Selector};
 use super::error::Invalid;
+use super::intern::NONE;
 use super::limits::Options;
 use super::read::{Format, feed};
-use super::resolved::{Entry, Record, Resolved, Stored};
+use super::resolved::{Entry, Record, Resolved, Value};
 
 /// The records of `target` that a fetch pack asks for, each once, in the order of `target` (decision A28).
 /// Nothing found is an empty pack (RFC 8790 §3.1).
@@ -125,23 +126,15 @@ impl Resolved {
     fn adopt(&mut self, record: &Record<'_>) -> Entry {
         let entry = record.entry;
         let value = match record.value() {
-            Some(super::resolved::Value::Text(text)) => {
-                let start = self.text.len() as u32;
-                self.text.push_str(text);
-                Stored::Text { start, end: self.text.len() as u32 }
-            }
-            Some(super::resolved::Value::Data(data)) => {
-                let start = self.data.len() as u32;
-                self.data.extend_from_slice(data);
-                Stored::Data { start, end: self.data.len() as u32 }
-            }
+            Some(Value::Text(text)) => self.more().keep_text(text),
+            Some(Value::Data(data)) => self.more().keep_data(data),
             _ => entry.value,
         };
         Entry {
             value,
             name: self.names.intern(record.name()),
-            unit: record.unit().map_or(super::intern::NONE, |unit| self.units.intern(unit)),
-            format: record.content_format().map_or(super::intern::NONE, |format| self.formats.intern(format)),
+            unit: record.unit().map_or(NONE, |unit| self.unit_number(unit)),
+            format: record.content_format().map_or(NONE, |format| self.more().formats.intern(format)),
             ..*entry
         }
     }

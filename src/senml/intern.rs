@@ -12,17 +12,16 @@ const FEW: usize = 8;
 /// A table of distinct strings, each with a small number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interner {
-    strings: Vec<Arc<str>>,
+    /// The only string, while there is no more: a pack of one series, read alone, needs no table.
+    only: Option<Arc<str>>,
     last: u32,
-    /// What a pack of one series, read alone, does without.
     more: Option<Box<More>>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct More {
-    /// Which string came after this one the last time: in a pack of many series, the next one too. Filled from
-    /// the second string on, as is the index from the [`FEW`]th.
-    follower: Vec<u32>,
+    strings: Vec<Arc<str>>,
+    /// From the [`FEW`]th string on.
     index: Option<HashMap<Arc<str>, u32>>,
     /// The strings of an earlier pack, at their places: the next pack of the same sender has the same.
     earlier: Vec<Arc<str>>,
@@ -32,51 +31,55 @@ impl Interner {
     /// The number of this string, if it is known.
     #[inline]
     pub(super) fn find(&mut self, text: &str) -> Option<u32> {
-        let Some(more) = &self.more else {
-            let found = self.strings.iter().position(|known| **known == *text)?;
-            self.last = found as u32;
-            return Some(found as u32);
-        };
-        if let Some(guess) = more.follower.get(self.last as usize).copied()
-            && self.strings.get(guess as usize).is_some_and(|known| **known == *text)
-        {
-            self.last = guess;
-            return Some(guess);
+        if self.more.is_some() {
+            return self.find_among_more(text);
+        }
+        self.only.as_deref().is_some_and(|only| only == text).then_some(0)
+    }
+
+    fn find_among_more(&mut self, text: &str) -> Option<u32> {
+        let more = self.more.as_ref()?;
+        // Of many series, each has its turn.
+        let next = if self.last as usize + 1 < more.strings.len() { self.last + 1 } else { 0 };
+        if more.strings.get(next as usize).is_some_and(|known| **known == *text) {
+            self.last = next;
+            return Some(next);
         }
         let found = match &more.index {
-            None => self.strings.iter().position(|known| **known == *text).map(|at| at as u32),
+            None => more.strings.iter().position(|known| **known == *text).map(|at| at as u32),
             Some(index) => index.get(text).copied(),
         }?;
-        self.step(found);
+        self.last = found;
         Some(found)
     }
 
     /// Adds a string that [`Self::find`] did not find.
+    #[inline]
     pub(super) fn add(&mut self, text: &str) -> u32 {
-        let added = self.strings.len() as u32;
-        let earlier = self.more.as_ref().and_then(|more| more.earlier.get(added as usize));
-        let text: Arc<str> = match earlier {
+        if self.more.is_some() || self.only.is_some() {
+            return self.add_more(text);
+        }
+        self.only = Some(text.into());
+        0
+    }
+
+    fn add_more(&mut self, text: &str) -> u32 {
+        let only = self.only.take();
+        let more = self.more.get_or_insert_default();
+        more.strings.extend(only);
+        let added = more.strings.len() as u32;
+        let text: Arc<str> = match more.earlier.get(added as usize) {
             Some(earlier) if **earlier == *text => earlier.clone(),
             _ => text.into(),
         };
-        if self.strings.is_empty() {
-            self.strings.reserve_exact(1);
+        if let Some(index) = &mut more.index {
+            index.insert(text.clone(), added);
         }
-        self.strings.push(text.clone());
-        if added > 0 {
-            let more = self.more.get_or_insert_default();
-            more.follower.resize(self.strings.len(), added);
-            match &mut more.index {
-                Some(index) => {
-                    index.insert(text, added);
-                }
-                None if self.strings.len() > FEW => {
-                    more.index = Some(self.strings.iter().cloned().zip(0..).collect());
-                }
-                None => {}
-            }
+        more.strings.push(text);
+        if more.index.is_none() && more.strings.len() > FEW {
+            more.index = Some(more.strings.iter().cloned().zip(0..).collect());
         }
-        self.step(added);
+        self.last = added;
         added
     }
 
@@ -89,36 +92,61 @@ impl Interner {
         }
     }
 
-    fn step(&mut self, to: u32) {
-        if let Some(more) = &mut self.more
-            && let Some(follower) = more.follower.get_mut(self.last as usize)
-        {
-            *follower = to;
-        }
-        self.last = to;
-    }
-
     /// The string of this number; empty for one that was never given out.
     #[inline]
     pub(super) fn get(&self, number: u32) -> &str {
-        self.strings.get(number as usize).map_or("", |text| text)
+        self.strings().get(number as usize).map_or("", |text| text)
     }
 
     /// Empties the table for another pack.
     pub(super) fn recycle(&mut self) {
         self.last = 0;
-        if self.strings.is_empty() && self.more.is_none() {
+        if self.only.is_none() && self.more.is_none() {
             return;
         }
+        let only = self.only.take();
         let more = self.more.get_or_insert_default();
-        std::mem::swap(&mut self.strings, &mut more.earlier);
-        self.strings.clear();
-        more.follower.clear();
+        std::mem::swap(&mut more.strings, &mut more.earlier);
+        more.earlier.extend(only);
+        more.strings.clear();
         more.index = None;
     }
 
     /// All of them, each at its number.
+    #[inline]
     pub(super) fn strings(&self) -> &[Arc<str>] {
-        &self.strings
+        match &self.more {
+            Some(more) => &more.strings,
+            None => self.only.as_slice(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_strings_have_one_number_in_any_order() {
+        let mut table = Interner::default();
+        let mut dice: u32 = 3;
+        for round in 0..3 {
+            let mut known: Vec<String> = Vec::new();
+            for _ in 0..400 {
+                dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let text = format!("urn:{}", (dice >> 16) % (round * 20 + 1));
+                let place = known.iter().position(|other| *other == text);
+                assert_eq!(table.find(&text), place.map(|place| place as u32));
+                let number = table.intern(&text);
+                assert_eq!(number as usize, place.unwrap_or(known.len()));
+                if place.is_none() {
+                    known.push(text);
+                }
+                assert!(table.strings().iter().map(|text| &**text).eq(known.iter().map(String::as_str)));
+            }
+            assert_eq!(table.get(known.len() as u32), "");
+            table.recycle();
+            assert!(table.strings().is_empty());
+        }
     }
 }

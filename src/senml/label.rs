@@ -4,38 +4,38 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Label {
-    /// `bn`, base name.
-    BaseName,
+    /// `v`, numeric value.
+    Value,
+    /// `t`, time, in seconds.
+    Time,
+    /// `s`, sum: the value integrated over time, in the unit times seconds.
+    Sum,
+    /// `ut`, update time, in seconds.
+    UpdateTime,
     /// `bt`, base time, in seconds.
     BaseTime,
-    /// `bu`, base unit.
-    BaseUnit,
     /// `bv`, base value.
     BaseValue,
     /// `bs`, base sum.
     BaseSum,
     /// `bver`, version.
     BaseVersion,
+    /// `bn`, base name.
+    BaseName,
+    /// `bu`, base unit.
+    BaseUnit,
     /// `bct`, base content format (RFC 9193 §3).
     BaseContentFormat,
     /// `n`, name.
     Name,
     /// `u`, unit.
     Unit,
-    /// `v`, numeric value.
-    Value,
     /// `vs`, string value.
     StringValue,
     /// `vb`, boolean value.
     BooleanValue,
     /// `vd`, data value.
     DataValue,
-    /// `s`, sum: the value integrated over time, in the unit times seconds.
-    Sum,
-    /// `t`, time, in seconds.
-    Time,
-    /// `ut`, update time, in seconds.
-    UpdateTime,
     /// `ct`, content format of `vd` (RFC 9193 §3).
     ContentFormat,
 }
@@ -162,12 +162,21 @@ impl Label {
         }
     }
 
+    /// Whether it holds a number, the version apart. Those labels come first, so they number a table.
+    #[inline]
+    pub(super) const fn is_number(self) -> bool {
+        (self as u8) < NUMBERS as u8
+    }
+
     /// Its place in a set of labels.
     #[inline]
     pub(super) const fn bit(self) -> u32 {
         1 << self as u8
     }
 }
+
+/// How many labels hold numbers.
+pub(super) const NUMBERS: usize = Label::BaseVersion as usize;
 
 /// The base fields.
 pub(super) const BASE: u32 = Label::BaseName.bit()

@@ -17,6 +17,7 @@
 //! - [`units`] is the IANA registry with conversion to primary units; [`Fragment`] is §9.
 
 mod assembler;
+mod assembler_record;
 mod assembler_state;
 mod base64;
 mod cbor;
@@ -26,14 +27,18 @@ mod exchange;
 mod fragment;
 mod intern;
 mod json;
+mod json_text;
 mod label;
 mod limits;
+mod name;
 mod number;
 mod number_write;
+mod octets;
 mod read;
 mod resolved;
 mod stream;
 mod stream_ends;
+mod unit_number;
 pub mod units;
 mod write;
 mod write_cbor;
@@ -41,6 +46,7 @@ mod write_json;
 mod write_xml;
 mod xml;
 mod xml_chars;
+mod xml_instruction;
 mod xml_plain;
 mod xml_scope;
 

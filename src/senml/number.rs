@@ -19,8 +19,36 @@ pub(super) const EXACT: u64 = 1 << 53;
 ///
 /// With `XSD`, the wider grammar of `xsd:double` (a plus sign, leading zeros, `5.`, `.5`), else that of JSON.
 /// `None` when no number starts there. The number may be infinite when it is too large for a double.
-#[inline]
+#[inline(always)]
 pub(super) fn scan<const XSD: bool>(text: &str, start: usize) -> Option<(f64, usize)> {
+    let bytes = text.as_bytes();
+    let negative = bytes.get(start) == Some(&b'-');
+    let whole = start + usize::from(negative);
+    let (mantissa, at) = read_digits(bytes, whole, 0);
+    let sign = |size: f64| if negative { -size } else { size };
+    // Up to fifteen digits are below 2^53.
+    let plain = at > whole && at <= whole + 15 && (bytes.get(whole) != Some(&b'0') || at == whole + 1);
+    match bytes.get(at) {
+        _ if !plain => {}
+        Some(b'.') => {
+            let fraction = at + 1;
+            let (mantissa, at) = read_digits(bytes, fraction, mantissa);
+            if at > fraction
+                && at <= whole + 16
+                && !matches!(bytes.get(at), Some(b'e' | b'E'))
+                && let Some(power) = POWERS.get(at - fraction)
+            {
+                return Some((sign(mantissa as i64 as f64 / power), at));
+            }
+        }
+        Some(b'e' | b'E') => {}
+        _ => return Some((sign(mantissa as i64 as f64), at)),
+    }
+    scan_any::<XSD>(text, start)
+}
+
+/// [`scan`] for numbers of every spelling, and where they are few.
+pub(super) fn scan_any<const XSD: bool>(text: &str, start: usize) -> Option<(f64, usize)> {
     let bytes = text.as_bytes();
     let mut at = start;
     let mut negative = false;
@@ -32,12 +60,8 @@ pub(super) fn scan<const XSD: bool>(text: &str, start: usize) -> Option<(f64, us
         Some(b'+') if XSD => at += 1,
         _ => {}
     }
-    let mut mantissa: u64 = 0;
     let whole = at;
-    while let Some(digit) = digit(bytes, at) {
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
-        at += 1;
-    }
+    let (mut mantissa, mut at) = read_digits(bytes, at, 0);
     let mut digits = at - whole;
     if !XSD && (digits == 0 || (digits > 1 && bytes[whole] == b'0')) {
         return None;
@@ -46,10 +70,7 @@ pub(super) fn scan<const XSD: bool>(text: &str, start: usize) -> Option<(f64, us
     if bytes.get(at) == Some(&b'.') {
         at += 1;
         let fraction = at;
-        while let Some(digit) = digit(bytes, at) {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
-            at += 1;
-        }
+        (mantissa, at) = read_digits(bytes, at, mantissa);
         if !XSD && at == fraction {
             return None;
         }
@@ -105,6 +126,38 @@ pub(super) fn scan<const XSD: bool>(text: &str, start: usize) -> Option<(f64, us
 pub(super) fn is_integer(value: f64) -> bool {
     // Cheaper than asking for the fraction, which is a call on older processors.
     value.abs() <= EXACT as f64 && value as i64 as f64 == value
+}
+
+/// Reads digits onto a mantissa, and gives it with the place after them. What overflows is not used.
+#[inline(always)]
+fn read_digits(bytes: &[u8], start: usize, mut mantissa: u64) -> (u64, usize) {
+    let mut at = start;
+    // Times have ten digits: eight at a time, then those that are left.
+    if let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk)
+        && let Some(number) = eight_digits(u64::from_le_bytes(*eight))
+    {
+        mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(number);
+        at += 8;
+    }
+    while let Some(digit) = digit(bytes, at) {
+        mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+        at += 1;
+    }
+    (mantissa, at)
+}
+
+/// The number that eight digits stand for, the first in the lowest octet.
+#[inline(always)]
+fn eight_digits(word: u64) -> Option<u64> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // The upper half of a digit is 3, also when 6 is added: of 0x30 to 0x39 only.
+    if word & word.wrapping_add(EACH * 0x06) & (EACH * 0xf0) != EACH * 0x30 {
+        return None;
+    }
+    // Neighbours are put together: digits to pairs, pairs to fours, fours to eight.
+    let pairs = (word & (EACH * 0x0f)).wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(10_000 << 32 | 1) >> 32)
 }
 
 #[inline(always)]

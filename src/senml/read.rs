@@ -34,7 +34,9 @@ impl Format {
 /// Memory stays proportional to the pack and within [`Options::limits`]; nothing recurses. One bad record
 /// refuses the whole pack (decision A31).
 pub fn read(format: Format, octets: &[u8], now: f64, options: &Options) -> Result<Resolved, Invalid> {
-    read_reusing(Resolved::default(), format, octets, now, options)
+    let mut sink = Assembler::new(Purpose::Pack, now, options);
+    feed(format, octets, &mut sink)?;
+    sink.take()
 }
 
 /// [`read`] in the room of a pack that is no longer needed, so that a relay that reads one small pack after
@@ -49,9 +51,8 @@ pub fn read_reusing(
     options: &Options,
 ) -> Result<Resolved, Invalid> {
     let mut sink = Assembler::reusing(spare, Purpose::Pack, now, options);
-    sink.expect(octets.len());
     feed(format, octets, &mut sink)?;
-    sink.finish()
+    sink.take()
 }
 
 /// Feeds a whole pack to an assembler.
@@ -61,6 +62,7 @@ pub(super) fn feed(format: Format, octets: &[u8], sink: &mut Assembler) -> Resul
     if octets.len() > limit {
         return Err(Invalid::pack(Reason::TooLarge, format!("more than {limit} octets")));
     }
+    sink.expect(octets.len());
     if format == Format::Xml && xml::other_encoding(octets) {
         return Err(Invalid::pack(Reason::BadEncoding, "XML that is not in UTF-8"));
     }

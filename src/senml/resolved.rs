@@ -3,9 +3,11 @@
 //! Names, units, text and data are kept once beside the records, so that a record is a few words and a pack
 //! of a thousand records a handful of allocations.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::intern::{Interner, NONE};
+use super::unit_number::{REGISTERED, registered, spelling};
 
 /// The version that a pack without `bver` has (RFC 8428 §4.4).
 pub const DEFAULT_VERSION: u64 = 10;
@@ -15,15 +17,38 @@ pub const DEFAULT_VERSION: u64 = 10;
 pub struct Resolved {
     pub(super) records: Vec<Entry>,
     pub(super) names: Interner,
+    /// What a pack of numbers in registered units does without.
+    pub(super) more: Option<Box<More>>,
+    pub(super) version: Option<NonZeroU64>,
+    pub(super) positions: usize,
+    pub(super) relative: bool,
+}
+
+/// What only some packs have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct More {
+    /// Units that are not registered; their numbers begin at [`REGISTERED`].
     pub(super) units: Interner,
     pub(super) formats: Interner,
     pub(super) text: String,
     pub(super) data: Vec<u8>,
-    pub(super) version: Option<u64>,
-    pub(super) positions: usize,
-    pub(super) relative: bool,
-    /// Room in which names are put together.
-    pub(super) scratch: String,
+}
+
+impl More {
+    /// Keeps a text.
+    #[inline]
+    pub(super) fn keep_text(&mut self, text: &str) -> Stored {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        Stored::Text { start, end: self.text.len() as u32 }
+    }
+
+    /// Keeps octets.
+    pub(super) fn keep_data(&mut self, data: &[u8]) -> Stored {
+        let start = self.data.len() as u32;
+        self.data.extend_from_slice(data);
+        Stored::Data { start, end: self.data.len() as u32 }
+    }
 }
 
 /// One record as it is stored.
@@ -93,18 +118,13 @@ impl Resolved {
 
     /// The version of the pack; [`DEFAULT_VERSION`] if it gave none.
     pub fn version(&self) -> u64 {
-        self.version.unwrap_or(DEFAULT_VERSION)
+        self.version.map_or(DEFAULT_VERSION, NonZeroU64::get)
     }
 
     /// The distinct names, each at its [`Record::name_id`]. What is asked once per series needs no more than
     /// one look at each.
     pub fn names(&self) -> &[Arc<str>] {
         self.names.strings()
-    }
-
-    /// The distinct units, in order of appearance.
-    pub fn units(&self) -> &[Arc<str>] {
-        self.units.strings()
     }
 
     /// How many records the pack had as written, those of base fields alone included (RFC 8428 §9 counts
@@ -132,13 +152,39 @@ impl Resolved {
     pub(super) fn recycle(&mut self) {
         self.records.clear();
         self.names.recycle();
-        self.units.recycle();
-        self.formats.recycle();
-        self.text.clear();
-        self.data.clear();
+        if let Some(more) = &mut self.more {
+            more.units.recycle();
+            more.formats.recycle();
+            more.text.clear();
+            more.data.clear();
+        }
         self.version = None;
         self.positions = 0;
         self.relative = false;
+    }
+
+    /// What only some packs have, from now on this one too.
+    #[inline]
+    pub(super) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// The number of a unit; [`NONE`] for an empty one.
+    #[inline]
+    pub(super) fn unit_number(&mut self, unit: &str) -> u32 {
+        if unit.is_empty() {
+            return NONE;
+        }
+        registered(unit).unwrap_or_else(|| REGISTERED + self.more().units.intern(unit))
+    }
+
+    /// The unit of this number.
+    fn unit(&self, number: u32) -> &str {
+        match (spelling(number), &self.more) {
+            (Some(unit), _) => unit,
+            (None, Some(more)) => more.units.get(number - REGISTERED),
+            (None, None) => "",
+        }
     }
 
     /// Puts the records into chronological order; equal times keep theirs (decision A14).
@@ -178,20 +224,23 @@ impl<'a> Record<'a> {
 
     /// The unit; `None` where there is none or an empty one (decision A20).
     pub fn unit(&self) -> Option<&'a str> {
-        Some(self.entry.unit).filter(|unit| *unit != NONE).map(|unit| self.pack.units.get(unit))
+        Some(self.entry.unit).filter(|unit| *unit != NONE).map(|unit| self.pack.unit(unit))
     }
 
     /// The value; `None` in a record of a sum alone.
     pub fn value(&self) -> Option<Value<'a>> {
+        let more = self.pack.more.as_deref();
         Some(match self.entry.value {
             Stored::None => return None,
             Stored::Number(number) => Value::Number(number),
             Stored::Boolean(boolean) => Value::Boolean(boolean),
             Stored::Text { start, end } => {
-                Value::Text(self.pack.text.get(start as usize..end as usize).unwrap_or_default())
+                let text = more.and_then(|more| more.text.get(start as usize..end as usize));
+                Value::Text(text.unwrap_or_default())
             }
             Stored::Data { start, end } => {
-                Value::Data(self.pack.data.get(start as usize..end as usize).unwrap_or_default())
+                let data = more.and_then(|more| more.data.get(start as usize..end as usize));
+                Value::Data(data.unwrap_or_default())
             }
         })
     }
@@ -216,12 +265,13 @@ impl<'a> Record<'a> {
 
     /// The version, where it is not 10 and so stands in the resolved record (RFC 8428 §4.6).
     pub fn version(&self) -> Option<u64> {
-        self.pack.version.filter(|version| *version != DEFAULT_VERSION)
+        self.pack.version.map(NonZeroU64::get).filter(|version| *version != DEFAULT_VERSION)
     }
 
     /// The content format of a data value (RFC 9193).
     pub fn content_format(&self) -> Option<&'a str> {
-        Some(self.entry.format).filter(|format| *format != NONE).map(|format| self.pack.formats.get(format))
+        let more = self.pack.more.as_deref()?;
+        Some(self.entry.format).filter(|format| *format != NONE).map(|format| more.formats.get(format))
     }
 
     /// The place of the record in the pack as written, counted from 0.

@@ -8,7 +8,7 @@ use super::assembler_state::Purpose;
 use super::cbor;
 use super::cbor_item::{Head, Items, Scan};
 use super::error::{Invalid, Reason};
-use super::json::Json;
+use super::json;
 use super::limits::Options;
 use super::read::Format;
 use super::resolved::Record;
@@ -115,14 +115,14 @@ impl Stream {
     fn advance(&mut self) -> Result<(), Invalid> {
         let Self { sink, syntax, pending, read, .. } = self;
         match syntax {
-            Syntax::Json(state, end) => json(state, end, pending, read, sink),
+            Syntax::Json(state, end) => array(state, end, pending, read, sink),
             Syntax::Xml(xml, end) => markup(xml, end, pending, read, sink),
             Syntax::Cbor(state, record) => items(state, record, pending, read, sink),
         }
     }
 }
 
-fn json(
+fn array(
     state: &mut JsonState,
     end: &mut JsonEnd,
     pending: &[u8],
@@ -157,9 +157,7 @@ fn json(
                 let record = std::str::from_utf8(&rest[..length]);
                 let record =
                     record.map_err(|_| Invalid::pack(Reason::Malformed, "octets that are not UTF-8"))?;
-                let mut json = Json::new(record);
-                json.record(sink)?;
-                json.end()?;
+                json::read_record(record, sink)?;
                 *end = JsonEnd::default();
                 *state = JsonState::Between;
                 *read += length;

@@ -5,6 +5,7 @@
 
 use super::limits::Features;
 use super::resolved::{Resolved, Value};
+use super::unit_number::registered;
 
 /// A secondary unit: primary = secondary * `times` / `over` + `offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,12 +88,13 @@ const fn secondary(
 
 /// The secondary unit of this name.
 pub fn find_secondary(unit: &str) -> Option<&'static Secondary> {
-    SECONDARY.iter().find(|secondary| secondary.unit == unit)
+    let number = registered(unit)? as usize;
+    number.checked_sub(PRIMARY.len()).and_then(|number| SECONDARY.get(number))
 }
 
 /// Whether this is a primary unit.
 pub fn is_primary(unit: &str) -> bool {
-    PRIMARY.contains(&unit)
+    registered(unit).is_some_and(|number| (number as usize) < PRIMARY.len())
 }
 
 /// The value in the primary unit, with that unit (RFC 8798 §3). What is primary or unknown stays as it is.

@@ -106,7 +106,7 @@ impl<'a> Plan<'a> {
                 plan.left_out += 1;
                 continue;
             }
-            if record.time() < super::assembler::ABSOLUTE {
+            if record.time() < super::assembler_record::ABSOLUTE {
                 return Err(Unwritable::EarlyTime { record: index });
             }
             if plan.count == 0 {

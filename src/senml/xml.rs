@@ -6,7 +6,9 @@
 
 use super::assembler::{Assembler, brief};
 use super::error::{Invalid, Reason};
+use super::octets::plain_in_attribute;
 use super::xml_chars::{self, Name};
+use super::xml_instruction;
 use super::xml_plain;
 use super::xml_scope::{Refused, Scope, Uri};
 
@@ -64,12 +66,12 @@ pub(super) struct Xml {
 }
 
 #[cold]
-fn malformed(at: usize, what: &str) -> Invalid {
+pub(super) fn malformed(at: usize, what: &str) -> Invalid {
     Invalid::pack(Reason::Malformed, format!("not well-formed XML at octet {at}: {what}"))
 }
 
 #[inline(always)]
-fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
         at += 1;
     }
@@ -107,7 +109,7 @@ impl Xml {
         match bytes.get(at + 1) {
             Some(b'/') => self.end_tag(text, at),
             Some(b'!') => self.declaration(text, at),
-            Some(b'?') => instruction(text, at, first),
+            Some(b'?') => xml_instruction::read(text, at, first),
             _ => self.start_tag(text, at, sink),
         }
     }
@@ -377,7 +379,7 @@ fn is_mandatory(text: &str, name: Name) -> bool {
 #[inline]
 fn value(text: &str, start: usize, quote: u8) -> Result<(usize, bool), Invalid> {
     let bytes = text.as_bytes();
-    let mut at = start;
+    let mut at = start + plain_in_attribute(bytes.get(start..).unwrap_or_default(), quote);
     let mut plain = true;
     loop {
         match bytes.get(at) {
@@ -395,64 +397,5 @@ fn value(text: &str, start: usize, quote: u8) -> Result<(usize, bool), Invalid> 
             }
             None => return Err(malformed(at, "a value that does not end")),
         }
-    }
-}
-
-/// A processing instruction, or the XML declaration at the very start. Instructions have no meaning in a pack.
-fn instruction(text: &str, at: usize, first: bool) -> Result<usize, Invalid> {
-    let name = Name::read(text, at + 2).ok_or_else(|| malformed(at, "an instruction without target"))?;
-    let rest = &text.as_bytes()[name.end..];
-    let length = memchr::memmem::find(rest, b"?>").ok_or_else(|| malformed(at, "an endless instruction"))?;
-    let content = &text[name.end..name.end + length];
-    let spaced = content.is_empty() || content.starts_with(['\t', '\n', '\r', ' ']);
-    let target = name.whole(text);
-    if name.local != name.start
-        || !spaced
-        || (target.eq_ignore_ascii_case("xml") && !(first && target == "xml"))
-    {
-        return Err(malformed(at, "an instruction that cannot be"));
-    }
-    if target == "xml" {
-        xml_declaration(content, at)?;
-    }
-    Ok(name.end + length + 2)
-}
-
-/// `version`, then `encoding` and `standalone` if present (XML 1.0 §2.8).
-fn xml_declaration(content: &str, at: usize) -> Result<(), Invalid> {
-    let wrong = || malformed(at, "an XML declaration that cannot be");
-    let mut rest = content;
-    let mut next = "version";
-    loop {
-        let trimmed = rest.trim_start_matches(['\t', '\n', '\r', ' ']);
-        if trimmed.is_empty() {
-            return if next == "version" { Err(wrong()) } else { Ok(()) };
-        }
-        if trimmed.len() == rest.len() {
-            return Err(wrong());
-        }
-        let (name, value) = trimmed.split_once('=').ok_or_else(wrong)?;
-        let value = value.trim_start_matches(['\t', '\n', '\r', ' ']);
-        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(wrong)?;
-        let (value, after) = value[1..].split_once(quote).ok_or_else(wrong)?;
-        match (name.trim_end_matches(['\t', '\n', '\r', ' ']), next) {
-            ("version", "version") => {
-                let minor = value.strip_prefix("1.").ok_or_else(wrong)?;
-                if minor.is_empty() || !minor.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(wrong());
-                }
-                next = "encoding";
-            }
-            ("encoding", "encoding") => {
-                if !value.eq_ignore_ascii_case("utf-8") {
-                    let detail = format!("encoding {}, not UTF-8", brief(value));
-                    return Err(Invalid::pack(Reason::BadEncoding, detail));
-                }
-                next = "standalone";
-            }
-            ("standalone", "encoding" | "standalone") if matches!(value, "yes" | "no") => next = "end",
-            _ => return Err(wrong()),
-        }
-        rest = after;
     }
 }

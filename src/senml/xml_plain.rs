@@ -6,6 +6,7 @@ use super::assembler::Assembler;
 use super::error::Invalid;
 use super::label::{Label, Type};
 use super::number;
+use super::octets::plain_in_attribute;
 
 /// More fields than any plain record has.
 const FIELDS: usize = 12;
@@ -62,13 +63,9 @@ fn scan(bytes: &[u8], at: usize, fields: &mut [(Label, usize, usize); FIELDS]) -
         if !matches!(quote, b'\'' | b'"') || seen & label.bit() != 0 {
             return None;
         }
-        let mut length = 0;
-        loop {
-            match *behind.get(length)? {
-                byte if byte == quote => break,
-                b'&' | b'<' | 0..0x20 => return None,
-                _ => length += 1,
-            }
+        let length = plain_in_attribute(behind, quote);
+        if behind.get(length) != Some(&quote) {
+            return None;
         }
         let start = bytes.len() - behind.len();
         *fields.get_mut(count)? = (label, start, start + length);
