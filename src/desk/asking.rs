@@ -202,21 +202,55 @@ pub async fn take_form(
     };
     let failed = |error: StoreError| super::context::failed(&error);
     let Some(request) = meant(context, who, &answer).await.map_err(failed)? else { return Ok(()) };
+    if answer_request(context, who, &request, answer.allow, language).await? {
+        context.taken().await?;
+    }
+    Ok(())
+}
+
+/// Answers a request as it was asked, by one of the ways of XEP-0060. Whether it still waited for an answer.
+pub async fn answer_request(
+    context: &Context,
+    who: &BareJid,
+    request: &Consent,
+    allow: bool,
+    language: Language,
+) -> Result<bool, StanzaError> {
     let now = context.clock.now().wall;
-    let stepped = if answer.allow {
-        let method = answer_method(context, who, &request, method::APPROVAL_FORM);
-        grant(context, who, &request, Edit::default(), method, language, now).await
+    let stepped = if allow {
+        let method = answer_method(context, who, request, method::APPROVAL_FORM);
+        grant(context, who, request, Edit::default(), method, language, now).await
     } else {
         context.store.step_consent(request.id, State::Refused, who.as_str(), None, now).await
     };
-    match stepped.map_err(failed)? {
-        Stepped::Done(_) => context.taken().await,
+    match stepped.map_err(|e| super::context::failed(&e))? {
+        Stepped::Done(_) => Ok(true),
         Stepped::Refused(why) => {
             let french = super::commands::wrong::consent(&why, Language::Fr);
             Err(StanzaError::new(Condition::BadRequest, why.to_string()).or_in_french(french))
         }
-        Stepped::NotFound | Stepped::Stale(_) => Ok(()),
+        Stepped::NotFound | Stepped::Stale(_) => Ok(false),
     }
+}
+
+/// The requests for exactly this node of this owner that this person may answer and that ask to be subscribed,
+/// oldest first.
+pub async fn requests_for(
+    context: &Context,
+    who: &BareJid,
+    owner: &Subject,
+    node: &str,
+) -> Result<Vec<Consent>, StanzaError> {
+    let filter = Filter { subject: Some(owner.clone()), state: Some(State::Requested), ..Filter::default() };
+    let part = Part { max: LOOKED_AT, ..Part::default() };
+    let found = context.store.part_of_consents(&filter, &part).await;
+    let (mut found, ..) = found.map_err(|e| super::context::failed(&e))?;
+    found.retain(|request| {
+        request.modes.notify
+            && may_answer(context, who, request)
+            && request.scope.iter().any(|scope| scope.to_string() == node)
+    });
+    Ok(found)
 }
 
 async fn meant(context: &Context, who: &BareJid, answer: &Answer) -> Result<Option<Consent>, StoreError> {

@@ -18,7 +18,7 @@ impl Store {
     ) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
         // Names are ASCII (RFC 8428 §4.5.1), so '~' comes after all that a name may hold.
         let sql = format!(
-            "{COLUMNS} WHERE state IN ('requested', 'active', 'suspended') AND key IN ( \
+            "{COLUMNS} WHERE key IN ( \
              SELECT consent FROM consent_scope \
              WHERE recipient = ?1 AND name IN (SELECT value FROM json_each(?2)) \
              UNION SELECT consent FROM consent_scope \

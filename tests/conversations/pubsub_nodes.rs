@@ -1,6 +1,6 @@
 //! Nodes are made, set, subscribed to and deleted (XEP-0060), by whoever may.
 
-use super::stage::{SERIES, Stage, nothing_else, refused_to};
+use super::stage::{SERIES, Stage, nothing_else, publish, refused_to, watts};
 use crate::support::{Peer, matches};
 
 const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
@@ -358,6 +358,62 @@ async fn without_consent_nobody_subscribes_and_nobody_learns_what_there_is() {
     set(&mut peer, adviser, PUBSUB, &change("unsubscribe"), &is("none")).await;
     set(&mut peer, adviser, PUBSUB, &change("subscribe"), &is("subscribed")).await;
     nothing_else(&mut peer).await;
+}
+
+/// Waits until each of these was said, to whom and with which word, in whatever order and among others.
+async fn until_said(peer: &mut Peer, wanted: &[(&str, &str)]) {
+    let mut heard: Vec<String> = Vec::new();
+    let said = |heard: &[String], (to, word): &(&str, &str)| {
+        let to = format!("to='{to}'");
+        heard.iter().any(|stanza| stanza.contains(&to) && stanza.contains(word))
+    };
+    while !wanted.iter().all(|one| said(&heard, one)) {
+        assert!(heard.len() < 12, "{wanted:?} in {heard:?}");
+        heard.push(peer.recv().await);
+    }
+}
+
+#[tokio::test]
+async fn the_owner_sees_who_waits_and_answers_in_the_list() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let (camille, nurse) = ("camille@home.example", "nurse@home.example");
+    let line = |jid: &str, state: &str| format!("<subscription jid='{jid}' subscription='{state}'/>");
+    let list = |lines: &str| format!("<subscriptions node='{SERIES}'>{lines}</subscriptions>");
+    for jid in [JULIET, nurse] {
+        let asks = format!("<subscribe node='{SERIES}' jid='{jid}'/>");
+        peer.send(&iq("set", jid, PUBSUB, &asks)).await;
+        let to = format!("{jid}/1");
+        until_said(&mut peer, &[(&to, "pending"), (camille, "subscribe_authorization")]).await;
+    }
+    let both = line(JULIET, "pending") + &line(nurse, "pending");
+    get(&mut peer, camille, OWNER, &list(""), &result(camille, OWNER, &list(&both))).await;
+    // The gateway does not run the node; and an answer is a yes or a no.
+    let gateway = "gw@prod.example";
+    get(&mut peer, gateway, OWNER, &list(""), &refused(gateway, "forbidden", "auth", "")).await;
+    let odd = list(&line(JULIET, "pending"));
+    set(&mut peer, camille, OWNER, &odd, &refused(camille, "not-acceptable", "modify", "")).await;
+    let answers = line(JULIET, "subscribed") + &line(nurse, "none");
+    peer.send(&iq("set", camille, OWNER, &list(&answers))).await;
+    let done_to = format!("{camille}/1");
+    let told = [
+        (&*done_to, "type='result'"),
+        (JULIET, "subscription='subscribed'"),
+        (nurse, "subscription='none'"),
+        (camille, "juliet@coop.example"),
+    ];
+    until_said(&mut peer, &told).await;
+    let only = list(&line(JULIET, "subscribed"));
+    peer.send(&iq("get", camille, OWNER, &list(""))).await;
+    loop {
+        let said = peer.recv().await;
+        if said.starts_with("<iq") {
+            assert!(matches(&result(camille, OWNER, &only), &said).is_ok(), "{said}");
+            break;
+        }
+    }
+    peer.send(&publish("p1", "one", &watts(1))).await;
+    until_said(&mut peer, &[(JULIET, "<item id='one'")]).await;
 }
 
 #[tokio::test]

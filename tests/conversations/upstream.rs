@@ -411,7 +411,7 @@ async fn a_long_answer_of_a_source_is_handed_on_in_pages() {
     stage.cli(&["series", "edit", SERIES, "--no-source"]);
     stage.cli(&["series", "edit", SERIES, "--source", SOURCE]);
     let (mut after, mut records, mut pages) = (String::new(), 0, 0);
-    let pack: String = (0..12_000)
+    let pack: String = (0..8_000)
         .map(|n| match n {
             0 => format!("<senml bn='{SERIES}' bt='{MIDNIGHT}' bu='W' v='0'/>"),
             n => format!("<senml t='{}' v='{n}'/>", n * 60),
@@ -439,6 +439,6 @@ async fn a_long_answer_of_a_source_is_handed_on_in_pages() {
         let (last, _) = rest.split_once("</last>").expect("an end");
         after = format!("<after>{last}</after>");
     }
-    assert_eq!(records, 12_000);
+    assert_eq!(records, 8_000);
     assert!((2..10).contains(&pages), "{pages}");
 }

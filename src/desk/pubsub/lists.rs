@@ -7,8 +7,10 @@ use minidom::Element;
 use super::node::{Affiliation, Node, affiliation, required};
 use super::subscribe::write_subscription;
 use super::{Asked, notices};
+use crate::desk::asking;
+use crate::desk::commands::engine;
 use crate::desk::context::failed;
-use crate::domain::consent::State;
+use crate::domain::consent::{Consent, State};
 use crate::domain::name::Scope;
 use crate::domain::subscription::Subscription;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -176,42 +178,68 @@ pub(super) async fn subscriptions(asked: &Asked<'_>, list: &Element) -> Result<V
             write_subscription(&mut out, &held.jid, None, "subscribed");
         }
     }
+    let owner = &node.series.owner;
+    for request in asking::requests_for(asked.context, asked.sender, owner, &node.name).await? {
+        write_subscription(&mut out, &Jid::from(request.recipient), None, "pending");
+    }
     end(&mut out, "subscriptions");
     Ok(out)
 }
 
-/// Ends subscriptions to a node, or subscribes others to one that is open.
+/// What becomes of a subscription.
+enum Change {
+    Ends,
+    Begins,
+    /// The request for it is answered.
+    Answered(Box<Consent>, bool),
+}
+
+/// Ends subscriptions to a node, answers requests for it, or subscribes others to one that is open.
 pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
     let (context, name) = (asked.context, required(list.attr("node"))?);
     let node = Node::run_by(context, name, asked.sender).await?;
     let Ok(scope) = Scope::parse(name) else {
         return Err(StanzaError::new(Condition::NotAcceptable, "that is not the name of a node"));
     };
+    let owner = &node.series.owner;
+    let mut requests = asking::requests_for(context, asked.sender, owner, name).await?;
     let mut changes = Vec::new();
     for change in list.children().filter(|c| c.is("subscription", ns::PUBSUB_OWNER)).take(LINES_MAX as usize)
     {
         let jid = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).ok_or_else(|| {
             StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
         })?;
-        match change.attr("subscription") {
-            Some("none") => changes.push((jid, false)),
-            Some("subscribed") if node.series.open => changes.push((jid, true)),
-            Some("subscribed") => {
+        let wanted = change.attr("subscription").unwrap_or_default();
+        let place = requests.iter().position(|request| request.recipient == jid.to_bare());
+        match (wanted, place) {
+            ("subscribed" | "none", Some(place)) => {
+                let request = Box::new(requests.swap_remove(place));
+                changes.push((jid, Change::Answered(request, wanted == "subscribed")));
+            }
+            ("none", None) => changes.push((jid, Change::Ends)),
+            ("subscribed", None) if node.series.open => changes.push((jid, Change::Begins)),
+            ("subscribed", None) => {
                 let text = "who has consent subscribes; give your consent to them, and they are subscribed";
                 return Err(StanzaError::new(Condition::NotAcceptable, text));
             }
             _ => {
-                let text = "a subscription is set to none, or on an open node to subscribed";
+                let text =
+                    "a subscription is set to none, or where it is pending or the node open to subscribed";
                 return Err(StanzaError::new(Condition::NotAcceptable, text));
             }
         }
     }
     let now = context.clock.now().wall;
-    for (jid, subscribe) in changes {
+    let stanza = &asked.request.stanza;
+    let language = engine::language(context, asked.sender, stanza, stanza).await;
+    for (jid, change) in changes {
         let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
-        match (held, subscribe) {
-            (Some(held), false) => end_subscription(asked, &node, &held).await?,
-            (None, true) => {
+        match (change, held) {
+            (Change::Answered(request, allow), _) => {
+                asking::answer_request(context, asked.sender, &request, allow, language).await?;
+            }
+            (Change::Ends, Some(held)) => end_subscription(asked, &node, &held).await?,
+            (Change::Begins, None) => {
                 let wish = Subscription { jid: jid.clone(), node: scope.clone(), format: Default::default() };
                 context.store.subscribe(&wish, now).await.map_err(|e| failed(&e))?;
                 tell_state(asked, &node, &jid, "subscribed").await;
