@@ -20,8 +20,12 @@ pub const ACTOR: &str = "courant";
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// In how many rounds people are reminded once, and what may be fulfilled is looked at.
+/// In how many rounds what may be fulfilled is looked at once.
 const AT_LEISURE: u64 = 60;
+
+/// Consents looked at in one round, whether it is time to remind somebody: a million in a quarter of an hour,
+/// by a query of a few milliseconds.
+const REMINDED_AT_ONCE: u32 = 1000;
 
 /// Consents ended at once; the rest a second later.
 const AT_ONCE: u32 = 1000;
@@ -34,21 +38,18 @@ pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentCo
     let mut timer = tokio::time::interval(INTERVAL);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failing = false;
+    let mut reminded = 0;
     for round in 0u64.. {
         timer.tick().await;
         let now = clock.now().wall;
-        // These look at more, and nobody is in a hurry for them.
-        let at_leisure = async {
-            match round.is_multiple_of(AT_LEISURE) {
-                true => {
-                    remind(store, now, config).await?;
-                    fulfil(store, now, config).await
-                }
-                false => Ok(0),
-            }
-        };
-        let swept: Result<usize, StoreError> =
-            async { Ok(sweep(store, now, config).await? + at_leisure.await?) }.await;
+        // This looks at more, and nobody is in a hurry for it.
+        let at_leisure =
+            async { if round.is_multiple_of(AT_LEISURE) { fulfil(store, now, config).await } else { Ok(0) } };
+        let swept: Result<usize, StoreError> = async {
+            remind(store, now, config, &mut reminded).await?;
+            Ok(sweep(store, now, config).await? + at_leisure.await?)
+        }
+        .await;
         match swept {
             Ok(0) => failing = false,
             Ok(count) => tracing::info!(count, "consents came to their end"),
@@ -61,10 +62,19 @@ pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentCo
     }
 }
 
-/// Has people reminded of what they share, as far as it is time to. Returns how many are.
-pub async fn remind(store: &Store, now: Timestamp, config: &ConsentConfig) -> Result<usize, StoreError> {
+/// Has people reminded of what they share, as far as it is time to: the next consents after the number `place`,
+/// which moves on, and from the last to the first again. Returns how many are.
+pub async fn remind(
+    store: &Store,
+    now: Timestamp,
+    config: &ConsentConfig,
+    place: &mut u64,
+) -> Result<usize, StoreError> {
     let millis = |period: &Period| i64::try_from(period.nominal().as_millis()).unwrap_or(i64::MAX);
-    store.remind(now, millis(&config.remind_before), millis(&config.remind_every), AT_ONCE).await
+    let (before, every) = (millis(&config.remind_before), millis(&config.remind_every));
+    let (count, next) = store.remind(now, before, every, (*place, REMINDED_AT_ONCE)).await?;
+    *place = next.unwrap_or_default();
+    Ok(count)
 }
 
 /// Ends what is to end at `now`. Returns how many consents did.
@@ -205,8 +215,17 @@ mod tests {
             ("2026-12-18T00:00:00Z", 1),
             ("2026-12-31T00:00:00Z", 0),
         ] {
-            assert_eq!(remind(&store, at(now), &config).await.unwrap(), count, "{now}");
+            let mut place = 0;
+            assert_eq!(remind(&store, at(now), &config, &mut place).await.unwrap(), count, "{now}");
+            assert_eq!(place, 0, "all were looked at");
         }
+        // Two at a time: the third person is reached in the next step.
+        let (soon, mut next, mut steps) = (at("2027-01-01T00:00:00Z"), Some(0), 0);
+        while let Some(place) = next {
+            (_, next) = store.remind(soon, 1, 1, (place, 2)).await.unwrap();
+            steps += 1;
+        }
+        assert_eq!(steps, 2);
         let told = store.untold(0, 10).await.unwrap();
         assert!(told.iter().all(|t| t.step == crate::store::notices::Step::Reminder && t.consent == consent));
         assert_eq!(told.len(), 4);

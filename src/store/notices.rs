@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
 use super::{Store, StoreError, millis, next_key, timestamp};
@@ -104,29 +104,57 @@ pub(super) async fn note(
     Ok(())
 }
 
+/// The consents of these numbers (after, up to) whose people are to be reminded.
+async fn to_remind(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    (before, every): (i64, i64),
+    (after, upto): (u64, u64),
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT c.key FROM consent c LEFT JOIN consent_reminder r ON r.consent = c.key \
+         WHERE c.key > ?4 AND c.key <= ?5 \
+         AND c.state = 'active' AND c.valid_until > ?1 AND c.valid_from <= ?1 AND c.subject NOT LIKE 'ref:%' \
+         AND (?2 > 0 AND c.valid_until - ?2 <= ?1 AND MAX(c.since, COALESCE(r.at, c.since)) < c.valid_until - ?2 \
+           OR ?3 > 0 AND MAX(c.since, COALESCE(r.at, c.since)) <= ?1 - ?3)",
+    )
+    .bind(millis(now))
+    .bind(before)
+    .bind(every)
+    .bind(after.cast_signed())
+    .bind(upto.cast_signed())
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
 impl Store {
     /// Has people reminded of what they share: `before` its end, and `every` so often while it runs (both in
-    /// milliseconds, 0 for not). Who gave it within that time was told then. Returns how many are.
+    /// milliseconds, 0 for not). Who gave it within that time was told then.
+    ///
+    /// Looks at the `limit` numbers after `after` only: an index would have to know the calendar, and to look
+    /// at a million consents at once would hold up all who write. Returns how many people are reminded, and
+    /// where to go on; nothing there once all were looked at.
     pub async fn remind(
         &self,
         now: Timestamp,
         before: i64,
         every: i64,
-        limit: u32,
-    ) -> Result<usize, StoreError> {
+        (after, limit): (u64, u32),
+    ) -> Result<(usize, Option<u64>), StoreError> {
+        let upto = after.saturating_add(u64::from(limit));
+        let (last, due) = {
+            let mut conn = self.pool().acquire().await?;
+            let last = sqlx::query("SELECT COALESCE(MAX(key), 0) FROM consent").fetch_one(&mut *conn).await?;
+            (last.try_get::<i64, _>(0)?, to_remind(&mut conn, now, (before, every), (after, upto)).await?)
+        };
+        let next = (upto < last.unsigned_abs()).then_some(upto);
+        // The writer's lock is taken only where there is something to write, and then asked again.
+        if due.is_empty() {
+            return Ok((0, next));
+        }
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
-        let rows = sqlx::query(
-            "SELECT c.key FROM consent c LEFT JOIN consent_reminder r ON r.consent = c.key \
-             WHERE c.state = 'active' AND c.valid_until > ?1 AND c.valid_from <= ?1 AND c.subject NOT LIKE 'ref:%' \
-             AND (?2 > 0 AND c.valid_until - ?2 <= ?1 AND MAX(c.since, COALESCE(r.at, c.since)) < c.valid_until - ?2 \
-               OR ?3 > 0 AND MAX(c.since, COALESCE(r.at, c.since)) <= ?1 - ?3) LIMIT ?4",
-        )
-        .bind(millis(now))
-        .bind(before)
-        .bind(every)
-        .bind(limit)
-        .fetch_all(&mut *tx)
-        .await?;
+        let rows = to_remind(&mut tx, now, (before, every), (after, upto)).await?;
         for row in &rows {
             let key: i64 = row.try_get(0)?;
             sqlx::query(
@@ -142,7 +170,7 @@ impl Store {
             changes::note(&mut tx, Kind::Consent, key, now).await?;
         }
         tx.commit().await?;
-        Ok(rows.len())
+        Ok((rows.len(), next))
     }
 
     /// Up to `limit` ends after this number that are still to be told, in order.
