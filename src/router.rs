@@ -241,15 +241,18 @@ impl Router {
             crate::relay::intake::may_publish(relay.rights(), sender, node).map_err(|r| refused(&r))?;
         }
         if let Some(options) = pubsub.get_child("publish-options", ns::PUBSUB)
-            && let Some(series) = publish.attr("node").and_then(|node| relay.rights().registration(node))
+            && let Some(series) = publish
+                .attr("node")
+                .and_then(|node| relay.rights().registration(node))
+                .and_then(|series| series.to_series())
         {
-            desk::pubsub::check_options(&self.usual, series, options)?;
+            desk::pubsub::check_options(&self.usual, &series, options)?;
         }
         let any = self.usual.payloads == Payloads::Any
             && publish
                 .attr("node")
                 .and_then(|node| relay.rights().registration(node))
-                .is_some_and(|series| series.open || series.node.whitelist);
+                .is_some_and(|series| series.is_open() || series.has_whitelist());
         let request = publish::read_any(publish, any)?;
         self.publish(outside, sender, request.node, request.items, relay, now)
     }

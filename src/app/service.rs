@@ -117,7 +117,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     };
     relay.set_time_zone(zone);
     tracing::info!(
-        series = relay.rights().registrations().count(),
+        series = relay.rights().registered(),
         waiting = relay.waiting(),
         "{} {} is ready",
         env!("CARGO_PKG_NAME"),

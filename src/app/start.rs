@@ -5,8 +5,11 @@ use crate::relay::rights::Update;
 use crate::relay::{Relay, Settings};
 use crate::store::{Store, StoreError};
 
-/// Rows per query.
-const PAGE: u32 = 5000;
+/// Rows per query: a page of them is some hundred kilobytes for a moment.
+const PAGE: u32 = 500;
+
+/// Rows of the journal per query, of which less is read.
+const OUTLINES: u32 = 2000;
 
 /// A relay that knows what the store knows, and the number of the last change it knows of.
 pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), StoreError> {
@@ -16,7 +19,7 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
     // A page at a time: a million rows at once would take ten times the memory of what is kept of them.
     let mut last = 0;
     loop {
-        let page = store.series_after(last, PAGE).await?;
+        let page = store.registered_series(last, PAGE).await?;
         let Some((key, _)) = page.last() else { break };
         last = *key;
         for (key, series) in page {
@@ -29,7 +32,7 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
         let Some((key, _)) = page.last() else { break };
         last = key.0;
         for (key, consent) in page {
-            relay.apply(Update::Consent(key, Some(Box::new(consent))));
+            relay.know_consent(key, consent);
         }
     }
     let mut last = 0;
@@ -63,7 +66,7 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
     }
     let mut last = 0;
     loop {
-        let page = store.journal_outlines(last, PAGE).await?;
+        let page = store.journal_outlines(last, OUTLINES).await?;
         let Some(outline) = page.last() else { break };
         last = outline.seq;
         page.iter().for_each(|outline| relay.recover(outline));

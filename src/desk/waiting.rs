@@ -52,8 +52,14 @@ pub struct Queue {
 /// Reads the journal from the first item that somebody may wait for.
 pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
     let mut domains: BTreeMap<u64, String> = BTreeMap::new();
-    for (key, subscription) in store.subscriptions(0, u32::MAX).await? {
-        domains.insert(key.0, subscription.jid.domain().to_string());
+    let mut last = 0;
+    loop {
+        let page = store.subscriptions(last, OUTLINES).await?;
+        let Some((end, _)) = page.last() else { break };
+        last = end.0;
+        for (key, subscription) in page {
+            domains.insert(key.0, subscription.jid.domain().to_string());
+        }
     }
     let mut destinations: BTreeMap<String, Destination> = BTreeMap::new();
     for known in store.destinations().await? {

@@ -418,7 +418,7 @@ impl Consent {
 
     /// Whether the person concerned gave it in person, so that it can only be about what is theirs.
     pub fn was_given_in_person(&self) -> bool {
-        matches!(&*self.method, method::AD_HOC | method::APPROVAL_FORM | method::TEXT)
+        was_given_in_person(&self.method)
     }
 
     /// Whether the series of this owner are meant: what a person gave in person covers their own alone,
@@ -436,6 +436,11 @@ impl Consent {
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.state == State::Active && self.valid_from <= now && now < self.valid_until
     }
+}
+
+/// Whether what is given in this way is given by the person concerned in person.
+pub fn was_given_in_person(method: &str) -> bool {
+    matches!(method, method::AD_HOC | method::APPROVAL_FORM | method::TEXT)
 }
 
 /// Serde by `Display` and `FromStr`.

@@ -27,6 +27,7 @@ pub mod granularity;
 pub mod language;
 pub mod name;
 pub mod node;
+pub mod outline;
 pub mod party;
 pub mod period;
 pub mod reduction;

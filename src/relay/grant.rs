@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::intake::hash;
-use super::rights::Party;
-use crate::domain::consent::{Consent, Modes, State};
+use super::parties::Party;
+use super::rows::Numbered;
+use crate::domain::consent::{ConsentKey, Modes, State};
 use crate::domain::decision::{Extent, Standing};
 use crate::domain::granularity::Granularity;
 use crate::domain::name::Scope;
-use crate::domain::party::Subject;
+use crate::domain::outline::ConsentOutline;
 use crate::domain::period::Period;
 use crate::protocol::event::Terms;
 
@@ -26,21 +27,18 @@ pub struct Words {
 }
 
 impl Words {
-    /// Those of a consent.
-    pub fn of(consent: &Consent) -> Self {
-        let purpose = consent.purpose_code.as_ref().unwrap_or(&consent.purpose);
-        Words { purpose: purpose.as_str().into(), retention: consent.retention.as_str().into() }
+    /// Those of a consent, taken out of it.
+    pub fn of(consent: &mut ConsentOutline) -> Self {
+        let (purpose, retention) = (&mut consent.purpose, &mut consent.retention);
+        Words { purpose: std::mem::take(purpose), retention: std::mem::take(retention) }
     }
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Grant {
+    key: ConsentKey,
     id: Uuid,
-    party: Party,
-    state: State,
-    modes: Modes,
-    coarse: Option<Box<Coarse>>,
     words: Arc<Words>,
     scope: Scopes,
     /// Milliseconds since 1970, as the store keeps them.
@@ -49,7 +47,17 @@ pub struct Grant {
     /// From and until, where there is a window.
     data: Option<Box<(Option<i64>, Option<i64>)>>,
     /// Whose series alone are meant, where the person concerned gave it in person.
-    given_by: Option<Box<Subject>>,
+    given_by: Option<Party>,
+    party: Party,
+    state: State,
+    modes: Modes,
+    coarse: Option<Box<Coarse>>,
+}
+
+impl Numbered for Grant {
+    fn number(&self) -> u64 {
+        self.key.0
+    }
 }
 
 /// What a consent with a granularity adds.
@@ -64,7 +72,7 @@ pub struct Coarse {
 }
 
 impl Coarse {
-    fn of(consent: &Consent, period: &Period) -> Self {
+    fn of(consent: &ConsentOutline, period: &Period) -> Self {
         let (from, until) = (consent.data_from, consent.data_until);
         Coarse {
             granularity: Granularity::from(period),
@@ -81,11 +89,18 @@ enum Scopes {
 }
 
 impl Grant {
-    /// Of a consent to this party; `scope` is its own, sharing text with others where it can.
-    pub fn new(consent: &Consent, party: Party, words: Arc<Words>, mut scope: Vec<Scope>) -> Self {
+    /// Of a consent to this party, and by this person where they gave it in person; `scope` is its own, sharing text with others where it can.
+    pub fn new(
+        key: ConsentKey,
+        consent: &ConsentOutline,
+        (party, given_by): (Party, Option<Party>),
+        words: Arc<Words>,
+        mut scope: Vec<Scope>,
+    ) -> Self {
         let windowed = consent.data_from.is_some() || consent.data_until.is_some();
         let millis = |at: Option<Timestamp>| at.map(|at| at.as_millisecond());
         Grant {
+            key,
             id: consent.id,
             party,
             state: consent.state,
@@ -102,7 +117,7 @@ impl Grant {
             valid_from: consent.valid_from.as_millisecond(),
             valid_until: consent.valid_until.as_millisecond(),
             data: windowed.then(|| Box::new((millis(consent.data_from), millis(consent.data_until)))),
-            given_by: consent.was_given_in_person().then(|| Box::new(consent.subject.clone())),
+            given_by,
         }
     }
 
@@ -111,9 +126,14 @@ impl Grant {
         self.party
     }
 
+    /// Its number in the store.
+    pub fn key(&self) -> ConsentKey {
+        self.key
+    }
+
     /// Whether the series of this owner are meant: what a person gave in person covers their own alone.
-    pub fn is_about(&self, owner: Option<&Subject>) -> bool {
-        self.given_by.as_deref().is_none_or(|giver| owner == Some(giver))
+    pub fn is_about(&self, owner: Option<Party>) -> bool {
+        self.given_by.is_none_or(|giver| owner == Some(giver))
     }
 
     /// What is in scope.
@@ -184,11 +204,13 @@ mod tests {
         let mut consent = sample();
         consent.data_from = Some("2026-02-01T00:00:00Z".parse().unwrap());
         consent.scope.push(Scope::parse("urn:dev:other:*").unwrap());
-        let grant =
-            Grant::new(&consent, Party::default(), Arc::new(Words::of(&consent)), consent.scope.clone());
+        let mut outline = ConsentOutline::from(consent.clone());
+        let words = Arc::new(Words::of(&mut outline));
+        let scope = consent.scope.clone();
+        let grant = Grant::new(ConsentKey(1), &outline, (Party::default(), None), words, scope);
         assert_eq!(grant.extent(), Standing::extent(&consent));
         assert_eq!(grant.scope(), consent.scope);
         assert!(grant.covers("urn:dev:other:7") && !grant.covers("urn:dev:third"));
-        assert!(size_of::<Grant>() <= 104, "{}", size_of::<Grant>());
+        assert!(size_of::<Option<Grant>>() <= 104, "{}", size_of::<Option<Grant>>());
     }
 }

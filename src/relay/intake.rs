@@ -136,7 +136,7 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
     for (place, name) in pack.names().enumerate() {
         let found_here = rights.look_up(name);
         let registration = found_here.registration();
-        let open = registration.is_some_and(|s| s.open);
+        let open = registration.is_some_and(|s| s.is_open());
         served.clear();
         grants.clear();
         if !open {
@@ -149,11 +149,11 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
                 continue;
             }
             served.push((party, subscriber.address));
-            if registration.is_some_and(|s| s.is_owned_by(subscriber.recipient)) {
+            if registration.is_some_and(|s| s.is_owned_by(party)) {
                 found.whole_series(&subscriber, Basis::Own, pack, place);
-            } else if registration.is_some_and(|s| s.lists(subscriber.recipient)) {
+            } else if registration.is_some_and(|s| s.lists(party)) {
                 found.whole_series(&subscriber, Basis::Listed, pack, place);
-            } else if registration.is_some_and(|s| s.is_open_to(subscriber.recipient)) {
+            } else if registration.is_some_and(|s| s.is_open_to(party)) {
                 found.whole_series(&subscriber, Basis::Open, pack, place);
             } else {
                 let from = grants.partition_point(|(_, grant)| grant.party() < party);

@@ -24,6 +24,7 @@ use super::window::{Entry, Window};
 use crate::domain::clock::Now;
 use crate::domain::consent::ConsentKey;
 use crate::domain::disclosure::{Line, Why};
+use crate::domain::outline::ConsentOutline;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::ping;
 use crate::protocol::publish::Payload;
@@ -265,6 +266,11 @@ impl Relay {
     /// Takes in what was reduced of a series so far. After all consents, before the first publish.
     pub fn know_reduction(&mut self, consent: ConsentKey, series: &str, state: &str) {
         self.reductions.know(&self.rights, consent, series, state);
+    }
+
+    /// Takes in a consent that has not ended. Before the first publish.
+    pub fn know_consent(&mut self, key: ConsentKey, consent: ConsentOutline) {
+        self.rights.set_consent(key, Some(consent));
     }
 
     /// Takes in a series under a prefix that something was published of. Before the first publish.
@@ -868,7 +874,7 @@ impl Relay {
     pub fn bounced(&mut self, bounce: &Bounce) {
         let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
         let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
-        if *subscriber.recipient != bounce.from {
+        if **subscriber.recipient != *bounce.from.as_str() {
             return;
         }
         let domain = Arc::clone(subscriber.domain);

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! - [`rights`]: who may publish, who subscribes, who consented: in memory, following the store.
-//! - [`grant`]: what is kept of a consent there.
+//! - [`grant`], [`registration`]: what is kept there of a consent and of a registration.
+//! - `filing`, `rows`, `few`, `parties`: how: little of each, and what belongs together close to each other.
 //! - [`pack`]: the records of one item, and how they are kept.
 //! - [`owed`]: who is owed what of an item, as it stands in the journal.
 //! - [`throttle`]: how fast one sender may publish.
@@ -28,18 +29,23 @@
 
 pub mod delivery;
 pub mod disclosure;
+mod few;
+mod filing;
 pub mod grant;
 pub mod intake;
 pub mod machine;
 pub mod notices;
 pub mod owed;
 pub mod pack;
+mod parties;
 mod postponed;
 pub mod recent;
 pub mod reductions;
+pub mod registration;
 mod render;
 pub mod retained;
 pub mod rights;
+mod rows;
 pub mod throttle;
 mod window;
 

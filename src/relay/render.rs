@@ -5,20 +5,18 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jid::BareJid;
-
 use super::delivery::{Deliveries, Published};
 use super::disclosure;
 use super::intake;
 use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
-use super::rights::Rights;
+use super::registration::Registration;
+use super::rights::{Party, Rights};
 use super::window::Entry;
 use crate::domain::clock::Now;
 use crate::domain::decision::{Denial, Extent, Standing};
 use crate::domain::disclosure::{Line, Why};
-use crate::domain::series::Series;
 use crate::domain::subscription::Format;
 use crate::protocol::event::{self, Terms};
 use crate::protocol::{description, quoalise, text};
@@ -66,7 +64,7 @@ impl Renderer<'_> {
         let age = self.now.wall.as_millisecond() - entry.accepted_at;
         // A clock that stepped back makes an item look younger, never too old.
         let expired = age >= 0 && u128::from(age.unsigned_abs()) >= self.time_to_live.as_millis();
-        let set = self.rights.registration(&entry.node).and_then(|series| series.node.headline);
+        let set = self.rights.registration(&entry.node).and_then(|series| series.headline());
         let headline = set.unwrap_or(self.headline);
         let some_are_dead = self.deliveries.has_dead(domain);
         let some_wait = !self.postponed.is_empty();
@@ -95,7 +93,7 @@ impl Renderer<'_> {
                 continue;
             }
             let records = held.as_ref().unwrap_or(&owed.records);
-            let (terms, selection) = match self.permitted(&entry.pack, owed, records, subscriber.recipient) {
+            let (terms, selection) = match self.permitted(&entry.pack, owed, records, subscriber.party) {
                 Ok((terms, selection)) => (terms, selection.into_owned()),
                 Err(why) => {
                     written.withheld += 1;
@@ -166,9 +164,9 @@ impl Renderer<'_> {
         pack: &Pack,
         owed: &Owed,
         records: &'b Selection,
-        recipient: &BareJid,
+        recipient: Party,
     ) -> Result<(Terms<'a>, Cow<'b, Selection>), Why> {
-        let series = |permits: &dyn Fn(&Series) -> bool| {
+        let series = |permits: &dyn Fn(Registration<'_>) -> bool| {
             narrowed(pack, records, None, |name| self.rights.registration(name).is_some_and(permits))
         };
         let (terms, selection, otherwise) = match owed.basis {
@@ -213,7 +211,8 @@ impl Renderer<'_> {
             Format::Json => entry.pack.write_parts_as(&selection, most, &json),
             Format::Quoalise if entry.pack.is_foreign() => Vec::new(),
             Format::Quoalise => {
-                let meta = description::meta(&entry.node, self.rights.registration(&entry.node));
+                let registration = self.rights.registration(&entry.node);
+                let meta = description::meta(&entry.node, registration.and_then(|series| series.described()));
                 entry.pack.write_parts_as(&selection, most, &|records, out| {
                     let before = out.len();
                     // A data message of no numbers says nothing.

@@ -56,7 +56,7 @@ pub fn retained(rights: &mut Rights, usual: Duration, pack: &Pack, row: &Row) ->
         item: Arc::clone(&row.item),
         publisher: Arc::clone(&row.publisher),
         accepted_at: row.accepted_at,
-        max_items: rights.registration(&row.node).and_then(|series| series.node.max_items),
+        max_items: rights.registration(&row.node).and_then(|series| series.max_items()),
         chunks,
         new_series,
     })

@@ -1,17 +1,22 @@
 //! Who may publish, who subscribes, who consented: the records of the store, in memory, so that a
 //! decision costs no query on the way of a stanza.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jid::BareJid;
 use rustc_hash::FxHashMap;
 
+use super::filing::{Filed, Filing};
 use super::grant::{Grant, Words};
+use super::parties::Parties;
+pub use super::parties::Party;
+use super::registration::{Kept, Registration};
+use super::rows::{Numbered, Rows};
 use crate::domain::consent::{Consent, ConsentKey};
-use crate::domain::decision::Standing;
-use crate::domain::name::{Scope, ScopeMap};
+use crate::domain::name::Scope;
+use crate::domain::outline::ConsentOutline;
 use crate::domain::series::Series;
 use crate::domain::subscription::{Format, Subscription, SubscriptionKey};
 
@@ -34,7 +39,7 @@ pub struct Subscriber<'a> {
     /// Where to send.
     pub address: &'a Arc<str>,
     /// The recipient whose consent counts: the bare address.
-    pub recipient: &'a BareJid,
+    pub recipient: &'a Arc<str>,
     /// The same as a number.
     pub party: Party,
     /// Where its stanzas go: the domain of the address.
@@ -43,55 +48,34 @@ pub struct Subscriber<'a> {
     pub format: Format,
 }
 
-/// A recipient's address as a number: the same number, the same recipient.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Party(u32);
-
-/// What is known of a party.
-#[derive(Debug)]
-struct Address {
-    bare: BareJid,
-    text: Arc<str>,
-    domain: Arc<str>,
-}
-
 /// A subscription as it is kept.
 #[derive(Debug)]
 struct Wish {
+    key: SubscriptionKey,
+    node: Scope,
+    /// With its resource, if it has one.
+    full: Option<Box<Arc<str>>>,
     party: Party,
     format: Format,
-    /// With its resource, if it has one.
-    full: Option<Arc<str>>,
-    node: Scope,
 }
 
-/// What is filed under one scope.
-#[derive(Debug, Default)]
-struct Filed {
-    series: Option<u64>,
-    consents: Vec<ConsentKey>,
-    subscriptions: Vec<SubscriptionKey>,
-}
-
-impl Filed {
-    fn is_empty(&self) -> bool {
-        self.series.is_none() && self.consents.is_empty() && self.subscriptions.is_empty()
+impl Numbered for Wish {
+    fn number(&self) -> u64 {
+        self.key.0
     }
 }
 
-/// The index. Keys are numbers that the store handed out, so nobody can choose them to collide.
+/// The index.
 #[derive(Debug, Default)]
 pub struct Rights {
-    filed: ScopeMap<Filed>,
-    series: FxHashMap<u64, Box<Series>>,
-    grants: FxHashMap<ConsentKey, Box<Grant>>,
-    wishes: FxHashMap<SubscriptionKey, Box<Wish>>,
+    filing: Filing,
+    registrations: Rows<Kept>,
+    grants: Rows<Grant>,
+    wishes: Rows<Wish>,
     words: HashSet<Arc<Words>>,
-    domains: HashSet<Arc<str>>,
-    parties: HashMap<BareJid, Party>,
-    addresses: Vec<Address>,
+    parties: Parties,
     /// In how many registrations an address is named as a producer.
-    producers: HashMap<BareJid, usize>,
+    producers: FxHashMap<Party, usize>,
     /// How many registrations keep items.
     keeping: usize,
     /// How many consents have a granularity.
@@ -108,85 +92,76 @@ impl Rights {
     pub fn apply(&mut self, update: Update) {
         match update {
             Update::Series(key, series) => self.set_series(key, series),
-            Update::Consent(key, consent) => self.set_consent(key, consent),
+            Update::Consent(key, consent) => self.set_consent(key, consent.map(|c| ConsentOutline::from(*c))),
             Update::Subscription(key, subscription) => self.set_subscription(key, subscription),
         }
     }
 
     fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
-        if let Some(old) = self.series.remove(&key) {
-            self.unfile(&old.name, |filed| filed.series = None);
-            self.keeping -= usize::from(keeps(&old));
-            for producer in &old.producers {
-                if let Some(count) = self.producers.get_mut(producer) {
+        if let Some((_, old)) = self.registrations.remove(key) {
+            self.filing.change(&old.name, |filed| filed.registration = None);
+            self.keeping -= usize::from(old.keeps());
+            for producer in old.producers() {
+                if let Some(count) = self.producers.get_mut(&producer) {
                     *count -= 1;
                     if *count == 0 {
-                        self.producers.remove(producer);
+                        self.producers.remove(&producer);
                     }
                 }
             }
         }
         if let Some(series) = series {
-            for producer in &series.producers {
-                *self.producers.entry(producer.clone()).or_default() += 1;
+            let name = self.filing.shared(series.name.clone());
+            let kept = Kept::new(key, series, name.clone(), &mut self.parties);
+            for producer in kept.producers() {
+                *self.producers.entry(producer).or_default() += 1;
             }
-            self.keeping += usize::from(keeps(&series));
-            let mut series = series;
-            series.name = self.share(series.name);
-            self.filed.entry(&series.name).series = Some(key);
-            self.series.insert(key, series);
+            self.keeping += usize::from(kept.keeps());
+            let place = self.registrations.insert(kept);
+            self.filing.change(&name, |filed| filed.registration = Some(place));
         }
     }
 
-    fn set_consent(&mut self, key: ConsentKey, consent: Option<Box<Consent>>) {
-        if let Some(old) = self.grants.remove(&key) {
+    /// Takes in what a consent has become; `None` where it is gone.
+    pub fn set_consent(&mut self, key: ConsentKey, consent: Option<ConsentOutline>) {
+        if let Some((place, old)) = self.grants.remove(key.0) {
             self.coarse -= usize::from(old.coarse().is_some());
             for scope in old.scope() {
-                self.unfile(scope, |filed| filed.consents.retain(|held| *held != key));
+                self.filing.change(scope, |filed| filed.consents.remove(place));
             }
         }
         // What has ended needs no place in memory: nothing leaves under it ever again.
         if let Some(mut consent) = consent.filter(|c| !c.state.is_end()) {
             let scope = std::mem::take(&mut consent.scope);
-            let scope: Vec<Scope> = scope.into_iter().map(|scope| self.share(scope)).collect();
-            for scope in &scope {
-                let filed = self.filed.entry(scope);
-                filed.consents.reserve_exact(1);
-                filed.consents.push(key);
-            }
-            let party = self.party(&consent.recipient);
-            let words = self.words(Words::of(&consent));
+            let scope: Vec<Scope> = scope.into_iter().map(|scope| self.filing.shared(scope)).collect();
+            let party = self.parties.number(&consent.recipient);
+            let giver = consent.given_by.as_ref().map(|giver| self.parties.number_subject(giver));
+            let words = self.words(Words::of(&mut consent));
             self.coarse += usize::from(consent.granularity.is_some());
-            self.grants.insert(key, Box::new(Grant::new(&consent, party, words, scope)));
+            let grant = Grant::new(key, &consent, (party, giver), words, scope.clone());
+            let place = self.grants.insert(grant);
+            for scope in &scope {
+                self.filing.change(scope, |filed| {
+                    // The same scope may be named twice.
+                    if filed.consents.as_slice().last() != Some(&place) {
+                        filed.consents.push(place);
+                    }
+                });
+            }
         }
     }
 
     fn set_subscription(&mut self, key: SubscriptionKey, subscription: Option<Subscription>) {
-        if let Some(old) = self.wishes.remove(&key) {
-            self.unfile(&old.node, |filed| filed.subscriptions.retain(|held| *held != key));
+        if let Some((place, old)) = self.wishes.remove(key.0) {
+            self.filing.change(&old.node, |filed| filed.subscriptions.remove(place));
         }
         if let Some(Subscription { jid, node, format }) = subscription {
-            let node = self.share(node);
-            let filed = self.filed.entry(&node);
-            filed.subscriptions.reserve_exact(1);
-            filed.subscriptions.push(key);
-            let party = self.party(&jid.to_bare());
-            let full = jid.resource().is_some().then(|| jid.as_str().into());
-            self.wishes.insert(key, Box::new(Wish { party, format, full, node }));
+            let node = self.filing.shared(node);
+            let party = self.parties.number(&jid.to_bare());
+            let full = jid.resource().is_some().then(|| Box::new(jid.as_str().into()));
+            let place = self.wishes.insert(Wish { key, node: node.clone(), full, party, format });
+            self.filing.change(&node, |filed| filed.subscriptions.push(place));
         }
-    }
-
-    fn unfile(&mut self, scope: &Scope, change: impl FnOnce(&mut Filed)) {
-        let filed = self.filed.entry(scope);
-        change(filed);
-        if filed.is_empty() {
-            self.filed.remove(scope);
-        }
-    }
-
-    /// The same scope, sharing its text with what is filed under it.
-    fn share(&self, scope: Scope) -> Scope {
-        self.filed.shared(&scope).unwrap_or(scope)
     }
 
     fn words(&mut self, words: Words) -> Arc<Words> {
@@ -200,46 +175,31 @@ impl Rights {
         words
     }
 
-    /// The number of a recipient. It is never given to another one.
-    fn party(&mut self, who: &BareJid) -> Party {
-        if let Some(party) = self.parties.get(who) {
-            return *party;
-        }
-        let domain = match self.domains.get(who.domain().as_str()) {
-            Some(held) => Arc::clone(held),
-            None => {
-                let shared: Arc<str> = who.domain().as_str().into();
-                self.domains.insert(Arc::clone(&shared));
-                shared
-            }
-        };
-        // A recipient is a few words at least: memory ends long before the numbers.
-        let party = Party(self.addresses.len() as u32);
-        self.addresses.push(Address { bare: who.clone(), text: who.as_str().into(), domain });
-        self.parties.insert(who.clone(), party);
-        party
-    }
-
     /// Whether this address may publish anything at all.
     pub fn is_producer(&self, who: &BareJid) -> bool {
-        self.producers.contains_key(who)
+        self.parties.find(who).is_some_and(|party| self.producers.contains_key(&party))
     }
 
     /// All that is filed for a series, to be asked several things.
     pub fn look_up<'a>(&'a self, name: &'a str) -> Found<'a> {
-        Found { rights: self, filed: self.filed.matching(name).collect() }
+        Found { rights: self, filed: self.filing.matching(name).collect() }
     }
 
     /// The registration that a series falls under: the most specific one.
-    pub fn registration(&self, name: &str) -> Option<&Series> {
-        let key = self.filed.matching(name).find_map(|filed| filed.series)?;
-        self.series.get(&key).map(|s| &**s)
+    pub fn registration(&self, name: &str) -> Option<Registration<'_>> {
+        let place = self.filing.matching(name).find_map(|filed| filed.registration)?;
+        self.registration_at(place)
+    }
+
+    fn registration_at(&self, place: u32) -> Option<Registration<'_>> {
+        let kept = self.registrations.at(place)?;
+        Some(Registration { kept, parties: &self.parties })
     }
 
     /// Notes a series that something is published of; whether it is new, so that the store should know it.
     /// One that is registered itself is known already.
     pub fn first_seen(&mut self, name: &str) -> bool {
-        let exact = self.registration(name).is_none_or(|series| matches!(series.name, Scope::Exact(_)));
+        let exact = self.registration(name).is_none_or(|series| matches!(series.name(), Scope::Exact(_)));
         !exact && !self.seen.contains(name) && self.seen.insert(name.into())
     }
 
@@ -260,38 +220,28 @@ impl Rights {
 
     /// How long items of this series are kept, as far as its registration says.
     pub fn retention(&self, name: &str) -> Option<Duration> {
-        Some(self.registration(name)?.retention.as_ref()?.nominal())
+        self.registration(name)?.retention()
     }
 
-    /// All registrations, in no particular order.
-    pub fn registrations(&self) -> impl Iterator<Item = &Series> {
-        self.series.values().map(|s| &**s)
+    /// How many registrations there are.
+    pub fn registered(&self) -> usize {
+        self.registrations.len()
     }
 
     /// One consent that has not ended.
     pub fn consent(&self, key: ConsentKey) -> Option<&Grant> {
-        self.grants.get(&key).map(|grant| &**grant)
+        self.grants.get(key.0)
     }
 
     /// One subscription.
     pub fn subscriber(&self, key: SubscriptionKey) -> Option<Subscriber<'_>> {
-        let wish = self.wishes.get(&key)?;
-        let Address { bare, text, domain } = self.addresses.get(wish.party.0 as usize)?;
-        let address = wish.full.as_ref().unwrap_or(text);
-        Some(Subscriber { key, address, recipient: bare, party: wish.party, domain, format: wish.format })
+        self.subscriber_of(self.wishes.get(key.0)?)
     }
 
-    /// Whether this address may know that the series of this name exists, which falls under this
-    /// registration: its owner, its producers, those who have a consent that covers it, anyone if it is open.
-    pub fn may_see(&self, who: &BareJid, name: &str, series: &Series, now: jiff::Timestamp) -> bool {
-        series.open
-            || series.is_owned_by(who)
-            || series.may_publish(who)
-            || self.parties.get(who).is_some_and(|party| {
-                let found = self.look_up(name);
-                let live = |grant: &Grant| grant.extent().is_live(now);
-                found.consents().any(|(_, grant)| grant.party() == *party && live(grant))
-            })
+    fn subscriber_of<'a>(&'a self, wish: &'a Wish) -> Option<Subscriber<'a>> {
+        let (recipient, domain) = self.parties.address(wish.party)?;
+        let address = wish.full.as_deref().unwrap_or(recipient);
+        Some(Subscriber { key: wish.key, address, recipient, party: wish.party, domain, format: wish.format })
     }
 }
 
@@ -304,32 +254,27 @@ pub struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// The registration that the series falls under: the most specific one.
-    pub fn registration(&self) -> Option<&'a Series> {
-        let key = self.filed.iter().find_map(|filed| filed.series)?;
-        self.rights.series.get(&key).map(|s| &**s)
+    pub fn registration(&self) -> Option<Registration<'a>> {
+        self.rights.registration_at(self.filed.iter().find_map(|filed| filed.registration)?)
     }
 
     /// Who subscribes to it, the most specific subscriptions first.
     pub fn subscribers(&self) -> impl Iterator<Item = Subscriber<'a>> {
-        let (rights, filed) = (self.rights, &self.filed);
-        filed.iter().flat_map(|filed| &filed.subscriptions).filter_map(|key| rights.subscriber(*key))
+        let rights = self.rights;
+        let places = self.filed.iter().flat_map(|filed| filed.subscriptions.as_slice());
+        places.filter_map(|place| rights.subscriber_of(rights.wishes.at(*place)?))
     }
 
     /// The consents that name it, for any recipient. What a person gave in person covers their own series
     /// only, whoever else's lie below the same prefix.
     pub fn consents(&self) -> impl Iterator<Item = (ConsentKey, &'a Grant)> {
-        let (rights, filed) = (self.rights, &self.filed);
-        let owner = self.registration().map(|series| &series.owner);
-        filed
-            .iter()
-            .flat_map(|filed| &filed.consents)
-            .filter_map(|key| rights.consent(*key).map(|grant| (*key, grant)))
+        let rights = self.rights;
+        let owner = self.registration().map(|series| series.owner());
+        let places = self.filed.iter().flat_map(|filed| filed.consents.as_slice());
+        places
+            .filter_map(|place| rights.grants.at(*place).map(|grant| (grant.key(), grant)))
             .filter(move |(_, grant)| grant.is_about(owner))
     }
-}
-
-fn keeps(series: &Series) -> bool {
-    series.retention.as_ref().is_some_and(|retention| !retention.nominal().is_zero())
 }
 
 #[cfg(test)]
@@ -359,10 +304,10 @@ mod tests {
         let mut rights = Rights::default();
         rights.apply(Update::Series(1, Some(series("urn:dev:prm:*"))));
         rights.apply(Update::Series(2, Some(series("urn:dev:prm:1"))));
-        assert_eq!(rights.registration("urn:dev:prm:1").unwrap().name.to_string(), "urn:dev:prm:1");
-        assert_eq!(rights.registration("urn:dev:prm:2").unwrap().name.to_string(), "urn:dev:prm:*");
+        assert_eq!(rights.registration("urn:dev:prm:1").unwrap().name().to_string(), "urn:dev:prm:1");
+        assert_eq!(rights.registration("urn:dev:prm:2").unwrap().name().to_string(), "urn:dev:prm:*");
         rights.apply(Update::Series(2, None));
-        assert_eq!(rights.registration("urn:dev:prm:1").unwrap().name.to_string(), "urn:dev:prm:*");
+        assert_eq!(rights.registration("urn:dev:prm:1").unwrap().name().to_string(), "urn:dev:prm:*");
         assert!(rights.registration("urn:other").is_none());
     }
 
@@ -397,22 +342,6 @@ mod tests {
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
         assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 1);
         assert_eq!(rights.look_up("urn:dev:prm:2").consents().count(), 0);
-    }
-
-    #[test]
-    fn a_series_is_seen_by_those_it_concerns() {
-        let mut rights = Rights::default();
-        rights.apply(Update::Series(1, Some(series("urn:dev:prm:1"))));
-        let now = "2026-06-01T00:00:00Z".parse().unwrap();
-        let sees = |rights: &Rights, who: &str| {
-            let listed = rights.registration("urn:dev:prm:1").unwrap();
-            rights.may_see(&BareJid::new(who).unwrap(), "urn:dev:prm:1", listed, now)
-        };
-        assert!(sees(&rights, "ann@home.example") && sees(&rights, "gw@prod.example"));
-        assert!(!sees(&rights, "app@coop.example"));
-        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(sample()))));
-        assert!(sees(&rights, "app@coop.example"));
-        assert!(!sees(&rights, "other@coop.example"));
     }
 
     #[test]

@@ -85,21 +85,6 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// Up to `limit` consents that have not ended, after `key`, oldest first.
-    pub async fn standing_consents(
-        &self,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE key > ? AND {STANDING} ORDER BY key LIMIT ?");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(after.cast_signed())
-            .bind(limit)
-            .fetch_all(self.pool())
-            .await?;
-        rows.iter().map(read).collect()
-    }
-
     /// What stands (requested, given, paused) for one recipient, oldest first.
     pub async fn consents_for(&self, recipient: &BareJid) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
         let sql = format!(

@@ -4,6 +4,7 @@
 //! - [`series`], [`consents`] (and [`consent_steps`], how they change; [`consent_scopes`], what they are for),
 //!   [`subscriptions`]: the records people
 //!   make; each write leaves a [`changes`] line, which the running service follows, whoever wrote.
+//! - [`overview`]: all of these, as a service reads them at its start.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`items`]: what is kept of them for history, found by time of measurement.
 //! - [`reductions`]: running sums of series whose detail may not leave.
@@ -25,6 +26,7 @@ pub mod error;
 pub mod items;
 pub mod journal;
 pub mod notices;
+pub mod overview;
 pub mod persons;
 pub mod reductions;
 pub mod series;

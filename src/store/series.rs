@@ -78,13 +78,6 @@ impl Store {
         sqlx::query(sql).fetch_all(self.pool()).await?.iter().map(read).collect()
     }
 
-    /// Up to `limit` registrations behind this key, in the order of keys.
-    pub async fn series_after(&self, key: u64, limit: u32) -> Result<Vec<(u64, Series)>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key > ? ORDER BY key LIMIT ?"));
-        let rows = sqlx::query(sql).bind(key.cast_signed()).bind(limit).fetch_all(self.pool()).await?;
-        rows.iter().map(read).collect()
-    }
-
     /// The registration of exactly this name.
     pub async fn series_named(&self, name: &str) -> Result<Option<(u64, Series)>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));

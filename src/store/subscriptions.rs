@@ -177,21 +177,6 @@ impl Store {
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
     }
 
-    /// Up to `limit` subscriptions after `key`, in order.
-    pub async fn subscriptions(
-        &self,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<(SubscriptionKey, Subscription)>, StoreError> {
-        let rows =
-            sqlx::query("SELECT key, jid, node, format FROM subscription WHERE key > ? ORDER BY key LIMIT ?")
-                .bind(after.cast_signed())
-                .bind(limit)
-                .fetch_all(self.pool())
-                .await?;
-        rows.iter().map(read).collect()
-    }
-
     /// One subscription, by its number.
     pub async fn subscription_by_key(
         &self,

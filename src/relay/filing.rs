@@ -1,0 +1,210 @@
+//! What is filed under each scope: a registration, consents, subscriptions; by their places, found by the name
+//! of a series.
+//!
+//! A look-up costs one hash for the exact name and one per *distinct length* of prefix, however many prefixes
+//! there are.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use super::few::Few;
+use crate::domain::name::Scope;
+
+/// What is filed under one scope.
+#[derive(Debug)]
+pub(super) struct Filed {
+    pub(super) scope: Scope,
+    pub(super) registration: Option<u32>,
+    pub(super) consents: Few,
+    pub(super) subscriptions: Few,
+}
+
+impl Filed {
+    fn is_empty(&self) -> bool {
+        self.registration.is_none() && self.consents.is_empty() && self.subscriptions.is_empty()
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Filing {
+    filed: Vec<Option<Filed>>,
+    free: Vec<u32>,
+    exact: HashTable<u32>,
+    prefixes: HashTable<u32>,
+    /// How many prefixes there are of each length.
+    lengths: BTreeMap<usize, usize>,
+    /// Names are chosen by others, so that it must not be known how they are hashed.
+    hasher: RandomState,
+}
+
+impl Filing {
+    /// All that is filed under scopes that cover `name`, the most specific first.
+    pub(super) fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Filed> {
+        let prefixes = self
+            .lengths
+            .range(..=name.len())
+            .rev()
+            .filter(|&(&length, _)| name.is_char_boundary(length))
+            .filter_map(|(&length, _)| self.find(&self.prefixes, &name[..length]));
+        self.find(&self.exact, name).into_iter().chain(prefixes).filter_map(|place| self.at(place))
+    }
+
+    fn find(&self, table: &HashTable<u32>, text: &str) -> Option<u32> {
+        if table.is_empty() {
+            return None;
+        }
+        table
+            .find(self.hasher.hash_one(text), |place| {
+                self.at(*place).is_some_and(|filed| **text_of(&filed.scope) == *text)
+            })
+            .copied()
+    }
+
+    fn at(&self, place: u32) -> Option<&Filed> {
+        self.filed.get(place as usize)?.as_ref()
+    }
+
+    /// The same scope, sharing its text with what is filed under it.
+    pub(super) fn shared(&self, scope: Scope) -> Scope {
+        let place = self.find(self.table(&scope), text_of(&scope));
+        place.and_then(|place| self.at(place)).map_or(scope, |filed| filed.scope.clone())
+    }
+
+    fn table(&self, scope: &Scope) -> &HashTable<u32> {
+        match scope {
+            Scope::Exact(_) => &self.exact,
+            Scope::Prefix(_) => &self.prefixes,
+        }
+    }
+
+    /// Changes what is filed under exactly this scope; nothing may be there yet, and nothing may be left.
+    pub(super) fn change(&mut self, scope: &Scope, change: impl FnOnce(&mut Filed)) {
+        let place = match self.find(self.table(scope), text_of(scope)) {
+            Some(place) => place,
+            None => self.open(scope.clone()),
+        };
+        let Some(Some(filed)) = self.filed.get_mut(place as usize) else { return };
+        change(filed);
+        if filed.is_empty() {
+            self.close(place);
+        }
+    }
+
+    fn open(&mut self, scope: Scope) -> u32 {
+        let place = match self.free.pop() {
+            Some(place) => place,
+            // A scope is dozens of bytes: memory ends long before the numbers.
+            None => {
+                self.filed.push(None);
+                (self.filed.len() - 1) as u32
+            }
+        };
+        if let Scope::Prefix(prefix) = &scope {
+            *self.lengths.entry(prefix.len()).or_default() += 1;
+        }
+        let hash = self.hasher.hash_one(&**text_of(&scope));
+        let is_exact = matches!(scope, Scope::Exact(_));
+        let (registration, consents, subscriptions) = (None, Few::None, Few::None);
+        self.filed[place as usize] = Some(Filed { scope, registration, consents, subscriptions });
+        let (filed, hasher) = (&self.filed, &self.hasher);
+        let again = |place: &u32| {
+            filed[*place as usize].as_ref().map_or(0, |filed| hasher.hash_one(&**text_of(&filed.scope)))
+        };
+        let table = if is_exact { &mut self.exact } else { &mut self.prefixes };
+        table.insert_unique(hash, place, again);
+        place
+    }
+
+    fn close(&mut self, place: u32) {
+        let Some(Filed { scope, .. }) = self.filed[place as usize].take() else { return };
+        let hash = self.hasher.hash_one(&**text_of(&scope));
+        let table = match &scope {
+            Scope::Exact(_) => &mut self.exact,
+            Scope::Prefix(_) => &mut self.prefixes,
+        };
+        if let Ok(entry) = table.find_entry(hash, |held| *held == place) {
+            entry.remove();
+        }
+        if let Scope::Prefix(prefix) = &scope
+            && let Some(count) = self.lengths.get_mut(&prefix.len())
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths.remove(&prefix.len());
+            }
+        }
+        self.free.push(place);
+    }
+}
+
+fn text_of(scope: &Scope) -> &Arc<str> {
+    match scope {
+        Scope::Exact(text) | Scope::Prefix(text) => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        Scope::parse(text).unwrap()
+    }
+
+    fn found(filing: &Filing, name: &str) -> Vec<String> {
+        filing.matching(name).map(|filed| filed.scope.to_string()).collect()
+    }
+
+    #[test]
+    fn the_most_specific_comes_first_and_what_is_empty_goes() {
+        let mut filing = Filing::default();
+        for (place, text) in ["urn:a*", "urn:ab*", "urn:abc", "urn:x*", "urn:abc*"].into_iter().enumerate() {
+            filing.change(&scope(text), |filed| filed.consents.push(place as u32));
+        }
+        assert_eq!(found(&filing, "urn:abc"), ["urn:abc", "urn:abc*", "urn:ab*", "urn:a*"]);
+        assert_eq!(found(&filing, "urn:abd"), ["urn:ab*", "urn:a*"]);
+        assert!(found(&filing, "urn:b").is_empty());
+        filing.change(&scope("urn:ab*"), |filed| filed.subscriptions.push(9));
+        filing.change(&scope("urn:ab*"), |filed| filed.consents.remove(1));
+        assert_eq!(found(&filing, "urn:abd"), ["urn:ab*", "urn:a*"], "the subscription is still there");
+        filing.change(&scope("urn:ab*"), |filed| filed.subscriptions.remove(9));
+        filing.change(&scope("urn:abc"), |filed| filed.consents.remove(2));
+        filing.change(&scope("urn:never"), |_| {});
+        assert_eq!(found(&filing, "urn:abc"), ["urn:abc*", "urn:a*"]);
+        assert_eq!(filing.free.len(), 3, "never was given a place too");
+        filing.change(&scope("urn:abc"), |filed| filed.registration = Some(1));
+        assert_eq!(found(&filing, "urn:abc"), ["urn:abc", "urn:abc*", "urn:a*"]);
+        assert_eq!(filing.free.len(), 2, "places are taken again");
+    }
+
+    #[test]
+    fn texts_are_shared() {
+        let mut filing = Filing::default();
+        filing.change(&scope("urn:a"), |filed| filed.consents.push(1));
+        let (Scope::Exact(first), Scope::Exact(second)) =
+            (filing.shared(scope("urn:a")), filing.shared(scope("urn:a")))
+        else {
+            panic!("exact ones")
+        };
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(filing.shared(scope("urn:a*")), scope("urn:a*"));
+    }
+
+    #[test]
+    fn there_may_be_many() {
+        let mut filing = Filing::default();
+        for number in 0..1000 {
+            filing.change(&scope(&format!("urn:{number}")), |filed| filed.consents.push(number));
+        }
+        for number in 0..1000 {
+            let name = format!("urn:{number}");
+            let consents: Vec<u32> =
+                filing.matching(&name).flat_map(|filed| filed.consents.as_slice()).copied().collect();
+            assert_eq!(consents, [number]);
+        }
+    }
+}

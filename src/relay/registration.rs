@@ -1,0 +1,214 @@
+//! What the relay keeps of a registration: enough to decide, in little room, since there is one for each of a
+//! hundred thousand meters. What is set on few of them is kept whole.
+
+use std::time::Duration;
+
+use jid::BareJid;
+
+use super::few::Few;
+use super::parties::{Parties, Party};
+use super::rows::Numbered;
+use crate::domain::name::Scope;
+use crate::domain::series::Series;
+
+/// As it is kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    key: u64,
+    pub(super) name: Scope,
+    pub(super) owner: Party,
+    producers: Few,
+    open: bool,
+    retention: Option<Duration>,
+    /// The registration as it is, where more of it is set than the above.
+    whole: Option<Box<Series>>,
+}
+
+impl Numbered for Kept {
+    fn number(&self) -> u64 {
+        self.key
+    }
+}
+
+impl Kept {
+    /// `name` is its own, sharing text with others where it can.
+    pub(super) fn new(key: u64, series: Box<Series>, name: Scope, parties: &mut Parties) -> Self {
+        let is_usual = series.node.is_usual()
+            && series.meta.is_empty()
+            && series.title.is_none()
+            && series.source.is_none()
+            // Written back it must read the same.
+            && series.retention.is_none();
+        Kept {
+            key,
+            name,
+            owner: parties.number_subject(&series.owner),
+            producers: series.producers.iter().map(|who| parties.number(who).0).collect(),
+            open: series.open,
+            retention: series.retention.as_ref().map(|retention| retention.nominal()),
+            whole: (!is_usual).then_some(series),
+        }
+    }
+
+    /// Whether items are kept.
+    pub(super) fn keeps(&self) -> bool {
+        self.retention.is_some_and(|retention| !retention.is_zero())
+    }
+
+    /// Who may publish.
+    pub(super) fn producers(&self) -> impl Iterator<Item = Party> {
+        self.producers.as_slice().iter().copied().map(Party)
+    }
+}
+
+/// A registration, to be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Registration<'a> {
+    pub(super) kept: &'a Kept,
+    pub(super) parties: &'a Parties,
+}
+
+impl<'a> Registration<'a> {
+    /// Exact, or a prefix.
+    pub fn name(&self) -> &Scope {
+        &self.kept.name
+    }
+
+    /// Who owns it.
+    pub fn owner(&self) -> Party {
+        self.kept.owner
+    }
+
+    /// Whether this is the person concerned.
+    pub fn is_owned_by(&self, who: Party) -> bool {
+        self.kept.owner == who
+    }
+
+    /// Whether this address may publish here.
+    pub fn may_publish(&self, sender: &BareJid) -> bool {
+        match &self.kept.whole {
+            Some(series) => series.may_publish(sender),
+            None => self.parties.find(sender).is_some_and(|party| self.produces(party)),
+        }
+    }
+
+    fn produces(&self, who: Party) -> bool {
+        self.kept.producers.as_slice().contains(&who.0)
+    }
+
+    /// Whether this address is on the list of a node that has one.
+    pub fn lists(&self, who: Party) -> bool {
+        self.asked(who, |series, who| series.lists(who)).unwrap_or(false)
+    }
+
+    /// Whether it is open data.
+    pub fn is_open(&self) -> bool {
+        self.kept.open
+    }
+
+    /// Whether it is open data for this address.
+    pub fn is_open_to(&self, who: Party) -> bool {
+        self.kept.open && self.asked(who, |series, who| series.is_open_to(who)).unwrap_or(true)
+    }
+
+    /// What the registration says of an address, where it is kept whole.
+    fn asked(&self, who: Party, ask: impl FnOnce(&Series, &BareJid) -> bool) -> Option<bool> {
+        let series = self.kept.whole.as_deref()?;
+        // Who has no address is on no list, of whatever kind.
+        let who = self.parties.address(who).and_then(|(text, _)| BareJid::new(text).ok());
+        who.map(|who| ask(series, &who))
+    }
+
+    /// Whether its node has a list of those who may have it.
+    pub fn has_whitelist(&self) -> bool {
+        self.kept.whole.as_ref().is_some_and(|series| series.node.whitelist)
+    }
+
+    /// Whether what is delivered of it is of type `headline`, where it says.
+    pub fn headline(&self) -> Option<bool> {
+        self.kept.whole.as_ref()?.node.headline
+    }
+
+    /// How many items are kept at most, where it says.
+    pub fn max_items(&self) -> Option<u32> {
+        self.kept.whole.as_ref()?.node.max_items
+    }
+
+    /// How long items are kept, where it says.
+    pub fn retention(&self) -> Option<Duration> {
+        self.kept.retention
+    }
+
+    /// The registration as it was recorded.
+    pub fn to_series(&self) -> Option<Series> {
+        if let Some(series) = self.kept.whole.as_deref() {
+            return Some(series.clone());
+        }
+        let address = |party| self.parties.address(party).and_then(|(text, _)| BareJid::new(text).ok());
+        Some(Series {
+            name: self.kept.name.clone(),
+            owner: self.parties.subject(self.kept.owner)?,
+            producers: self.kept.producers().filter_map(address).collect(),
+            open: self.kept.open,
+            retention: None,
+            title: None,
+            source: None,
+            meta: serde_json::Map::default(),
+            node: Default::default(),
+        })
+    }
+
+    /// What more is recorded of what it measures, where there is anything.
+    pub fn described(&self) -> Option<&'a Series> {
+        self.kept.whole.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series() -> Series {
+        Series {
+            name: Scope::parse("urn:a").unwrap(),
+            owner: "ann@home.example".parse().unwrap(),
+            producers: vec!["gw@prod.example".parse().unwrap(), "b@prod.example".parse().unwrap()],
+            open: true,
+            retention: None,
+            title: None,
+            source: None,
+            meta: Default::default(),
+            node: Default::default(),
+        }
+    }
+
+    #[test]
+    fn it_says_what_the_registration_says() {
+        let mut changes: Vec<Series> = vec![series()];
+        changes.push(Series { owner: "ref:file 7".parse().unwrap(), open: false, ..series() });
+        changes.push(Series { retention: Some("P1D".parse().unwrap()), ..series() });
+        let mut unusual = series();
+        unusual.node.whitelist = true;
+        unusual.node.members = vec!["app@coop.example".parse().unwrap()];
+        unusual.node.outcasts = vec!["out@coop.example".parse().unwrap()];
+        changes.push(unusual);
+        for series in changes {
+            let mut parties = Parties::default();
+            let names = ["ann@home.example", "gw@prod.example", "app@coop.example", "out@coop.example"];
+            let people = names.map(|name| BareJid::new(name).unwrap());
+            let numbers = people.clone().map(|who| parties.number(&who));
+            let kept = Kept::new(1, Box::new(series.clone()), series.name.clone(), &mut parties);
+            let registration = Registration { kept: &kept, parties: &parties };
+            assert_eq!(registration.to_series().as_ref(), Some(&series));
+            for (who, party) in people.iter().zip(numbers) {
+                assert_eq!(registration.is_owned_by(party), series.is_owned_by(who), "{who}");
+                assert_eq!(registration.may_publish(who), series.may_publish(who), "{who}");
+                assert_eq!(registration.lists(party), series.lists(who), "{who}");
+                assert_eq!(registration.is_open_to(party), series.is_open_to(who), "{who}");
+            }
+            assert!(!registration.may_publish(&BareJid::new("x@y").unwrap()));
+            let retention = series.retention.as_ref().map(|retention| retention.nominal());
+            assert_eq!((registration.is_open(), registration.retention()), (series.open, retention));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Rows close to each other, found by a number: a million of them are neither a million allocations nor a
+//! table that is half empty.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+/// What has a number of its own, which the store handed out: nobody can choose it to collide.
+pub(super) trait Numbered {
+    /// It.
+    fn number(&self) -> u64;
+}
+
+/// See the module. A row keeps its place as long as it is there; then another one may have it.
+#[derive(Debug)]
+pub(super) struct Rows<T> {
+    rows: Vec<Option<T>>,
+    places: HashTable<u32>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Rows { rows: Vec::new(), places: HashTable::new(), free: Vec::new() }
+    }
+}
+
+impl<T: Numbered> Rows<T> {
+    /// The row of this number.
+    pub(super) fn get(&self, number: u64) -> Option<&T> {
+        self.at(*self.places.find(hash(number), |place| has(&self.rows, *place, number))?)
+    }
+
+    /// The row at this place.
+    pub(super) fn at(&self, place: u32) -> Option<&T> {
+        self.rows.get(place as usize)?.as_ref()
+    }
+
+    /// Takes a row in, and says where it is. There must be none of its number.
+    pub(super) fn insert(&mut self, row: T) -> u32 {
+        let number = row.number();
+        let place = match self.free.pop() {
+            Some(place) => place,
+            // A row is dozens of bytes: memory ends long before the numbers.
+            None => {
+                self.rows.push(None);
+                (self.rows.len() - 1) as u32
+            }
+        };
+        self.rows[place as usize] = Some(row);
+        let rows = &self.rows;
+        let number_at = |place: &u32| rows[*place as usize].as_ref().map_or(0, Numbered::number);
+        self.places.insert_unique(hash(number), place, |place| hash(number_at(place)));
+        place
+    }
+
+    /// Takes the row of this number out; says where it was.
+    pub(super) fn remove(&mut self, number: u64) -> Option<(u32, T)> {
+        let found = self.places.find_entry(hash(number), |place| has(&self.rows, *place, number)).ok()?;
+        let (place, _) = found.remove();
+        let row = self.rows[place as usize].take()?;
+        self.free.push(place);
+        Some((place, row))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+fn has<T: Numbered>(rows: &[Option<T>], place: u32, number: u64) -> bool {
+    rows[place as usize].as_ref().is_some_and(|row| row.number() == number)
+}
+
+fn hash(number: u64) -> u64 {
+    FxBuildHasher.hash_one(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Numbered for (u64, &'static str) {
+        fn number(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn rows_are_found_until_they_go_and_their_places_are_taken_again() {
+        let mut rows = Rows::default();
+        for number in 1..=1000 {
+            assert_eq!(rows.insert((number * 7, "a")), number as u32 - 1);
+        }
+        assert_eq!(rows.remove(70), Some((9, (70, "a"))));
+        assert_eq!((rows.remove(70), rows.get(70), rows.at(9)), (None, None, None));
+        assert_eq!(rows.insert((1, "b")), 9);
+        assert_eq!((rows.get(1), rows.at(9)), (Some(&(1, "b")), Some(&(1, "b"))));
+        assert!((1..=1000).filter(|n| *n != 10).all(|n| rows.get(n * 7).is_some()));
+        assert_eq!((rows.len(), rows.get(8)), (1000, None));
+    }
+}
