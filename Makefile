@@ -9,7 +9,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test unit simulate crash-test backlog federation outages bench bench-quick bench-smoke deps rust
+.PHONY: help demo demo-stop test unit simulate crash-test backlog federation outages bench bench-quick bench-docs bench-smoke deps rust
 
 help: ## print this
 	@echo "make TARGET, where TARGET is one of"
@@ -51,6 +51,10 @@ bench: deps rust ## measure beside the peers, full matrix (half an hour); report
 
 bench-quick: deps rust ## the same, a few cells, one short round each
 	@$(PYTHON) benches/run.py --quick $(BENCH)
+
+bench-docs: ## bring the report and plots of the last `make bench`, and of a soak, to docs/benchmarks
+	@mkdir -p docs/benchmarks
+	cp $(wildcard $(TARGET)/bench/report.md $(TARGET)/bench/*.json $(TARGET)/bench/*.svg) docs/benchmarks/
 
 bench-smoke: rust ## is every message right under load? seconds, no figures
 	cargo test --locked --quiet --manifest-path benches/load/Cargo.toml --target-dir '$(TARGET)/bench-tools'

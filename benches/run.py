@@ -15,7 +15,7 @@ import pathlib
 import sys
 import tempfile
 
-from harness import build, cells, measure, peers, report, soak
+from harness import build, cells, measure, peers, report, soak, through_prosody
 
 
 def arguments():
@@ -27,6 +27,7 @@ def arguments():
                         help="records x recipients [x series] [@publishes/s]; may be repeated")
     parser.add_argument("--peers", nargs="+", choices=peers.PEERS, metavar="PEER", help=", ".join(peers.PEERS))
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--no-prosody", action="store_true", help="without the runs behind a real Prosody")
     parser.add_argument("--seconds", type=float, help="measured in each round, after a second of warming up")
     parser.add_argument("--durability", choices=["full", "normal", "off"], default="full")
     parser.add_argument("--rate", type=int, default=200, help="publishes per second of --soak (200)")
@@ -49,7 +50,7 @@ def main():
     elif asked.smoke and not asked.peers:
         wanted = ["courant", "raw"]  # a generator that finds fault with both would be wrong itself
     binaries = {
-        "courant": build.courant("debug" if asked.smoke else "release") if "courant" in wanted else None,
+        "courant": build.courant("debug" if asked.smoke else "release"),
         "tokio": build.tokio_peer() if "tokio" in wanted else None,
     }
     generator = build.generator()
@@ -98,6 +99,12 @@ def matrix(yard, generator, wanted, asked, out, slixmpp):
         results.cells[cell] = {peer: report.median_of(seen) for peer, seen in reports.items()}
         yard.forget(cell)
         results.write(out)  # what is known by now, should it be interrupted
+    if not asked.no_prosody and not asked.cell:
+        for cell in cells.PROSODY:
+            results.prosody[cell] = seen = through_prosody.measure(yard, cell, max(seconds, 4))
+            print(f"{cell}, through Prosody: {seen or 'it is not installed'}", flush=True)
+            yard.forget(cell)
+        results.write(out)
     print(f"\n{results.markdown()}\nThe report is in {out}")
 
 

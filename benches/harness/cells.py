@@ -35,6 +35,9 @@ OPEN = [Cell(48, 1, rate=200), Cell(48, 10, rate=200)]
 
 QUICK = [*GOALS, OPEN[1]]
 
+# Behind a real server.
+PROSODY = [Cell(1, 1), Cell(48, 1), Cell(48, 10)]
+
 FULL = [
     *(Cell(records, recipients) for recipients in (1, 10) for records in (1, 10, 48, 336)),
     *(Cell(records, 100) for records in (1, 48)),

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
 
-from . import seed
+from . import peers, seed
 
 EVENT = "{http://jabber.org/protocol/pubsub#event}"
 SENML = "{urn:ietf:params:xml:ns:senml}"
@@ -45,7 +45,7 @@ def prepared(yard, generator, peer, cell, options):
             "--name", peer, "--records", cell.records, "--series", cell.series,
             "--recipients", cell.recipients, "--rate", cell.rate, "--sample", run / "sample",
         ]
-        if peer == "courant":
+        if peer in peers.OURS:
             command += ["--terms", "yes", "--clean-exit", "yes"]
         if pinned(1, []):
             command += ["--cpu", "1"]
@@ -66,7 +66,7 @@ def measure(yard, generator, peer, cell, options, environment=None):
         report = json.loads(lines[-1])
         if not report["ok"]:
             raise Wrong(f"{peer}, {cell}:\n{done.stderr.strip()}")
-        report["looked_at"] = second_opinion(run / "sample", cell, has_terms=peer == "courant")
+        report["looked_at"] = second_opinion(run / "sample", cell, has_terms=peer in peers.OURS)
         return report
 
 

@@ -1,6 +1,7 @@
 """How each component is prepared and started.
 
 courant    the service, release build, durability as asked
+normal     the same with durability `normal`
 raw        slixmpp, ElementTree, consent from sqlite3; event serialised once (benches/peers)
 idiomatic  the same, one Message stanza for each recipient
 tokio      a plain tokio-xmpp Component, no consent
@@ -14,7 +15,8 @@ import sys
 
 from . import build, seed
 
-PEERS = ["courant", "raw", "idiomatic", "tokio"]
+PEERS = ["courant", "normal", "raw", "idiomatic", "tokio"]
+OURS = ("courant", "normal")
 PYTHON = os.environ.get("BENCH_PYTHON") or sys.executable
 SCRIPTS = build.ROOT / "benches" / "peers"
 
@@ -37,8 +39,8 @@ class Yard:
     def command(self, peer, cell, run, port):
         """What starts the peer; its files are in the directory `run`."""
         jid, secret, address = seed.DOMAIN, seed.SECRET, f"127.0.0.1:{port}"
-        if peer == "courant":
-            config = seed.configure(run, port, self.durability)
+        if peer in OURS:
+            config = seed.configure(run, port, self.durability if peer == "courant" else peer)
             copy(self.courant_store(cell), run / "courant.db")
             return [self.binaries["courant"], "--config", config, "run"]
         if peer == "tokio":

@@ -7,7 +7,7 @@ import platform
 import statistics
 import subprocess
 
-from . import svg
+from . import goals, svg
 from .cells import GOALS
 
 MEASURES = [
@@ -72,6 +72,7 @@ class Results:
     def __init__(self, settings):
         self.settings = settings
         self.cells = {}  # cell -> peer -> median
+        self.prosody = {}  # cell -> what was seen behind a real Prosody
 
     def others(self):
         return [peer for peer in self.settings["peers"] if peer != "courant"]
@@ -96,6 +97,18 @@ class Results:
             rows.append(row)
         return table(head, rows)
 
+    def goals_table(self):
+        return table(["goal", "measured", "at most", ""], [
+            [what, shown(value, 2), shown(goal, 2), "reached" if reached else "not reached"]
+            for what, value, goal, reached in goals.rows(self)
+        ])
+
+    def prosody_table(self):
+        return table(["records x recipients", "Prosody us a publish", "Courant us", "times", "publishes/s"], [
+            [str(cell), *(shown(seen[name]) for name in ("prosody_us", "courant_us", "times", "publishes_per_s"))]
+            for cell, seen in self.prosody.items() if seen
+        ])
+
     def closed(self):
         return [cell for cell in self.cells if not cell.rate]
 
@@ -116,14 +129,16 @@ class Results:
             f"{m['at']}, commit {m['commit']}: {m['cpu']}, {m['cores']} cores, {m['memory']}, Linux {m['kernel']}; "
             f"Python {m['python']}, slixmpp {s['slixmpp']}. Durability `{s['durability']}`. Medians of {s['rounds']} "
             f"rounds of {s['seconds']} s; 64 publishes outstanding unless a rate is given. Load of the machine before: "
-            f"{m['load_before']:.1f}.",
+            f"{m['load_before']:.1f}, after: {os.getloadavg()[0]:.1f} (the two programs that are measured are "
+            "about 2; what is more are neighbours).",
             "## CPU per publish", self.cpu_table(),
+            "## Goals", self.goals_table(),
             "## Throughput and memory, 64 outstanding",
             self.measure_table(closed, [
                 ("publishes/s", "publishes_per_s", 1, 0), ("messages/s", "messages_per_s", 1, 0),
                 ("CPU us a message", "cpu_us_per_message", 1, 2), ("share of a core", "cpu_use", 1, 2),
                 ("p50 ms", "p50_ms", 1, 2), ("p99 ms", "p99_ms", 1, 2), ("p99.9 ms", "p999_ms", 1, 2),
-                ("peak memory MiB", "rss_peak_kib", 1 / 1024, 1),
+                ("peak memory MiB", "rss_peak_kib", 1 / 1024, 1), ("start s", "startup_s", 1, 2),
             ]),
         ]
         if opened:
@@ -131,6 +146,9 @@ class Results:
                 ("p50 ms", "p50_ms", 1, 2), ("p99 ms", "p99_ms", 1, 2), ("p99.9 ms", "p999_ms", 1, 2),
                 ("CPU us a publish", "cpu_us_per_publish", 1, 1),
             ])]
+        if any(self.prosody.values()):
+            parts += ["## Behind a real Prosody, on one core with it", self.prosody_table()]
+        parts += ["## Plots", *(f"![{name}]({name})" for name, _ in self.plots())]
         return "\n\n".join(parts) + "\n"
 
     def plots(self):
@@ -146,6 +164,15 @@ class Results:
                                       "microseconds, logarithmic", groups(usual, "cpu_us_per_publish"), peers)
             yield "throughput.svg", svg.bars("Publishes per second on one core, more is better",
                                              "logarithmic", groups(usual, "publishes_per_s"), peers)
+        shapes = [(1, 1), (48, 1), (48, 10)]
+        grown = [cell for shape in shapes for cell in sorted(self.closed(), key=lambda cell: cell.series)
+                 if (cell.records, cell.recipients) == shape]
+        if len({cell.series for cell in grown}) > 1:
+            yield "series.svg", svg.bars("CPU per publish, by the number of series", "microseconds, logarithmic",
+                                         groups(grown, "cpu_us_per_publish"), peers)
+            mib = [(label, {peer: scaled(kib, 1 / 1024) for peer, kib in held.items()})
+                   for label, held in groups(grown, "rss_peak_kib")]
+            yield "memory.svg", svg.bars("Peak memory, by the number of series", "MiB, logarithmic", mib, peers)
         for cell in self.cells:
             if cell.rate:
                 held = [(label, {peer: self.of(cell, peer, name) for peer in peers})
@@ -155,7 +182,12 @@ class Results:
 
     def write(self, directory):
         directory.mkdir(parents=True, exist_ok=True)
-        held = {"settings": self.settings, "cells": {str(cell): of for cell, of in self.cells.items()}}
+        held = {
+            "settings": self.settings,
+            "cells": {str(cell): of for cell, of in self.cells.items()},
+            "prosody": {str(cell): of for cell, of in self.prosody.items()},
+            "goals": goals.rows(self),
+        }
         (directory / "report.json").write_text(json.dumps(held, indent=1, default=str) + "\n")
         (directory / "report.md").write_text(self.markdown())
         for name, plot in self.plots():
