@@ -2,13 +2,11 @@
 //! be kept, and an origin id (XEP-0359) that stays the same however often it is sent. To services that want it
 //! so, the same as a publish (XEP-0060 §7.1), which they acknowledge.
 
-use std::io::Write;
-
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::ns;
-use super::text::{attribute, raw};
+use super::text::{attribute, instant, raw};
 
 /// From whom to whom, and the id, which is the origin id too.
 #[derive(Debug, Clone, Copy)]
@@ -83,8 +81,9 @@ impl Terms<'_> {
                 raw(out, "'");
                 attribute(out, "purpose", purpose);
                 attribute(out, "retention", retention);
-                // Writing into memory does not fail, and a timestamp needs no escaping.
-                let _ = write!(out, " expires='{expires}'/>");
+                raw(out, " expires='");
+                instant(out, *expires);
+                raw(out, "'/>");
             }
         }
     }

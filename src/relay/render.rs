@@ -81,9 +81,8 @@ impl Renderer<'_> {
             {
                 continue;
             }
-            let held = owed
-                .in_reserve
-                .then(|| self.left_over(&entry.pack, &entry.owed, place, subscriber.recipient));
+            let held =
+                owed.in_reserve.then(|| self.left_over(&entry.pack, &entry.owed, place, subscriber.party));
             if held == Some(Selection::Some(Vec::new())) || expired && owed.in_reserve {
                 continue;
             }
@@ -107,13 +106,17 @@ impl Renderer<'_> {
             }
             let (format, subscription) = (subscriber.format, owed.subscription.0);
             id.clear();
-            // Writing into memory does not fail.
-            let _ = write!(id, "{}-{:x}-{:x}-{place:x}", self.installation, entry.seq, owed.subscription.0);
+            id.push_str(self.installation);
+            for number in [entry.seq, subscription, place as u64] {
+                id.push('-');
+                text::hex(&mut id, number);
+            }
             let mut mark = 0;
             if let (true, Selection::Some(records)) = (owed.in_reserve, &selection) {
                 // What is left over may grow, and an id must not stand for something else the next time.
                 mark = intake::hash(&owed::encode_records(records));
-                let _ = write!(id, "-{mark:x}");
+                id.push('-');
+                text::hex(&mut id, mark);
             }
             let whole = id.len();
             for (part, content) in self.rendered(entry, selection, format).iter().enumerate() {
@@ -141,7 +144,7 @@ impl Renderer<'_> {
     }
 
     /// What of the records at this place in the list nothing before it lets leave to the same subscription.
-    fn left_over(&self, pack: &Pack, list: &[Owed], place: usize, recipient: &BareJid) -> Selection {
+    fn left_over(&self, pack: &Pack, list: &[Owed], place: usize, recipient: Party) -> Selection {
         let owed = &list[place];
         let mut left = pack.records(&owed.records);
         for before in list[..place].iter().filter(|before| before.subscription == owed.subscription) {
