@@ -98,7 +98,7 @@ impl<'a> Registration<'a> {
 
     /// Whether this address is on the list of a node that has one.
     pub fn lists(&self, who: Party) -> bool {
-        self.asked(who, |series, who| series.lists(who)).unwrap_or(false)
+        self.has_whitelist() && self.asked(who, |series, who| series.lists(who)).unwrap_or(false)
     }
 
     /// Whether it is open data.
@@ -108,7 +108,10 @@ impl<'a> Registration<'a> {
 
     /// Whether it is open data for this address.
     pub fn is_open_to(&self, who: Party) -> bool {
-        self.kept.open && self.asked(who, |series, who| series.is_open_to(who)).unwrap_or(true)
+        let some_are_out = |series: &Series| !series.node.outcasts.is_empty();
+        self.kept.open
+            && (!self.kept.whole.as_deref().is_some_and(some_are_out)
+                || self.asked(who, |series, who| series.is_open_to(who)).unwrap_or(true))
     }
 
     /// What the registration says of an address, where it is kept whole.
