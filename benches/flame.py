@@ -106,10 +106,10 @@ def draw(title, root):
         + "\n".join(parts) + "\n</svg>\n")
 
 
-def component(directory):
+def component(courant, directory):
     """The process number of Courant, once it is there."""
     for _ in range(600):
-        found = subprocess.run(["pgrep", "-f", f"courant --config {directory}/.*courant.toml run$"],
+        found = subprocess.run(["pgrep", "-f", f"^{courant} --config {directory}/.*courant.toml run$"],
                                capture_output=True, text=True).stdout.split()
         if found:
             return found[0]
@@ -134,7 +134,7 @@ def main():
         load = threading.Thread(target=measure.measure, args=(yard, generator, "courant", asked.cell, options))
         load.start()
         samples = pathlib.Path(directory) / "perf.data"
-        pid = component(directory)
+        pid = component(courant, directory)
         time.sleep(3)
         subprocess.run(["perf", "record", "-q", "-F", "499", "--call-graph", "dwarf,16384", "-o", samples, "-p", pid,
                         "--", "sleep", str(asked.seconds)], check=True, stderr=subprocess.DEVNULL)
