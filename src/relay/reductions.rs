@@ -132,7 +132,8 @@ impl Reductions {
         }
         for (place, name) in pack.names().enumerate() {
             let found = rights.look_up(name);
-            let Some(series) = found.registration() else { continue };
+            let Some(registration) = found.registration() else { continue };
+            let mut whole: Option<Series> = None;
             for (consent, grant) in found.consents() {
                 let Some(coarse) = grant.coarse() else { continue };
                 let extent = grant.extent();
@@ -141,6 +142,10 @@ impl Reductions {
                 }
                 let mut samples = pack.samples_of(place).peekable();
                 let Some(first) = samples.peek() else { continue };
+                if whole.is_none() {
+                    whole = registration.to_series();
+                }
+                let Some(series) = &whole else { continue };
                 let rule = Rule {
                     granularity: &coarse.granularity,
                     zone: &self.zone,
@@ -290,7 +295,7 @@ impl Finished {
         let mut served: Vec<&str> = Vec::new();
         let mut owed = Vec::new();
         for subscriber in found.subscribers().filter(|subscriber| subscriber.party == grant.party()) {
-            let who = subscriber.recipient;
+            let who = subscriber.party;
             if series.is_owned_by(who) || series.lists(who) || series.is_open_to(who) {
                 break;
             }

@@ -76,7 +76,8 @@ impl Store {
         read(&text, |row: ConsentRow<'_>| {
             let millis = |at: Option<i64>| at.map(timestamp).transpose();
             let ConsentRow(key, id, subject, recipient, scope, purpose, code, from, until, ..) = row;
-            let ConsentRow(.., data_from, data_until, modes, retention, granularity, method, state, since) = row;
+            let ConsentRow(.., data_from, data_until, modes, retention, granularity, method, state, since) =
+                row;
             let outline = ConsentOutline {
                 id: id.parse().map_err(|_| StoreError::row("a consent's id"))?,
                 recipient: bare(&recipient, &mut known)?,
