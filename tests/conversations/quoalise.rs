@@ -152,6 +152,38 @@ async fn history_is_answered_in_one_step_and_as_a_form() {
     nothing_else(&mut peer).await;
 }
 
+/// As the clients that there are write it: to a resource of the service, fields with their types, lines and
+/// blanks between the elements, times as Python prints them.
+#[tokio::test]
+async fn the_stanzas_of_existing_clients_are_taken_to_the_letter() {
+    let (_stage, mut peer) = two_days().await;
+    let asked = format!(
+        r#"<iq type="set" to="energy.example.org/proxy" from="{ADVISER}/1" id="c" xml:lang="en">
+            <command
+              xmlns="{COMMANDS}"
+              node="get_history"
+              action="execute">
+              <x xmlns="jabber:x:data" type="submit">
+                <field var="identifier" type="text-single">
+                  <value>{SERIES}</value>
+                </field>
+
+                <field var="start_time" type="text-single">
+                  <value>2025-11-22T00:00:00+01:00</value>
+                </field>
+
+                <field var="end_time" type="text-single">
+                  <value>2025-11-22T22:59:59.999999+00:00</value>
+                </field>
+              </x>
+            </command>
+           </iq>"#
+    );
+    let answer = history(ADVISER, &hours(24..48), TERMS)
+        .replace("from='energy.example.org'", "from='energy.example.org/proxy'");
+    peer.ask(&asked, &answer).await;
+}
+
 #[tokio::test]
 async fn an_empty_period_is_an_empty_pack_with_a_word() {
     let (_stage, mut peer) = two_days().await;
