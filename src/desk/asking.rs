@@ -119,20 +119,7 @@ async fn owner_of(context: &Context, scope: &[Scope]) -> Result<Option<Subject>,
 
 /// A code of a few characters to answer by, unless the consent has one.
 pub async fn give_code(context: &Context, consent: &Consent) -> Result<Option<String>, StoreError> {
-    if consent.subject.jid().is_none() {
-        return Ok(None);
-    }
-    if let Some(code) = context.store.code_of(consent).await? {
-        return Ok(Some(code));
-    }
-    // Four characters are enough for what one person has at a time; where not, a few more.
-    for length in [4, 4, 4, 4, 6, 8, 32] {
-        let code = Uuid::new_v4().simple().to_string()[..length].to_owned();
-        if context.store.give_code(consent.id, &code).await? {
-            return Ok(Some(code));
-        }
-    }
-    Ok(None)
+    context.store.ensure_code(consent).await
 }
 
 /// Hides from the recipient who is asked: whether anybody is, tells whether the series is there.

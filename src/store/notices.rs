@@ -187,12 +187,18 @@ impl Store {
             let consent = row.try_get::<i64, _>(1)?.unsigned_abs();
             // Consents never go away, and the row names one that is there.
             let Some((_, consent)) = self.consent_by_key(consent).await? else { continue };
-            let (language, code) = match consent.subject.jid() {
-                Some(jid) => (self.language_of(jid).await?, self.code_of(&consent).await?),
-                None => (None, None),
+            let step = Step::read(row.try_get(4)?)?;
+            let language = match consent.subject.jid() {
+                Some(jid) => self.language_of(jid).await?,
+                None => None,
+            };
+            // Who asked is still at it, or was killed at it: without a code nobody could answer by text.
+            let code = match step {
+                Step::Requested => self.ensure_code(&consent).await?,
+                _ => self.code_of(&consent).await?,
             };
             list.push(Untold {
-                step: Step::read(row.try_get(4)?)?,
+                step,
                 language,
                 code,
                 key: row.try_get::<i64, _>(0)?.unsigned_abs(),
@@ -236,5 +242,19 @@ mod tests {
         assert!(store.untold(end.key, 10).await.unwrap().is_empty());
         store.told(&[end.key]).await.unwrap();
         assert!(store.untold(0, 10).await.unwrap().is_empty());
+    }
+
+    /// Whoever asked may be killed before the request has its code, or be slower than who tells of it.
+    #[tokio::test]
+    async fn a_request_is_told_with_a_code_whatever_became_of_who_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let store =
+            Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
+        let request = crate::domain::consent::Consent { state: State::Requested, ..sample() };
+        store.add_consent(&request, "app@coop.example", request.since).await.unwrap();
+        let untold = store.untold(0, 10).await.unwrap();
+        let [asked] = &untold[..] else { panic!("{untold:?}") };
+        let code = asked.code.clone().expect("a code");
+        assert_eq!(store.ensure_code(&request).await.unwrap(), Some(code));
     }
 }

@@ -43,6 +43,25 @@ impl Store {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
+    /// The code of a consent, a new one if it has none; none for a person without an address.
+    pub async fn ensure_code(&self, consent: &Consent) -> Result<Option<String>, StoreError> {
+        if consent.subject.jid().is_none() {
+            return Ok(None);
+        }
+        // Four characters are enough for what one person has at a time; where not, a few more.
+        for length in [4, 4, 4, 4, 6, 8, 32] {
+            // Somebody else may give it one at the same moment.
+            if let Some(code) = self.code_of(consent).await? {
+                return Ok(Some(code));
+            }
+            let code = Uuid::new_v4().simple().to_string()[..length].to_owned();
+            if self.give_code(consent.id, &code).await? {
+                return Ok(Some(code));
+            }
+        }
+        self.code_of(consent).await
+    }
+
     /// Gives a consent this code, unless it has one. `false` if another consent of that person's that still
     /// stands has it.
     pub async fn give_code(&self, id: Uuid, code: &str) -> Result<bool, StoreError> {
