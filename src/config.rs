@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::domain::data_need::DataNeed;
 use crate::domain::draft::Usual;
 use crate::domain::period::Period;
 use crate::store::Durability;
@@ -57,6 +58,9 @@ pub struct Config {
     /// Defaults and bounds of consents.
     #[serde(default)]
     pub consent: ConsentConfig,
+    /// Requests that may be named.
+    #[serde(default)]
+    pub data_needs: Vec<DataNeed>,
     /// The service itself.
     #[serde(default)]
     pub service: Service,
@@ -439,6 +443,12 @@ impl Config {
             );
         }
         self.consent.time_zone()?;
+        for (place, need) in self.data_needs.iter().enumerate() {
+            need.check().map_err(ConfigError::Wrong)?;
+            if self.data_needs[..place].iter().any(|other| other.id == need.id) {
+                return wrong(format!("[[data_needs]] there are two of id '{}'", need.id));
+            }
+        }
         if self.audit.checkpoint_every.nominal() < Duration::from_secs(1) {
             return wrong("[audit] checkpoint_every is shorter than a second (PT1S)".into());
         }
@@ -494,6 +504,8 @@ mod tests {
     const LEAST: &str = "[component]\njid='energy.example.org'\nserver='127.0.0.1:5347'\nsecret='s3'\n\
                          [store]\nurl='sqlite:x.db'\n";
 
+    const NEED: &str = "[[data_needs]]\nid='a'\npurpose='b'\nscope=['urn:a']\n";
+
     #[test]
     fn the_least_configuration_has_all_defaults() {
         let config = Config::read(LEAST, "test").unwrap();
@@ -542,6 +554,8 @@ mod tests {
             (format!("{LEAST}[limit]\n"), "limit"),
             (format!("{LEAST}[service]\nlanguage='de'\n"), "language"),
             (format!("{LEAST}[consent]\ntimezone='Paris'\n"), "Europe/Paris"),
+            (format!("{LEAST}{NEED}{NEED}"), "two of id 'a'"),
+            (format!("{LEAST}{}", NEED.replace("urn:a", "*")), "scope"),
         ] {
             let error = Config::read(&text, "test").unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

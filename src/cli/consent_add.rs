@@ -11,6 +11,7 @@ use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::consent::{Mode, method};
+use crate::domain::data_need;
 use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
 use crate::domain::party::{Subject, parse_bare};
@@ -29,12 +30,17 @@ pub struct Add {
     recipient: BareJid,
 
     /// A series, or a prefix ending in '*'; may be repeated
-    #[arg(long, value_name = "NAME", required = true, value_parser = scope)]
+    #[arg(long, value_name = "NAME", required_unless_present = "need", value_parser = scope)]
     scope: Vec<Scope>,
 
+    /// A request prepared in the configuration (data_needs): what it says counts, and --scope is what stands
+    /// for {} in it
+    #[arg(long, value_name = "ID")]
+    need: Option<String>,
+
     /// What the data is for, in words that the person understands
-    #[arg(long, value_name = "TEXT")]
-    purpose: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "need")]
+    purpose: Option<String>,
 
     /// The purpose as a term of the Data Privacy Vocabulary, as dpv:ServiceProvision
     #[arg(long, value_name = "TERM")]
@@ -122,8 +128,13 @@ impl Add {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         let now = clock::wall();
         let (as_json, format) = (self.json, self.format);
-        let consent = self
-            .draft()
+        let need = self.need.as_deref().map(|id| data_need::find(&config.data_needs, id)).transpose();
+        let need = need.map_err(Failure::Refused)?;
+        let mut draft = self.draft();
+        if let Some(need) = need {
+            draft = need.fill(draft, now).map_err(Failure::Refused)?;
+        }
+        let consent = draft
             .complete(&config.consent.usual(), method::CLI, now)
             .map_err(|e| Failure::Refused(e.to_string()))?;
         if let Some(format) = format {
@@ -156,7 +167,7 @@ impl Add {
             policy_url: self.policy_url,
             arrangement: self.arrangement,
             scope: self.scope,
-            purpose: Some(self.purpose),
+            purpose: self.purpose,
             purpose_code: self.purpose_code,
             lawful_basis: Some(self.lawful_basis),
             valid_from: self.valid_from,

@@ -6,6 +6,7 @@
 //! - [`node`]: what the pubsub node of a series is set to.
 //! - [`consent`]: the record a person gives, its states and its events.
 //! - [`draft`]: a consent as somebody writes it down, and what is usual where it says nothing.
+//! - [`data_need`]: requests that the operator has prepared.
 //! - [`edit`]: what may become of a consent under the same id: narrower, never wider.
 //! - [`subscription`]: where a recipient wants its data, and in which format.
 //! - [`decision`]: *may this record leave?*, one pure function.
@@ -19,6 +20,7 @@
 pub mod aggregation;
 pub mod clock;
 pub mod consent;
+pub mod data_need;
 pub mod decision;
 pub mod disclosure;
 pub mod draft;

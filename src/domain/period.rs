@@ -20,6 +20,11 @@ impl Period {
         start.to_zoned(TimeZone::UTC).checked_add(self.span()).ok().map(|z| z.timestamp())
     }
 
+    /// `end` minus this period, counted in the UTC calendar; `None` before the beginning of time.
+    pub fn before(&self, end: Timestamp) -> Option<Timestamp> {
+        end.to_zoned(TimeZone::UTC).checked_sub(self.span()).ok().map(|z| z.timestamp())
+    }
+
     /// The length with days of 24 hours, months of 30 and years of 365 days.
     pub fn nominal(&self) -> Duration {
         let mut days = self.span();

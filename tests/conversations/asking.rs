@@ -352,3 +352,62 @@ async fn nobody_answers_in_time() {
     peer.send(&late).await;
     nothing_else(&mut peer).await;
 }
+
+/// A request that the operator has prepared.
+const NEED: &str = "[[data_needs]]
+id = \"advice\"
+title = \"Daily means for advice\"
+purpose = \"energy advice\"
+scope = [\"urn:dev:prm:{}_consumption/power/active/raw\"]
+granularity = \"P1D\"
+retention = \"P30D\"
+duration = \"P6M\"
+";
+
+#[tokio::test]
+async fn a_prepared_request_is_named_and_says_all() {
+    let mut stage = Stage::home(NEED).await;
+    let mut peer = stage.start().await;
+    peer.send(&command(APP, "r", "request-access", "", "")).await;
+    let form = peer.recv().await;
+    let choice = "<option label='Daily means for advice'><value>advice</value></option>";
+    assert!(form.contains("var='need' type='list-single'") && form.contains(choice), "{form}");
+
+    let fields = [("need", "advice"), ("scope", "30001610071843"), ("retention", "P9Y")];
+    peer.send(&command(APP, "r2", "request-access", "", &filled(&fields))).await;
+    let (mut answered, mut asked) = (String::new(), String::new());
+    for _ in 0..2 {
+        let said = peer.recv().await;
+        match said.starts_with("<iq") {
+            true => answered = said,
+            false => asked = said,
+        }
+    }
+    assert!(
+        answered.contains("status='completed'") && answered.contains("<value>requested</value>"),
+        "{answered}"
+    );
+    for word in ["energy advice", SERIES, "P1D", "P30D"] {
+        assert!(asked.contains(word) && asked.contains("camille@home.example"), "{word} in {asked}");
+    }
+    assert!(!asked.contains("P9Y"), "{asked}");
+
+    for (fields, word) in
+        [(vec![("need", "other"), ("scope", "1")], "option"), (vec![("need", "advice")], "name in scope")]
+    {
+        peer.send(&command(APP, "w", "request-access", "", &filled(&fields))).await;
+        let said = peer.recv().await;
+        assert!(said.contains("type='error'") && said.contains("bad-request"), "{word}: {said}");
+    }
+    // At the command line.
+    let by_need =
+        ["consent", "add", "--subject", "camille@home.example", "--recipient", "school@edu.example"];
+    let with = |more: &[&'static str]| [&by_need[..], more].concat();
+    let record = stage.cli(&with(&["--need", "advice", "--scope", "30001610071843", "--json"]));
+    assert!(
+        record.contains("\"granularity\": \"P1D\"") || record.contains("\"granularity\":\"P1D\""),
+        "{record}"
+    );
+    let none = stage.cli_fails(&with(&["--need", "other", "--scope", "1"]), 1);
+    assert!(none.contains("there are advice"), "{none}");
+}

@@ -4,8 +4,10 @@ use super::consent_form::{Hand, draft, fields};
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, texts, views, wrong};
 use crate::desk::asking::{self, Asked};
+use crate::domain::data_need;
 use crate::domain::language::Text;
 use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::forms::{Field, Kind};
 
 #[derive(Debug)]
 pub(super) struct RequestAccess;
@@ -26,9 +28,16 @@ impl Command for RequestAccess {
                 let mut form = form(self.name().of(language), texts::REQUEST_ACCESS_HOW.of(language));
                 form.fields = fields(call, Hand::Recipient);
                 form.fields.retain(|field| !matches!(&*field.var, "subject" | "valid_from"));
+                prepared(call, &mut form.fields);
                 return Ok(Turn::last(form));
             }
-            let asked = asking::ask(call.context, call.asker, draft(call)?, call.now).await?;
+            let mut draft = draft(call)?;
+            if let Some(id) = call.answers.text("need") {
+                let needs = &call.context.config.data_needs;
+                let filled = data_need::find(needs, id).and_then(|need| need.fill(draft, call.now));
+                draft = filled.map_err(Failure::Wrong)?;
+            }
+            let asked = asking::ask(call.context, call.asker, draft, call.now).await?;
             let (mut consent, text) = match asked {
                 Asked::Pending(consent) | Asked::Waiting(consent) => (consent, texts::PENDING),
                 Asked::Given(consent) => (consent, texts::GIVEN_ALREADY),
@@ -48,4 +57,17 @@ impl Command for RequestAccess {
             Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
     }
+}
+
+/// Where the operator has prepared requests, one of them may be chosen; it says for what and of which series.
+fn prepared(call: &Call<'_>, fields: &mut Vec<Field>) {
+    let needs = &call.context.config.data_needs;
+    if needs.is_empty() {
+        return;
+    }
+    for field in fields.iter_mut().filter(|field| matches!(&*field.var, "purpose" | "scope")) {
+        field.required = false;
+    }
+    let options = needs.iter().map(|need| (need.title().to_owned(), need.id.clone()));
+    fields.insert(0, super::consent_form::field(call, Kind::ListSingle, "need").options(options));
 }

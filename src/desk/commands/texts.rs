@@ -327,6 +327,10 @@ pub(crate) fn description(var: &str) -> Option<Text> {
         "retention" | "granularity" | "retention_series" => {
             text("A duration as P1Y, P30D or PT1H", "Une durée comme P1Y, P30D ou PT1H")
         }
+        "need" => text(
+            "What it says counts, whatever else is filled in; under Series, name what it is asked for",
+            "Ce qu’il dit l’emporte sur le reste ; sous Séries, nommez ce que vous demandez",
+        ),
         "source" => text(
             "Only if it keeps the history itself: what is asked of the past is passed on to this address",
             "Seulement si elle conserve l’historique elle-même : les demandes d’historique sont transmises à cette adresse",
