@@ -250,7 +250,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store =
             Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
-        let request = crate::domain::consent::Consent { state: State::Requested, ..sample() };
+        let method = crate::domain::consent::method::REQUEST.to_owned();
+        let request = Consent { state: State::Requested, method, ..sample() };
         store.add_consent(&request, "app@coop.example", request.since).await.unwrap();
         let untold = store.untold(0, 10).await.unwrap();
         let [asked] = &untold[..] else { panic!("{untold:?}") };

@@ -11,7 +11,8 @@ const TERMS: &str =
 /// The application asks; gives the id of the request.
 async fn asks(peer: &mut Peer, from: &str, fields: &[(&str, &str)]) -> String {
     peer.send(&command(from, "r", "request-access", "", &filled(fields))).await;
-    let said = peer.recv().await;
+    // Who is asked may hear of it before who asks is told so.
+    let said = peer.recv_iq().await;
     assert!(said.contains("status='completed'") && said.contains("is pending"), "{said}");
     id_in(&said)
 }

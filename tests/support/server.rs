@@ -252,6 +252,8 @@ pub(crate) struct Peer {
     domain: String,
     writer: Arc<AsyncMutex<OwnedWriteHalf>>,
     stanzas: mpsc::UnboundedReceiver<String>,
+    /// Came, and was put back.
+    held: Vec<String>,
     pings: Arc<Mutex<Pending>>,
     reading: JoinHandle<()>,
 }
@@ -274,7 +276,7 @@ impl Peer {
             Arc::clone(&pings),
             sender,
         ));
-        Peer { domain, writer, stanzas, pings, reading }
+        Peer { domain, writer, stanzas, held: Vec::new(), pings, reading }
     }
 
     /// The component's domain.
@@ -294,7 +296,24 @@ impl Peer {
 
     /// The next stanza, if one comes in this time; `None` too when the component has closed.
     pub(crate) async fn recv_within(&mut self, patience: Duration) -> Option<String> {
+        if let Some(held) = self.held.pop() {
+            return Some(held);
+        }
         timeout(patience, self.stanzas.recv()).await.ok().flatten()
+    }
+
+    /// The next IQ; what comes before it comes again behind it.
+    pub(crate) async fn recv_iq(&mut self) -> String {
+        let mut before = Vec::new();
+        let iq = loop {
+            let stanza = self.recv().await;
+            if stanza.starts_with("<iq") {
+                break stanza;
+            }
+            before.push(stanza);
+        };
+        self.held.extend(before.into_iter().rev());
+        iq
     }
 
     /// The next stanza must match; gives what the pattern's words stood for.
