@@ -75,8 +75,8 @@ pub(crate) struct Oracle {
     origins: HashMap<String, (String, String, String, String)>,
     /// Per node and recipient: the first copies that arrived, as (number, batch).
     firsts: HashMap<(String, String), Vec<(u64, u64)>>,
-    /// Copies that came back on the way, as (id, batch).
-    returned: HashSet<(String, u64)>,
+    /// Deliveries of which a copy came back on the way, with its batch.
+    returned: HashSet<(Key, u64)>,
     orders: BTreeMap<(String, u64), u64>,
     pub(crate) duplicates: u64,
     pub(crate) delivered: u64,
@@ -347,12 +347,13 @@ impl Oracle {
 
     /// A copy came back as not reached.
     pub(crate) fn came_back(&mut self, message: &Message) {
-        self.returned.insert((message.id.clone(), message.batch));
+        self.returned.extend(numbers(&message.id).map(|key| (key, message.batch)));
     }
 
     /// The recipient's server took a copy.
     pub(crate) fn arrived(&mut self, message: &Message) -> Result<(), String> {
-        let Some((seq, _)) = numbers(&message.id) else { return Ok(()) };
+        let Some(key) = numbers(&message.id) else { return Ok(()) };
+        let seq = key.0;
         match self.mark(message, |tracked| std::mem::replace(&mut tracked.arrived, true)) {
             Some(true) => self.duplicates += 1,
             Some(false) => self.delivered += 1,
@@ -363,9 +364,8 @@ impl Oracle {
             return Ok(());
         }
         // Within one batch a stream that breaks lets the later ones overtake; never beyond it.
-        let overtaken = firsts
-            .iter()
-            .find(|(later, batch)| *later > seq && !self.returned.contains(&(message.id.clone(), *batch)));
+        let overtaken =
+            firsts.iter().find(|(later, batch)| *later > seq && !self.returned.contains(&(key, *batch)));
         if let Some((later, _)) = overtaken
             && !message.weak
         {
