@@ -77,6 +77,8 @@ pub(crate) struct Oracle {
     firsts: HashMap<(String, String), Vec<(u64, u64)>>,
     /// Deliveries of which a copy came back on the way, with its batch.
     returned: HashSet<(Key, u64)>,
+    /// Deliveries that came back when only one's own server could vouch for them: later ones may have passed.
+    vouched: HashSet<Key>,
     orders: BTreeMap<(String, u64), u64>,
     pub(crate) duplicates: u64,
     pub(crate) delivered: u64,
@@ -347,7 +349,11 @@ impl Oracle {
 
     /// A copy came back as not reached.
     pub(crate) fn came_back(&mut self, message: &Message) {
-        self.returned.extend(numbers(&message.id).map(|key| (key, message.batch)));
+        let Some(key) = numbers(&message.id) else { return };
+        self.returned.insert((key, message.batch));
+        if message.weak {
+            self.vouched.insert(key);
+        }
     }
 
     /// The recipient's server took a copy.
@@ -368,6 +374,7 @@ impl Oracle {
             firsts.iter().find(|(later, batch)| *later > seq && !self.returned.contains(&(key, *batch)));
         if let Some((later, _)) = overtaken
             && !message.weak
+            && !self.vouched.contains(&key)
         {
             return Err(format!(
                 "item {} ({seq}) of {} came to {} for the first time after the later one ({later})",
