@@ -85,7 +85,9 @@ impl Disk {
         }
         for letter in &batch.dead_letters {
             self.letters += 1;
-            self.dead.insert(self.letters, letter.clone());
+            let mut letter = letter.clone();
+            letter.retry_at = letter.retry_at.filter(|_| self.rows.contains_key(&letter.seq));
+            self.dead.insert(self.letters, letter);
         }
         for key in &batch.revived {
             if let Some(letter) = self.dead.remove(key) {
