@@ -6,6 +6,7 @@
 //! commit; when that fails, it is what it was before. It begins anew when anything changes that it rests on:
 //! granularity, data window, a suspension, the owner, the aggregation, the time zone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,6 +35,10 @@ const HELD_MAX: usize = 1_000_000;
 /// Times before this would be read as relative (RFC 8428 §4.5.3), seconds.
 const RELATIVE: f64 = 268_435_456.0;
 
+/// What is remembered under one consent, by series. Names are chosen by others, so that it must not be known how
+/// they are hashed.
+type OfConsent = HashMap<Arc<str>, Held>;
+
 /// A series under a consent.
 type Key = (ConsentKey, Arc<str>);
 
@@ -46,13 +51,13 @@ struct Held {
 }
 
 /// What a series was, before what is to be committed now.
-type Before = FxHashMap<Key, Option<Held>>;
+type Before = HashMap<Key, Option<Held>>;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Reductions {
     zone: TimeZone,
-    held: FxHashMap<ConsentKey, FxHashMap<Arc<str>, Held>>,
+    held: FxHashMap<ConsentKey, OfConsent>,
     count: usize,
     /// Changed since the last group was handed out.
     changed: Before,
@@ -70,8 +75,8 @@ impl Default for Reductions {
             zone: TimeZone::UTC,
             held: FxHashMap::default(),
             count: 0,
-            changed: FxHashMap::default(),
-            committing: FxHashMap::default(),
+            changed: Before::default(),
+            committing: Before::default(),
             dropped: Vec::new(),
             dropping: Vec::new(),
         }
@@ -234,7 +239,7 @@ impl Reductions {
 
 /// What is held of a series, to be changed; what it was is noted the first time. Nothing if there are too many.
 fn change<'a>(
-    held: &'a mut FxHashMap<ConsentKey, FxHashMap<Arc<str>, Held>>,
+    held: &'a mut FxHashMap<ConsentKey, OfConsent>,
     count: &mut usize,
     changed: &mut Before,
     key: Key,

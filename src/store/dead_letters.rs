@@ -153,11 +153,15 @@ pub(super) async fn remove(conn: &mut SqliteConnection, key: u64) -> Result<Opti
         .await?;
     let Some(row) = row else { return Ok(None) };
     let (seq, subscription): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    sqlx::query("INSERT INTO given_up (seq, subscription) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(seq)
-        .bind(subscription)
-        .execute(&mut *conn)
-        .await?;
+    // A letter may be all that is left of its row; then there is nothing to note.
+    sqlx::query(
+        "INSERT INTO given_up (seq, subscription) SELECT seq, ?2 FROM journal WHERE seq = ?1 \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(seq)
+    .bind(subscription)
+    .execute(&mut *conn)
+    .await?;
     Ok(Some((seq.unsigned_abs(), subscription.unsigned_abs())))
 }
 

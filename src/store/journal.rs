@@ -192,9 +192,6 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
         .bind(before)
         .execute(&mut *conn)
         .await?;
-        sqlx::query("DELETE FROM given_up WHERE seq NOT IN (SELECT seq FROM journal)")
-            .execute(&mut *conn)
-            .await?;
     }
     Ok(())
 }
