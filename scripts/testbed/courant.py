@@ -153,10 +153,12 @@ class Courant:
 
     async def add_consent(
         self, subject: str, recipient: str, scope: str,
-        purpose: str = "energy advice",
+        purpose: str = "energy advice", granularity: str = "",
     ) -> str:  # fmt: skip
         """Records a consent for half a year from now; its id."""
         arguments = self.consent_arguments(subject, recipient, scope, purpose, half_a_year_on())
+        if granularity:
+            arguments += ["--granularity", granularity]
         record = json.loads(await self.must(*arguments, "--json"))
         return str(record["id"])
 

@@ -151,10 +151,10 @@ class Household:
         self.gateway = gateway
         self.series = series
 
-    async def consents(self, recipient: Person, scope: str = "") -> str:
+    async def consents(self, recipient: Person, scope: str = "", granularity: str = "") -> str:
         """Camille lets this recipient have the series (or `scope`); the consent's id."""
         return await self.ring.courant.add_consent(
-            self.camille.jid, recipient.jid, scope or self.series
+            self.camille.jid, recipient.jid, scope or self.series, granularity=granularity
         )
 
     async def publishes(self, item: str, payload: str | None = None) -> Answer:

@@ -19,6 +19,7 @@ ORDER = (
     "wrong_secret",
     "server_restart",
     "service_killed",
+    "granularity",
     "remote_down_and_back",
     "remote_hangs_then_dies",
     "prosody_comes_and_goes",
