@@ -6,6 +6,9 @@
 //! COURANT_SEED=1234                      with these moments; the last run's are printed
 //! ```
 //!
+//! It begins when each recipient's server has answered one ping: until then one's own server vouches for it
+//! (docs/OPERATING.md), and what a server loses in silence before it ever answered is lost.
+//!
 //! The other end of the component's stream is a server in this process. It publishes for several gateways,
 //! each with a few packs unanswered at a time, and repeats what was not answered when the component is back,
 //! as gateways do. It takes deliveries for the recipients and answers the pings to their servers. Meanwhile
@@ -71,6 +74,7 @@ async fn killed_at_random_moments_it_loses_nothing() {
     let mut courant = Courant::configured(DOMAIN, &server.address(), SECRET, CONFIGURATION);
     let people = people::People::new(courant.directory(), server.clone(), Rng::new(seed, 2));
     let people = tokio::task::spawn_blocking(move || people.settle_in()).await.expect("consents");
+    get_acquainted(&mut courant, &server).await;
     let stop = people.stop_handle();
     let mind_changes = tokio::task::spawn_blocking(move || people.change_their_minds());
 
@@ -131,7 +135,9 @@ async fn killed_at_random_moments_it_loses_nothing() {
         if progress != last.0 {
             last = (progress, Instant::now());
         }
-        assert!(last.1.elapsed() < PATIENCE, "never came: {}", server.missing());
+        if last.1.elapsed() >= PATIENCE {
+            panic!("never came: {} (destinations: {})", server.missing(), destinations(&courant).await);
+        }
     }
     let status = courant.stop().await;
     assert_eq!(status.code(), Some(0), "after SIGTERM");
@@ -147,6 +153,25 @@ async fn killed_at_random_moments_it_loses_nothing() {
 async fn open(courant: &Courant) -> SqliteConnection {
     let path = format!("sqlite:{}/courant.db", courant.directory().display());
     SqliteConnection::connect(&path).await.expect("the database")
+}
+
+/// Lets each of the recipients' servers answer a ping, once.
+async fn get_acquainted(courant: &mut Courant, server: &Server) {
+    courant.start();
+    let began = Instant::now();
+    let known = "SELECT cast(count(*) AS TEXT) FROM destination WHERE answers_pings";
+    while one_text(courant, known).await != server::DOMAINS.len().to_string() {
+        assert!(began.elapsed() < PATIENCE, "no answer from all: {}", destinations(courant).await);
+        sleep(Duration::from_millis(20)).await;
+    }
+    courant.kill();
+    server.killed();
+}
+
+/// What the store knows of the recipients' servers.
+async fn destinations(courant: &Courant) -> String {
+    let all = "SELECT coalesce(group_concat(domain || ' ' || answers_pings, ', '), '') FROM destination";
+    one_text(courant, all).await
 }
 
 async fn one_text(courant: &Courant, sql: &'static str) -> String {
