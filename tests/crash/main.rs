@@ -11,9 +11,10 @@
 //!
 //! The other end of the component's stream is a server in this process. It publishes for several gateways,
 //! each with a few packs unanswered at a time, and repeats what was not answered when the component is back,
-//! as gateways do. It takes deliveries for the recipients and answers the pings to their servers. Meanwhile
-//! the process is killed (`kill -9`), its link is cut with all that is under way on it, recipients' servers
-//! hang and then lose what they held, and consents are ended and given at the command line.
+//! as gateways do. It takes deliveries for the recipients, messages and (for one that is a service itself)
+//! publishes, and answers these and the pings to their servers. Meanwhile the process is killed (`kill -9`), its
+//! link is cut with all that is under way on it, recipients' servers hang and then lose what they held, and
+//! consents are ended and given at the command line.
 //!
 //! **What counts as a failure**
 //!

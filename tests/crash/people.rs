@@ -8,10 +8,15 @@ use std::time::Duration;
 
 use super::ledger::End;
 use super::rng::Rng;
-use super::server::{DOMAINS, SERIES, Server, series_name};
+use super::server::{DOMAINS, SERIES, SERVICE, Server, series_name};
 
-/// Recipients at each server; all but the first change.
+/// Recipients at each server.
 const RECIPIENTS: usize = 2;
+
+/// Whether a consent stands from the beginning to the end.
+fn is_steady(recipient: &str, series: usize) -> bool {
+    recipient.starts_with("r0@") || recipient == SERVICE && series % 2 == 0
+}
 
 pub(crate) struct People {
     configuration: PathBuf,
@@ -39,7 +44,8 @@ impl People {
                 ["series", "add", &name, "--owner", "camille@home.example", "--producer", &gateway];
             let output = self.cli(&arguments);
             assert!(output.status.success(), "{output:?}");
-            for domain in DOMAINS {
+            self.give(SERVICE, series);
+            for domain in DOMAINS.into_iter().filter(|domain| *domain != SERVICE) {
                 for recipient in 0..RECIPIENTS {
                     // Not everybody has everything.
                     if recipient == 0 || series % 2 == 0 {
@@ -56,8 +62,8 @@ impl People {
         while !self.stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(self.rng.within(50, 1_500)));
             let standing: Vec<(String, String, usize)> = self.server.book(|book| {
-                let standing =
-                    book.consents.iter().filter(|c| c.end == End::Not && !c.recipient.starts_with("r0"));
+                let standing = book.consents.iter().filter(|c| c.end == End::Not);
+                let standing = standing.filter(|c| !is_steady(&c.recipient, c.series));
                 standing.map(|c| (c.id.clone(), c.recipient.clone(), c.series)).collect()
             });
             let Some((id, recipient, series)) =
@@ -75,6 +81,7 @@ impl People {
     fn give(&self, recipient: &str, series: usize) {
         let before = self.server.book(|book| book.acknowledged_before(series));
         let name = series_name(series);
+        let format = if recipient == SERVICE { "publish" } else { "pubsub" };
         let output = self.cli(&[
             "consent",
             "add",
@@ -87,6 +94,8 @@ impl People {
             "advice",
             "--scope",
             &name,
+            "--format",
+            format,
         ]);
         let record: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
         let id = record.as_ref().and_then(|record| record["id"].as_str());

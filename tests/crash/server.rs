@@ -13,8 +13,11 @@ use tokio::sync::{Notify, mpsc};
 use super::ledger::{End, Ledger};
 use super::support::server::take_in;
 
-/// The recipients' servers.
-pub(crate) const DOMAINS: [&str; 3] = ["coop.example", "edu.example", "app.example"];
+/// The recipients' servers; the last is a service itself, and is published to.
+pub(crate) const DOMAINS: [&str; 4] = ["coop.example", "edu.example", "app.example", SERVICE];
+
+/// It takes each item as a publish, and answers it.
+pub(crate) const SERVICE: &str = "hub.example";
 
 /// How many series are published, each by a gateway of its own.
 pub(crate) const SERIES: usize = 8;
@@ -121,10 +124,9 @@ impl Server {
             }
             return;
         }
-        let messages = held.iter().filter(|stanza| stanza.starts_with("<message")).count();
-        state.lost += messages as u64;
+        state.lost += held.iter().filter(|stanza| !is_ping(stanza)).count() as u64;
         // Whether the batch that it was in has ended.
-        let ended = held.last().is_none_or(|stanza| !stanza.starts_with("<message"));
+        let ended = held.last().is_none_or(|stanza| is_ping(stanza));
         state.remotes.insert(domain, if ended { Remote::Up } else { Remote::Losing });
     }
 
@@ -295,7 +297,7 @@ impl State {
         match self.remotes.entry(domain).or_default() {
             Remote::Up => self.hear(&stanza),
             Remote::Hanging(held) => held.push(stanza),
-            Remote::Losing if stanza.starts_with("<message") => self.lost += 1,
+            Remote::Losing if !is_ping(&stanza) => self.lost += 1,
             Remote::Losing => {
                 self.remotes.insert(domain, Remote::Up);
             }
@@ -311,6 +313,11 @@ impl State {
             (StanzaKind::Iq, Some("get")) => {
                 self.say(format!("<iq type='result' from='{to}' to='energy.example.org' id='{id}'/>"));
                 Ok(())
+            }
+            (StanzaKind::Iq, Some("set")) => {
+                let taken = self.delivery(to, "<publish", stanza);
+                self.say(format!("<iq type='result' from='{to}' to='energy.example.org' id='{id}'/>"));
+                taken
             }
             (StanzaKind::Iq, Some("result")) => match id.split_once('-') {
                 Some(("p", pack)) => self.ledger.acknowledged(pack).map(|next| self.say(next)),
@@ -339,8 +346,12 @@ impl State {
         if stanza.contains("<body>") {
             return Ok(());
         }
+        self.delivery(to, "<items", stanza)
+    }
+
+    fn delivery(&mut self, to: &str, list: &str, stanza: &str) -> Result<(), String> {
         let read = || {
-            let node = attribute(stanza, "<items", "node")?;
+            let node = attribute(stanza, list, "node")?;
             let item = attribute(stanza, "<item ", "id")?.parse().ok()?;
             let value = attribute(stanza, "<senml", "v")?.parse().ok()?;
             Some((node, item, value, attribute(stanza, "<terms", "consent")?))
@@ -348,6 +359,10 @@ impl State {
         let (node, item, value, consent) = read().ok_or_else(|| format!("not a delivery: {stanza}"))?;
         self.ledger.arrived(to, node, item, value, consent)
     }
+}
+
+fn is_ping(stanza: &str) -> bool {
+    stanza.contains("<ping ")
 }
 
 /// An attribute of the first element that begins so.
