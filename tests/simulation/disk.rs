@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use courant::domain::consent::{Consent, ConsentKey, State};
 use courant::domain::series::Series;
-use courant::domain::subscription::{Subscription, SubscriptionKey};
+use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
 use courant::relay::rights::Update;
 use courant::store::journal::{Batch, DeadLetter, Destination, Outline, Row};
 use jid::BareJid;
@@ -163,7 +163,8 @@ impl Disk {
         let taken = self.changes.iter().filter(|c| matches!(c, Changed::Subscription(_))).count();
         // As the counter of the store: never used twice.
         let key = 1 + taken as u64;
-        self.people.subscriptions.insert(key, Subscription { jid, node, format: Default::default() });
+        let format = if jid.node().is_some() { Format::Pubsub } else { Format::Publish };
+        self.people.subscriptions.insert(key, Subscription { jid, node, format });
         self.changes.push(Changed::Subscription(key));
     }
 

@@ -1,6 +1,7 @@
 //! A deterministic simulation: two installations, on two servers, each sending to recipients at the other,
-//! at two more servers and at its own. The relay is the production one, unchanged, driven as the service
-//! drives it; everything around it is simulated, and loses what the real thing loses.
+//! at two more servers and at its own; some are services, to which items are published. The relay is the
+//! production one, unchanged, driven as the service drives it; everything around it is simulated, and loses
+//! what the real thing loses.
 //!
 //! ```text
 //! cargo test --test simulation                         2 000 seeds
@@ -173,6 +174,11 @@ fn an_acknowledgement_before_the_commit_is_caught() {
 #[test]
 fn a_cursor_that_moves_before_the_pong_is_caught() {
     caught(Sabotage::ConfirmBeforePong);
+}
+
+#[test]
+fn a_publish_that_counts_before_its_answer_is_caught() {
+    caught(Sabotage::TakenBeforeAnswer);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::story::{Act, NODES, SITES};
 use super::world::{What, World, server_name};
 
 /// The recipients of an installation: at the other's server, at two more, at its own; one account does
-/// not exist.
+/// not exist, and two are services, which are published to.
 pub(crate) fn recipient(site: usize, who: usize) -> String {
     let (other, own) = (server_name((site + 1) % SITES), server_name(site));
     match who {
@@ -23,6 +23,8 @@ pub(crate) fn recipient(site: usize, who: usize) -> String {
         4 => "u0@s3.test".into(),
         5 => "u1@s3.test".into(),
         6 => format!("u0@{own}"),
+        7 => format!("hub.{other}"),
+        8 => "hub.s3.test".into(),
         _ => "ghost@s2.test".into(),
     }
 }

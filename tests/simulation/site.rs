@@ -31,6 +31,8 @@ pub(crate) enum Sabotage {
     AckBeforeCommit,
     /// A batch counts as taken as soon as it is written.
     ConfirmBeforePong,
+    /// A publish to a service counts as taken as soon as it is written.
+    TakenBeforeAnswer,
     /// What ended is noticed when something is queued, not when it is sent.
     ConsentOnlyWhenQueuing,
 }
@@ -258,9 +260,12 @@ impl World {
         let place = &mut self.sites[site];
         if kept {
             place.disk.commit(batch);
+            let in_anothers_name = batch.dead_letters.iter().find(|letter| letter.condition == "not-allowed");
+            let why = in_anothers_name.map(|letter| format!("what nobody refused is given up: {letter:?}"));
             for letter in &batch.dead_letters {
                 place.oracle.dead_letter(letter.seq, letter.subscription, letter.retry_at.is_some());
             }
+            self.fail(why.map_or(Ok(()), Err));
         } else {
             for row in &batch.rows {
                 place.oracle.forget(row.seq, &row.node, &row.item);
@@ -382,6 +387,21 @@ impl World {
                 let bounce = Bounce { id, from, condition: condition.to_owned() };
                 if let Some(alive) = &mut self.sites[site].alive {
                     alive.relay.bounced(&bounce);
+                }
+            }
+            Back::Answered { id, from, refused } => {
+                let now = self.now_of(site);
+                self.tell(|| {
+                    format!(
+                        "site {site} hears {from} answer {id}: {:?}",
+                        refused.as_ref().map(|r| &r.condition)
+                    )
+                });
+                if let Some(alive) = &mut self.sites[site].alive {
+                    alive.relay.publish_answered(&id, &from, refused, now);
+                }
+                if self.point(site, Point::Ponged) {
+                    return;
                 }
             }
         }
@@ -679,7 +699,7 @@ impl World {
 
     fn rendered(&mut self, site: usize, mut stanza: Stanza, now: Now) {
         let place = &mut self.sites[site];
-        let mut fabricated = None;
+        let (mut fabricated, mut imagined) = (None, None);
         let outcome = match &mut stanza {
             Stanza::Message(message) => {
                 let domain = domain_of(&message.to).to_owned();
@@ -688,6 +708,9 @@ impl World {
                 place.last_messages.push_back(message.clone());
                 if place.last_messages.len() > 50 {
                     place.last_messages.pop_front();
+                }
+                if place.sabotage == Sabotage::TakenBeforeAnswer && message.answered {
+                    imagined = Some((message.id.clone(), message.to.clone()));
                 }
                 place.oracle.written(&place.told, message, now.wall)
             }
@@ -713,6 +736,9 @@ impl World {
             alive.out.push_back(stanza);
             if let Some((id, to)) = fabricated {
                 alive.relay.iq_answer(&id, &to, Answer::Taken, now);
+            }
+            if let Some((id, to)) = imagined {
+                alive.relay.publish_answered(&id, &to, None, now);
             }
         }
     }

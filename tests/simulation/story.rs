@@ -14,7 +14,7 @@ pub(crate) const SERVERS: usize = 4;
 pub(crate) const SITES: usize = 2;
 
 /// Recipients of each installation.
-pub(crate) const RECIPIENTS: usize = 8;
+pub(crate) const RECIPIENTS: usize = 10;
 
 /// Nodes of each installation.
 pub(crate) const NODES: usize = 3;

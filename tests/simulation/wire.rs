@@ -1,6 +1,6 @@
 //! Stanzas, as far as servers and recipients need to know them, and a reader for what the relay writes.
 
-use courant::relay::delivery::Answer;
+use courant::relay::delivery::{Answer, Refused};
 use courant::senml::{Format, Options, read};
 
 /// One record as it arrives: series, time, value.
@@ -20,6 +20,8 @@ pub(crate) struct Message {
     pub(crate) batch: u64,
     /// Its domain had not answered any ping as far as the relay can know.
     pub(crate) weak: bool,
+    /// A publish, which is answered.
+    pub(crate) answered: bool,
 }
 
 /// What an installation writes to its server.
@@ -43,12 +45,30 @@ pub(crate) enum Stanza {
 pub(crate) enum Back {
     Pong { id: String, from: String, answer: Answer },
     Bounce { id: String, from: String, condition: &'static str },
+    Answered { id: String, from: String, refused: Option<Refused> },
     Publish { request: usize },
+}
+
+impl Message {
+    /// It could not be taken; in whoever's name that is said.
+    pub(crate) fn refused(self, condition: &'static str) -> Back {
+        if !self.answered {
+            return Back::Bounce { id: self.id, from: self.to, condition };
+        }
+        let waits = matches!(condition, "resource-constraint" | "remote-server-timeout");
+        let refused = Some(Refused { condition: condition.to_owned(), waits });
+        Back::Answered { id: self.id, from: self.to, refused }
+    }
 }
 
 /// The domain of a bare address.
 pub(crate) fn domain_of(jid: &str) -> &str {
     jid.split_once('@').map_or(jid, |(_, domain)| domain)
+}
+
+/// The server behind a domain: a service is connected to one.
+pub(crate) fn server_of(domain: &str) -> &str {
+    domain.strip_prefix("hub.").unwrap_or(domain)
 }
 
 /// Reads all that the relay rendered. What cannot be read is a failure of its own.
@@ -67,10 +87,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Stanza>, String> {
 
 fn parse_one(text: &str) -> Option<Stanza> {
     let (id, to) = (attribute(text, "id")?, attribute(text, "to")?);
-    if text.starts_with("<iq ") {
-        return text.contains("<ping ").then_some(Stanza::Ping { id, to });
+    if text.contains("<ping ") {
+        return Some(Stanza::Ping { id, to });
     }
-    let items = &text[text.find("<items")?..];
+    let answered = text.starts_with("<iq ");
+    let items = &text[text.find(if answered { "<publish " } else { "<items " })?..];
     let item = &items[items.find("<item ")?..];
     let terms = &text[text.find("<terms")?..];
     let origin = &text[text.find("<origin-id")?..];
@@ -90,6 +111,7 @@ fn parse_one(text: &str) -> Option<Stanza> {
         records,
         batch: 0,
         weak: false,
+        answered,
     }))
 }
 

@@ -10,7 +10,7 @@ use super::people;
 use super::rng::Rng;
 use super::site::{Sabotage, Site};
 use super::story::{Act, Millis, Pings, Point, SERVERS, SITES, Story};
-use super::wire::{Back, Message, Stanza, domain_of};
+use super::wire::{Back, Message, Stanza, domain_of, server_of};
 
 /// How often the relay is told that time passes.
 const TICK: Millis = 250;
@@ -485,7 +485,7 @@ impl World {
         });
         let Some(about) = about.cloned() else { return false };
         let condition = if last { "service-unavailable" } else { "remote-server-timeout" };
-        self.hand_to_component(site, Back::Bounce { id: about.id, from, condition }, 20);
+        self.hand_to_component(site, Message { to: from, ..about }.refused(condition), 20);
         true
     }
 
@@ -549,9 +549,9 @@ impl World {
         self.after(down, What::ServerUp { server, epoch });
     }
 
-    /// A barrier that its own domain never answered proves little.
+    /// A barrier that its own domain never answered proves little; what is answered itself is no worse for it.
     fn lost(&mut self, site: usize, message: &Message) {
-        if message.weak && site < SITES {
+        if message.weak && !message.answered && site < SITES {
             self.sites[site].oracle.excuse(message);
         }
     }
@@ -590,7 +590,7 @@ impl World {
             }
             Stanza::Message(Message { to, .. }) | Stanza::Ping { to, .. } => domain_of(to).to_owned(),
         };
-        let Some(target) = (0..SERVERS).find(|s| server_name(*s) == to) else { return };
+        let Some(target) = (0..SERVERS).find(|s| server_name(*s) == server_of(&to)) else { return };
         if target == server {
             return self.arrive(site, target, stanza);
         }
@@ -628,11 +628,11 @@ impl World {
         match stanza {
             Stanza::Message(message) => {
                 self.sites[site].oracle.came_back(&message);
-                if message.weak && !self.healed {
-                    self.sites[site].oracle.excuse(&message);
+                if !self.healed {
+                    self.lost(site, &message);
                 }
                 self.count("(messages bounced)");
-                self.hand_to_component(site, Back::Bounce { id: message.id, from: message.to, condition }, 5);
+                self.hand_to_component(site, message.refused(condition), 5);
             }
             Stanza::Ping { id, to } => {
                 self.hand_to_component(site, Back::Pong { id, from: to, answer: Answer::NotReached }, 5);
@@ -692,18 +692,21 @@ impl World {
                 self.count("(messages refused, account full)");
                 self.sites[site].oracle.came_back(&message);
                 self.lost(site, &message);
-                let condition = "resource-constraint";
-                let back = Back::Bounce { id: message.id, from: message.to, condition };
-                self.answer(site, server, back, false);
+                self.answer(site, server, message.refused("resource-constraint"), false);
             }
             Stanza::Message(message) => {
                 self.tell(|| format!("{} takes {} for {}", server_name(server), message.id, message.to));
                 let outcome = self.sites[site].oracle.arrived(&message);
                 self.fail(outcome);
                 if message.to.starts_with("ghost@") {
-                    let condition = "service-unavailable";
-                    let back = Back::Bounce { id: message.id, from: message.to, condition };
-                    self.answer(site, server, back, false);
+                    self.answer(site, server, message.refused("service-unavailable"), false);
+                } else if message.answered {
+                    self.count("(publishes to services answered)");
+                    let back = Back::Answered { id: message.id, from: message.to, refused: None };
+                    if self.streams[site][server].doubled_until > self.now {
+                        self.answer(site, server, back.clone(), true);
+                    }
+                    self.answer(site, server, back, true);
                 }
             }
             Stanza::Ping { id, to } => {
