@@ -27,6 +27,8 @@ pub(crate) struct Disk {
     pub(crate) dead: BTreeMap<u64, DeadLetter>,
     pub(crate) given_up: BTreeSet<(u64, u64)>,
     letters: u64,
+    /// Running sums, by consent and series.
+    pub(crate) reductions: BTreeMap<(u64, String), String>,
     pub(crate) people: People,
     pub(crate) changes: Vec<Changed>,
     /// Every (node, item) that ever was durable, with its numbers.
@@ -93,6 +95,13 @@ impl Disk {
             if let Some(letter) = self.dead.remove(key) {
                 self.given_up.insert((letter.seq, letter.subscription));
             }
+        }
+        for put in &batch.reductions {
+            let key = (put.consent.0, put.series.to_string());
+            match &put.state {
+                Some(state) => self.reductions.insert(key, state.clone()),
+                None => self.reductions.remove(&key),
+            };
         }
         if let Some((seq, before)) = batch.prune {
             let kept: HashSet<u64> = self.dead.values().map(|letter| letter.seq).collect();

@@ -20,6 +20,8 @@
 //! - Anything is handed to the socket that may not leave at that moment, as far as the relay was told: its
 //!   consent, its subscription or the openness of its series ended; or it was not owed when the item was
 //!   accepted (the consent came later); or records are in it that are not covered, or others are missing.
+//! - Of a meter whose packs come one after the other: a recipient who may have minutes gets anything but the
+//!   mean of each complete minute, or one is owed twice or not at all.
 //! - Half of a publish of several items is on the disk; a number is handed out twice.
 //! - A copy bears another origin id than the delivery's, or one that stood for something else; a ping id is
 //!   used twice, in another run too.
@@ -41,6 +43,7 @@
 //! component's stream and the SQLite file themselves, which other tests show.
 
 mod disk;
+mod meter;
 mod oracle;
 mod people;
 mod rng;
@@ -78,6 +81,7 @@ fn tell(story: Story, sabotage: Sabotage, aloud: bool) -> Told {
         *counts.entry("(deliveries owed and acknowledged)").or_default() += site.oracle.owed_count;
         *counts.entry("(delivered)").or_default() += site.oracle.delivered;
         *counts.entry("(taken over by another consent)").or_default() += site.oracle.taken_over;
+        *counts.entry("(minutes of a meter)").or_default() += site.meter.count();
         *counts.entry("(duplicates)").or_default() += site.oracle.duplicates;
         *counts.entry("(dead letters)").or_default() += site.disk.dead.len() as u64;
     }
@@ -179,6 +183,11 @@ fn a_cursor_that_moves_before_the_pong_is_caught() {
 #[test]
 fn a_publish_that_counts_before_its_answer_is_caught() {
     caught(Sabotage::TakenBeforeAnswer);
+}
+
+#[test]
+fn sums_that_a_restart_forgets_are_caught() {
+    caught(Sabotage::SumsForgotten);
 }
 
 #[test]

@@ -129,6 +129,7 @@ fn bases(people: &People, record: &Record, jid: &str, wall: Timestamp) -> Vec<St
         return vec!["open".into()];
     }
     let consents = people.consents.values().filter(|c| c.recipient.as_str() == jid && c.is_live(wall));
+    let consents = consents.filter(|c| c.granularity.is_none());
     let mut covering: Vec<_> = consents.filter(|c| c.covers(&record.0) && in_window(c, record.1)).collect();
     covering.sort_by_key(|c| (std::cmp::Reverse(c.valid_until), c.id));
     covering.iter().take(1 + RESERVES_MAX).map(|c| c.id.to_string()).collect()

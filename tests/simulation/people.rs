@@ -7,6 +7,7 @@ use jid::BareJid;
 use uuid::Uuid;
 
 use super::disk::{Changed, Disk};
+use super::meter;
 use super::site::Request;
 use super::story::{Act, NODES, SITES};
 use super::world::{What, World, server_name};
@@ -69,6 +70,10 @@ pub(crate) fn registrations(site: usize, disk: &mut Disk) {
         };
         disk.people.series.insert(number as u64 + 1, series);
     }
+    let since = jiff::Timestamp::from_second(1_770_000_000).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let until = since + jiff::SignedDuration::from_hours(10_000);
+    let consent = consent(Uuid::from_u128(u128::from(meter::CONSENT) << 8 | site as u128), since, until);
+    meter::settle_in(disk, site, gateway(site).as_str(), consent);
 }
 
 /// What people do. Whether there was anything to do.
@@ -78,12 +83,20 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
             publish(world, site, node, items, both, bulk);
             return true;
         }
+        Act::Measure { site, packs } => {
+            world.measure(site, packs);
+            return true;
+        }
         Act::Repeat { site, back } => {
             let count = world.sites[site].requests.len();
             if back >= count {
                 return false;
             }
-            world.after(0, What::Republish { site, request: count - 1 - back, unasked: true });
+            let request = count - 1 - back;
+            if world.sites[site].requests[request].node == meter::NAME {
+                return false;
+            }
+            world.after(0, What::Republish { site, request, unasked: true });
             return true;
         }
         Act::Give { site, who, scope: scopes, lasts, windowed } => {
@@ -94,35 +107,10 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
             let window = windowed.then(|| now - jiff::SignedDuration::from_secs(1800));
             let id = Uuid::from_u128(u128::from(place.consents) << 8 | site as u128);
             let consent = Consent {
-                id,
-                arrangement: id,
-                revision: 1,
-                subject: "ref:file 7".parse().unwrap_or_else(|e: String| panic!("{e}")),
                 recipient: address(&recipient(site, who)),
-                recipient_name: None,
-                recipient_contact: None,
-                policy_url: None,
                 scope: vec![scope(scopes)],
-                purpose: "advice".into(),
-                purpose_code: None,
-                lawful_basis: "consent".into(),
-                valid_from: now,
-                valid_until: until,
                 data_from: window,
-                data_until: None,
-                granularity: None,
-                modes: Modes::BOTH,
-                subscribe: true,
-                retention: "P1Y".parse().unwrap_or_else(|_| panic!("a period")),
-                onward: false,
-                method: "cli".into(),
-                evidence: None,
-                text_lang: None,
-                text_hash: None,
-                state: State::Active,
-                since: now,
-                ended_by: None,
-                end_reason: None,
+                ..consent(id, now, until)
             };
             let key = place.consents;
             place.disk.give(key, consent);
@@ -152,7 +140,10 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
             })
         }
         Act::Unsubscribe { site, pick } => {
-            let keys: Vec<u64> = world.sites[site].disk.people.subscriptions.keys().copied().collect();
+            let minutes = meter::recipient(site);
+            let all = world.sites[site].disk.people.subscriptions.iter();
+            let all = all.filter(|(_, subscription)| subscription.jid.as_str() != minutes);
+            let keys: Vec<u64> = all.map(|(key, _)| *key).collect();
             if keys.is_empty() {
                 return false;
             }
@@ -180,6 +171,41 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
     true
 }
 
+/// A consent of nobody's to anything yet.
+fn consent(id: Uuid, since: jiff::Timestamp, until: jiff::Timestamp) -> Consent {
+    Consent {
+        id,
+        arrangement: id,
+        revision: 1,
+        subject: "ref:file 7".parse().unwrap_or_else(|e: String| panic!("{e}")),
+        recipient: address("nobody@s0.test"),
+        recipient_name: None,
+        recipient_contact: None,
+        policy_url: None,
+        scope: Vec::new(),
+        purpose: "advice".into(),
+        purpose_code: None,
+        lawful_basis: "consent".into(),
+        valid_from: since,
+        valid_until: until,
+        data_from: None,
+        data_until: None,
+        granularity: None,
+        modes: Modes::BOTH,
+        subscribe: true,
+        retention: "P1Y".parse().unwrap_or_else(|_| panic!("a period")),
+        onward: false,
+        method: "cli".into(),
+        evidence: None,
+        text_lang: None,
+        text_hash: None,
+        state: State::Active,
+        since,
+        ended_by: None,
+        end_reason: None,
+    }
+}
+
 fn edit(world: &mut World, site: usize, key: u64, change: impl FnOnce(&mut Consent)) -> usize {
     let disk = &mut world.sites[site].disk;
     if let Some(consent) = disk.people.consents.get_mut(&key) {
@@ -191,7 +217,10 @@ fn edit(world: &mut World, site: usize, key: u64, change: impl FnOnce(&mut Conse
 
 fn standing(world: &World, site: usize, pick: usize, states: &[State]) -> Option<u64> {
     let consents = world.sites[site].disk.people.consents.iter();
-    let keys: Vec<u64> = consents.filter(|(_, c)| states.contains(&c.state)).map(|(k, _)| *k).collect();
+    let keys: Vec<u64> = consents
+        .filter(|(key, c)| **key != meter::CONSENT && states.contains(&c.state))
+        .map(|(k, _)| *k)
+        .collect();
     (!keys.is_empty()).then(|| keys[pick % keys.len()])
 }
 

@@ -11,10 +11,11 @@ use courant::relay::intake::Refusal;
 use courant::relay::machine::{Bounce, Load, Publish, ReplyTo};
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
-use courant::store::journal::Batch;
+use courant::store::journal::{Batch, Row};
 
 use super::disk::{Disk, People};
-use super::oracle::{self, Oracle, Snapshot};
+use super::meter::{self, Meter};
+use super::oracle::{self, Oracle, Owed, Snapshot};
 use super::people;
 use super::story::{Millis, Point};
 use super::wire::{self, Back, Message, Record, Stanza, domain_of};
@@ -33,6 +34,8 @@ pub(crate) enum Sabotage {
     ConfirmBeforePong,
     /// A publish to a service counts as taken as soon as it is written.
     TakenBeforeAnswer,
+    /// Sums of periods that are not complete are kept in memory only.
+    SumsForgotten,
     /// What ended is noticed when something is queued, not when it is sent.
     ConsentOnlyWhenQueuing,
 }
@@ -80,6 +83,7 @@ pub(crate) struct Site {
     pub(crate) told: People,
     pub(crate) oracle: Oracle,
     pub(crate) requests: Vec<Request>,
+    pub(crate) meter: Meter,
     pub(crate) items: u64,
     pub(crate) consents: u64,
     order: u64,
@@ -116,6 +120,7 @@ impl Site {
             told: People::default(),
             oracle: Oracle::default(),
             requests: Vec::new(),
+            meter: Meter::default(),
             items: 0,
             consents: 0,
             order: 0,
@@ -150,6 +155,7 @@ impl Site {
             && self.link.is_some()
             && self.disk.dead.values().all(|letter| letter.retry_at.is_none())
             && self.requests.iter().all(|request| request.acked || request.refused)
+            && self.meter.is_at_rest()
     }
 
     /// What is in memory stays within its bounds, and is what it is counted as.
@@ -177,6 +183,21 @@ impl Site {
             self.requests.iter().filter(|r| !r.acked && !r.refused).count(),
             self.oracle.open_domains()
         )
+    }
+
+    /// A row of minutes, for the one who may have them, is on its way to the disk.
+    fn owe_minutes(&mut self, row: &Row) -> Result<(), String> {
+        let odd = || format!("a row of minutes for nobody: {row:?}");
+        let (to, id) = (meter::recipient(self.site), self.disk.people.consents.get(&meter::CONSENT));
+        let (records, id) = meter::expected(row).zip(id).ok_or_else(odd)?;
+        let subscriptions = self.disk.people.subscriptions.iter();
+        let mine = subscriptions.filter(|(_, s)| s.jid.as_str() == to).map(|(key, _)| *key);
+        let with_basis = |record| (record, vec![id.id.to_string()]);
+        let records: Vec<_> = records.into_iter().map(with_basis).collect();
+        let owed = mine.map(|subscription| Owed { to: to.clone(), subscription, records: records.clone() });
+        let snapshot = Snapshot { owed: owed.collect(), accepted_at: row.accepted_at, order: self.order };
+        self.oracle.row(row.seq, &row.node, &row.item, &snapshot);
+        Ok(())
     }
 
     /// Rows that no dead letter names.
@@ -217,6 +238,10 @@ impl World {
         relay.limit_window(self.story.window);
         for update in place.disk.people.all() {
             relay.apply(update);
+        }
+        let remembered = place.disk.reductions.iter().filter(|_| place.sabotage != Sabotage::SumsForgotten);
+        for ((consent, series), state) in remembered {
+            relay.know_reduction(ConsentKey(*consent), series, state);
         }
         for destination in place.disk.destinations.values() {
             relay.know_destination(destination);
@@ -260,12 +285,19 @@ impl World {
         let place = &mut self.sites[site];
         if kept {
             place.disk.commit(batch);
+            let mut twice = Ok(());
+            for row in batch.rows.iter().filter(|row| meter::is_reduced(row)) {
+                if !place.meter.knows(row) {
+                    twice = twice.and(place.meter.durable(row));
+                    place.oracle.acknowledged(&row.node, &row.item, Some(row.seq));
+                }
+            }
             let in_anothers_name = batch.dead_letters.iter().find(|letter| letter.condition == "not-allowed");
             let why = in_anothers_name.map(|letter| format!("what nobody refused is given up: {letter:?}"));
             for letter in &batch.dead_letters {
                 place.oracle.dead_letter(letter.seq, letter.subscription, letter.retry_at.is_some());
             }
-            self.fail(why.map_or(Ok(()), Err));
+            self.fail(why.map_or(twice, Err));
         } else {
             for row in &batch.rows {
                 place.oracle.forget(row.seq, &row.node, &row.item);
@@ -356,10 +388,13 @@ impl World {
         self.hand_to_component(site, Back::Publish { request }, 10);
     }
 
-    pub(crate) fn gateway_hears(&mut self, site: usize, request: usize, done: bool, again: bool) {
-        let request = &mut self.sites[site].requests[request];
+    pub(crate) fn gateway_hears(&mut self, site: usize, number: usize, done: bool, again: bool) {
+        let request = &mut self.sites[site].requests[number];
         request.acked |= done;
         request.refused |= !done && !again;
+        if done {
+            self.measured(site, number);
+        }
     }
 
     pub(crate) fn component_hears(&mut self, site: usize, link: u64, back: Back) {
@@ -631,6 +666,10 @@ impl World {
         let mut failure = Ok(());
         let place = &mut self.sites[site];
         for row in &batch.rows {
+            if meter::is_reduced(row) && !place.meter.knows(row) {
+                failure = failure.and(place.owe_minutes(row));
+                continue;
+            }
             if row.digest == 0 {
                 if !place.oracle.revived(row.seq, &row.node, &row.item, row.accepted_at, &row.owed) {
                     failure = Err(format!("a row that no letter stands for: {row:?}"));

@@ -84,6 +84,11 @@ pub(crate) enum Act {
         both: bool,
         bulk: usize,
     },
+    /// The meter has so many more packs for its gateway.
+    Measure {
+        site: usize,
+        packs: usize,
+    },
     /// It repeats one of its last publishes.
     Repeat {
         site: usize,
@@ -239,6 +244,7 @@ impl Act {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Act::Publish { .. } => "publish",
+            Act::Measure { .. } => "meter read",
             Act::Repeat { .. } => "publish repeated",
             Act::Give { .. } => "consent given",
             Act::End { .. } => "consent ended",
@@ -352,7 +358,8 @@ fn ordinary(rng: &mut Rng) -> Act {
     let pick = rng.below(100) as usize;
     let scope = rng.below(7) as usize;
     match rng.below(100) {
-        0..=54 => Act::Publish {
+        0..=3 => Act::Measure { site, packs: rng.within(1, 12) as usize },
+        4..=54 => Act::Publish {
             site,
             node,
             items: if rng.percent(20) { rng.within(2, 4) as usize } else { 1 },

@@ -222,6 +222,7 @@ impl World {
         }
         for site in 0..SITES {
             self.sites[site].oracle.finish(&self.sites[site].disk.ever)?;
+            self.sites[site].meter.finish()?;
         }
         self.check_pruned()
     }
