@@ -31,7 +31,8 @@
 //! **What does not**
 //!
 //! - Duplicates: delivery is at least once.
-//! - Overtaking within one batch, by what came back on a stream that broke.
+//! - Overtaking within one batch, by what came back on a stream that broke; nor of what might not leave for a
+//!   while (the series was not open, the consent suspended), when its batch is sent again once it may.
 //! - What was given up for good as a dead letter: the operator sees it and can replay it. (What came back and
 //!   may succeed later must arrive: as a new row, in the order of the rows.)
 //! - Anything lost or come back on the way to a domain that had not answered any ping when it was written, as

@@ -371,11 +371,16 @@ impl Oracle {
             return Ok(());
         }
         // Within one batch a stream that breaks lets the later ones overtake; never beyond it.
+        let withheld = self.deliveries.get(&key).is_some_and(|delivery| {
+            let mut theirs = delivery.records.iter().filter(|t| message.records.contains(&t.record));
+            theirs.all(|tracked| tracked.excused)
+        });
         let overtaken =
             firsts.iter().find(|(later, batch)| *later > seq && !self.returned.contains(&(key, *batch)));
         if let Some((later, _)) = overtaken
             && !message.weak
             && !self.vouched.contains(&key)
+            && !withheld
         {
             return Err(format!(
                 "item {} ({seq}) of {} came to {} for the first time after the later one ({later})",
