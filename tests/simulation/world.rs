@@ -221,6 +221,8 @@ impl World {
             self.run_until(next)?;
         }
         for site in 0..SITES {
+            // What ended at this very moment.
+            self.reconsider(site);
             self.sites[site].oracle.finish(&self.sites[site].disk.ever)?;
             self.sites[site].meter.finish()?;
         }
