@@ -8,8 +8,8 @@
 set -euo pipefail
 
 # lua-unbound: Prosody's resolver that reads a hosts file. libnss-wrapper: the same for ejabberd.
-# gcc, libc6-dev: SQLite is compiled from its bundled source.
-PACKAGES=(prosody lua-unbound ejabberd python3 python3-slixmpp libnss-wrapper openssl gcc libc6-dev)
+# faketime: a clock that steps. gcc, libc6-dev: SQLite is compiled from its bundled source.
+PACKAGES=(prosody lua-unbound ejabberd python3 python3-slixmpp libnss-wrapper faketime openssl gcc libc6-dev)
 
 say() { printf '%s\n' "$*" >&2; }
 

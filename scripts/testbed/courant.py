@@ -81,6 +81,7 @@ class Courant:
             )
         )
         self._binary = binary()
+        self._clock = self.directory / "clock"
         self.program = Program(
             name,
             [str(self._binary), "--config", str(self.config), "run"],
@@ -88,6 +89,19 @@ class Courant:
             {"NO_COLOR": "1"},
             outlive=outlive,
         )
+
+    def step_clock(self, seconds: int) -> None:
+        """The clock on the wall is so far off from now on (libfaketime), that of the command line too.
+
+        What was started before the first step does not know of it.
+        """
+        self._clock.write_text(f"{seconds:+d}\n")
+        self.program.environment |= {
+            "LD_PRELOAD": str(next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))),
+            "FAKETIME_TIMESTAMP_FILE": str(self._clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
 
     def start(self) -> None:
         """Starts `courant run`; it serves once it answers a ping (`Person.ping_until_answered`)."""
@@ -108,7 +122,7 @@ class Courant:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, **self.program.environment},
         )  # fmt: skip
         try:
             output, errors = await asyncio.wait_for(child.communicate(), timeout)
@@ -153,12 +167,14 @@ class Courant:
 
     async def add_consent(
         self, subject: str, recipient: str, scope: str,
-        purpose: str = "energy advice", granularity: str = "",
+        purpose: str = "energy advice", granularity: str = "", valid_from: str = "",
     ) -> str:  # fmt: skip
         """Records a consent for half a year from now; its id."""
         arguments = self.consent_arguments(subject, recipient, scope, purpose, half_a_year_on())
         if granularity:
             arguments += ["--granularity", granularity]
+        if valid_from:
+            arguments += ["--valid-from", valid_from]
         record = json.loads(await self.must(*arguments, "--json"))
         return str(record["id"])
 

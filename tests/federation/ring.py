@@ -151,11 +151,14 @@ class Household:
         self.gateway = gateway
         self.series = series
 
-    async def consents(self, recipient: Person, scope: str = "", granularity: str = "") -> str:
+    async def consents(
+        self, recipient: Person, scope: str = "", granularity: str = "", valid_from: str = ""
+    ) -> str:
         """Camille lets this recipient have the series (or `scope`); the consent's id."""
         return await self.ring.courant.add_consent(
-            self.camille.jid, recipient.jid, scope or self.series, granularity=granularity
-        )
+            self.camille.jid, recipient.jid, scope or self.series,
+            granularity=granularity, valid_from=valid_from,
+        )  # fmt: skip
 
     async def publishes(self, item: str, payload: str | None = None) -> Answer:
         """The gateway publishes an item, a short load curve unless told otherwise."""

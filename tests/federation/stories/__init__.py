@@ -20,6 +20,7 @@ ORDER = (
     "server_restart",
     "service_killed",
     "granularity",
+    "clock_steps_back",
     "remote_down_and_back",
     "remote_hangs_then_dies",
     "prosody_comes_and_goes",
