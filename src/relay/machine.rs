@@ -1,5 +1,7 @@
 //! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
 
+mod answers;
+mod taking;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -11,27 +13,25 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 pub use self::terms::{Bounce, Counts, ItemId, Load, Publish, ReplyTo, Settings, Settled};
-use super::delivery::{Answer, Deliveries, PingTo, Published, Refused, Step, Suspect};
-use super::disclosure;
+use super::delivery::{Deliveries, PingTo, Step};
 use super::intake::{self, Refusal, Verdicts};
 use super::notices::Notices;
 use super::owed::{self, Owed};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
 use super::recent::Recent;
-use super::reductions::{Finished, Reductions};
+use super::reductions::Reductions;
 use super::render::Renderer;
-use super::retained;
 use super::rights::{Rights, Update};
 use super::throttle::Throttle;
 use super::window::{Entry, Window};
 use crate::domain::clock::Now;
 use crate::domain::consent::ConsentKey;
-use crate::domain::disclosure::{Line, Why};
+use crate::domain::disclosure::Line;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::ping;
-use crate::store::journal::{Batch, DeadLetter, Destination, Outline, Row};
+use crate::store::journal::{Batch, Destination, Outline, Row};
 
 /// Rendered and resolved items kept in memory, in bytes; others are read from the journal in their turn.
 const WINDOW_BYTES: usize = 24 * 1024 * 1024;
@@ -48,24 +48,6 @@ const REVIVED: u64 = 0;
 
 /// The condition of what was not tried, as something before it for the same recipient came back.
 const BEHIND: &str = "behind-one-that-came-back";
-
-/// One item that was found right.
-#[derive(Debug)]
-struct Part {
-    node: Arc<str>,
-    item: Arc<str>,
-    digest: u64,
-    /// The records as they stand in the journal.
-    payload: Vec<u8>,
-    pack: Pack,
-}
-
-impl Part {
-    fn new(node: Arc<str>, item: Arc<str>, pack: Pack) -> Result<Self, Refusal> {
-        let payload = pack.to_bytes()?;
-        Ok(Part { node, item, digest: pack.digest(&payload), payload, pack })
-    }
-}
 
 #[derive(Debug, Default)]
 struct Group {
@@ -234,173 +216,6 @@ impl Relay {
     /// How much waits to be written to the journal, in items.
     pub fn uncommitted(&self) -> usize {
         self.next.entries.len() + self.committing.as_ref().map_or(0, |group| group.entries.len())
-    }
-
-    /// Takes a publish in, or refuses it whole. What is taken in is settled by [`Self::committed`].
-    pub fn publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
-        let outcome = self.try_publish(publish, now);
-        if outcome.is_err() {
-            self.counts.refused += 1;
-        }
-        outcome
-    }
-
-    /// As [`Self::publish`], for one who asks again in another way when it is refused.
-    pub fn try_publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
-        let Publish { reply_to, sender, node, items } = publish;
-        match &node {
-            Some(node) => intake::may_publish(&self.rights, &sender, node)?,
-            None if !self.rights.is_producer(&sender) => {
-                return Err(Refusal::Forbidden { what: "here".into() });
-            }
-            None => {}
-        }
-        if self.stopping {
-            return Err(Refusal::Stopping);
-        }
-        if !self.throttle.admit(&sender, now.mono) {
-            return Err(Refusal::TooFast { per_second: self.settings.publishes_per_second });
-        }
-        if items.is_empty() {
-            return Err(Refusal::Incomplete("there is no item in this publish"));
-        }
-        if self.deliveries.waiting() + self.uncommitted() >= self.settings.queue_packs {
-            return Err(Refusal::QueueFull);
-        }
-        let mut parts = Vec::with_capacity(items.len());
-        let mut records = 0;
-        for (id, payload) in items {
-            let pack = Pack::read(&payload, now.seconds(), self.settings.pack_records)?;
-            records += pack.len();
-            if records > self.settings.pack_records {
-                return Err(Refusal::TooManyRecords { limit: self.settings.pack_records });
-            }
-            intake::check_records(&self.rights, &sender, node.as_deref(), &pack)?;
-            let item: Arc<str> = match id.filter(|id| !id.is_empty()) {
-                Some(id) => id.into(),
-                None => self.new_item_id(parts.len()).into(),
-            };
-            match &node {
-                Some(node) => parts.push(Part::new(node.as_str().into(), item, pack)?),
-                None => {
-                    for (name, pack) in pack.by_series()? {
-                        parts.push(Part::new(name, Arc::clone(&item), pack)?);
-                    }
-                }
-            }
-        }
-        let publisher: Arc<str> = sender.as_str().into();
-        let mut kept = Vec::with_capacity(parts.len());
-        for part in parts {
-            kept.push((Arc::clone(&part.node), Arc::clone(&part.item)));
-            if self.recent.knows(&part.node, &part.item, part.digest) {
-                self.counts.repeated += 1;
-            } else {
-                self.recent.note(&part.node, &part.item, part.digest);
-                self.append(&publisher, part, now);
-            }
-        }
-        let settled = Settled { reply_to, outcome: Ok(kept) };
-        if self.uncommitted() == 0 {
-            self.settled.push(settled);
-        } else {
-            self.next.settled.push(settled);
-        }
-        Ok(())
-    }
-
-    fn append(&mut self, publisher: &Arc<str>, part: Part, now: Now) {
-        let verdicts = intake::owed(&self.rights, &part.pack, now);
-        let row = Row {
-            seq: 0,
-            accepted_at: now.wall.as_millisecond(),
-            publisher: Arc::clone(publisher),
-            node: part.node,
-            item: part.item,
-            digest: part.digest,
-            owed: owed::encode(&verdicts.owed),
-            payload: part.payload,
-        };
-        let finished = self.reductions.take(&self.rights, &part.pack, now);
-        self.enter(row, part.pack, verdicts, None);
-        for finished in finished {
-            self.enter_reduced(finished, publisher, now);
-        }
-    }
-
-    /// Puts what measurements were reduced to at the end of the journal, for those who may have that.
-    fn enter_reduced(&mut self, finished: Finished, publisher: &Arc<str>, now: Now) {
-        let owed = finished.owed(&self.rights, now.wall);
-        if owed.is_empty() {
-            return;
-        }
-        let Some((item, pack)) = finished.into_item() else { return };
-        let Ok(payload) = pack.to_bytes() else { return };
-        let Some(node) = pack.names().next().map(Arc::from) else { return };
-        let row = Row {
-            seq: 0,
-            accepted_at: now.wall.as_millisecond(),
-            publisher: Arc::clone(publisher),
-            node,
-            item: item.into(),
-            digest: REVIVED,
-            owed: owed::encode(&owed),
-            payload,
-        };
-        self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, None);
-    }
-
-    /// Puts a row at the end of the journal.
-    fn enter(&mut self, mut row: Row, pack: Pack, verdicts: Verdicts, letter: Option<u64>) {
-        self.last_seq += 1;
-        row.seq = self.last_seq;
-        let again = letter.is_some();
-        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, again);
-        self.next.batch.disclosures.extend(line);
-        let line = disclosure::in_reserve(&self.rights, &pack, &row, &verdicts, again);
-        self.next.batch.disclosures.extend(line);
-        if row.digest != REVIVED {
-            let kept = retained::retained(&mut self.rights, self.settings.retention, &pack, &row);
-            self.next.batch.retained.extend(kept);
-        }
-        self.next.batch.revived.extend(letter);
-        let (publisher, node, item) = (&row.publisher, &row.node, &row.item);
-        let (publisher, node, item) = (Arc::clone(publisher), Arc::clone(node), Arc::clone(item));
-        let mut entry =
-            Entry::new(row.seq, row.accepted_at, publisher, node, item).holding(pack, verdicts.owed);
-        entry.letter = letter;
-        self.next.entries.push(entry);
-        self.next.batch.rows.push(row);
-    }
-
-    /// Owes a dead letter again, to its recipient alone, as a new row of the journal. `row` is what it was
-    /// in the journal.
-    ///
-    /// `anew`: its time to live begins again, as the operator wants it; else it was postponed.
-    pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, anew: bool, now: Now) {
-        let (Some(mut owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
-            tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
-            return;
-        };
-        if !self.revived.insert(letter) {
-            return;
-        }
-        let key = SubscriptionKey(subscription);
-        owed.retain(|owed| owed.subscription == key);
-        if owed.is_empty() || self.rights.subscriber(key).is_none() {
-            let line = disclosure::dropped_from(row.seq, key, None, Why::Ended);
-            self.next.batch.disclosures.push(line);
-            self.next.batch.revived.push(letter);
-            return;
-        }
-        self.counts.revived += 1;
-        self.postponed.take_up(subscription);
-        if anew {
-            row.accepted_at = now.wall.as_millisecond();
-        }
-        row.digest = REVIVED;
-        row.owed = owed::encode(&owed);
-        self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, Some(letter));
     }
 
     /// What to write to the journal next; nothing while a commit is under way.
@@ -654,27 +469,6 @@ impl Relay {
         format!("{}-{:x}", self.settings.installation, self.last_seq + 1 + place as u64)
     }
 
-    /// The item and subscription that a message id stands for.
-    fn parse_message_id(&self, id: &str) -> Option<(u64, u64)> {
-        let rest = id.strip_prefix(&*self.settings.installation)?.strip_prefix('-')?;
-        let mut numbers = rest.split('-').map(|text| u64::from_str_radix(text, 16).ok());
-        Some((numbers.next()??, numbers.next()??))
-    }
-
-    /// The publish that a stanza id stands for, if it can be one.
-    fn parse_publish_id(&self, id: &str) -> Option<Published> {
-        let (seq, subscription) = self.parse_message_id(id)?;
-        let rest = id.strip_prefix(&*self.settings.installation)?;
-        let (rest, part) = match rest.split_once('~') {
-            Some((rest, part)) => (rest, part.parse::<usize>().ok()?.checked_sub(1)?),
-            None => (rest, 0),
-        };
-        let mut numbers = rest.split('-').skip(3);
-        let place = usize::from_str_radix(numbers.next()?, 16).ok()?;
-        let mark = numbers.next().map_or(Some(0), |mark| u64::from_str_radix(mark, 16).ok())?;
-        Some(Published { seq, subscription, place, mark, part })
-    }
-
     /// Rows that were asked for arrived; those that are not among them are gone.
     ///
     /// As many are kept as there is memory for, the first ones: the others are asked for again in their
@@ -709,116 +503,6 @@ impl Relay {
     /// The journal could not be read.
     pub fn load_failed(&mut self, load: &Load, now: Now) {
         self.deliveries.load_failed(&load.domain, now.mono);
-    }
-
-    /// The number of a ping of this run with this id.
-    fn ping_number(&self, id: &str, prefix: &str) -> Option<u64> {
-        let rest = id.strip_prefix(prefix)?.strip_prefix(&*self.settings.run)?.strip_prefix('-')?;
-        let number = rest.split_once('-').map_or(rest, |(number, _)| number);
-        u64::from_str_radix(number, 16).ok()
-    }
-
-    /// Whether an id is that of a ping of this run.
-    pub fn is_ping(&self, id: &str) -> bool {
-        ["b-", "n-"].iter().any(|prefix| self.ping_number(id, prefix).is_some())
-    }
-
-    /// An IQ result or error came: if it answers one of our pings, the barrier is passed or failed.
-    ///
-    /// `from` must be where the ping went: an answer from elsewhere proves nothing.
-    pub fn iq_answer(&mut self, id: &str, from: &str, answer: Answer, now: Now) {
-        let numbered = |prefix| self.ping_number(id, prefix);
-        if let Some(number) = numbered("n-") {
-            let Some(target) = self.notices.ping_target(number) else { return };
-            if target.as_deref().unwrap_or(&self.settings.own_server) == from {
-                self.notices.answered(number, answer, now.mono);
-            }
-            return;
-        }
-        let Some(number) = numbered("b-") else { return };
-        let expected = match self.deliveries.ping_target(number) {
-            Some(PingTo::Destination(domain)) => domain,
-            Some(PingTo::OwnServer) => Arc::from(self.settings.own_server.as_str()),
-            None if id.ends_with(&format!("-{:x}", ping_mark(from))) => {
-                return self.deliveries.heard(from, number, answer);
-            }
-            None => return,
-        };
-        if *expected == *from {
-            self.deliveries.answered(number, answer, now.mono);
-            self.bury(now);
-            self.release();
-        }
-    }
-
-    /// An IQ result or error came: if it answers one of our publishes, that one is settled. Only the address it
-    /// was sent to can say so.
-    pub fn publish_answered(&mut self, id: &str, from: &str, refused: Option<Refused>, now: Now) {
-        let Some(published) = self.parse_publish_id(id) else { return };
-        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(published.subscription)) else {
-            return;
-        };
-        if **subscriber.address != *from {
-            return;
-        }
-        let domain = Arc::clone(subscriber.domain);
-        self.deliveries.publish_answered(&domain, published, refused, now.mono);
-        self.bury(now);
-        self.release();
-    }
-
-    /// A message came back. Only the address it was sent to can say so.
-    pub fn bounced(&mut self, bounce: &Bounce) {
-        let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
-        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
-        if **subscriber.recipient != *bounce.from.as_str() {
-            return;
-        }
-        let domain = Arc::clone(subscriber.domain);
-        let condition = &*bounce.condition;
-        let not_reached = matches!(condition, "remote-server-not-found" | "remote-server-timeout");
-        // The recipient's own server may say that it cannot take it just now.
-        let full = matches!(condition, "resource-constraint" | "recipient-unavailable");
-        let transient = not_reached || full;
-        let suspect = Suspect { seq, subscription, condition: condition.to_owned(), transient };
-        if not_reached {
-            self.deliveries.not_reached(&domain, suspect);
-        } else {
-            self.deliveries.came_back(&domain, suspect);
-        }
-    }
-
-    /// What came back is kept where the operator can see it.
-    fn bury(&mut self, now: Now) {
-        for Suspect { seq, subscription, condition, transient } in self.deliveries.take_given_up() {
-            self.dead_letter(seq, subscription, condition, transient, now);
-        }
-    }
-
-    fn dead_letter(&mut self, seq: u64, subscription: u64, condition: String, transient: bool, now: Now) {
-        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
-        self.counts.dead += 1;
-        let entry = self.window.get(seq);
-        let key = SubscriptionKey(subscription);
-        let why = Why::Undeliverable(condition.as_str().into());
-        let line = match entry.and_then(|e| e.owed.iter().find(|owed| owed.subscription == key)) {
-            Some(owed) => disclosure::dropped(seq, owed, why),
-            None => disclosure::dropped_from(seq, key, None, why),
-        };
-        self.next.batch.disclosures.push(line);
-        let retry_max = self.settings.patience.retry_max;
-        let wait = transient.then(|| self.postponed.postpone(subscription, now.mono, retry_max));
-        let at = now.wall.as_millisecond();
-        self.next.batch.dead_letters.push(DeadLetter {
-            seq,
-            subscription,
-            jid: subscriber.address.to_string(),
-            node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
-            item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
-            condition,
-            at,
-            retry_at: wait.map(|wait| at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))),
-        });
     }
 }
 

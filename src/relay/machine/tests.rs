@@ -2,7 +2,7 @@
 
 use jid::BareJid;
 
-use super::super::delivery::Patience;
+use super::super::delivery::{Answer, Patience};
 use super::*;
 use crate::domain::name::Scope;
 use crate::domain::series::Series;

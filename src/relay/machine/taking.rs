@@ -1,0 +1,203 @@
+//! What comes in: a publish becomes rows of the journal, owed to whoever may have them.
+
+use std::sync::Arc;
+
+use super::super::disclosure;
+use super::super::intake::{self, Refusal, Verdicts};
+use super::super::owed;
+use super::super::pack::Pack;
+use super::super::reductions::Finished;
+use super::super::retained;
+use super::super::window::Entry;
+use super::{Publish, REVIVED, Relay, Settled};
+use crate::domain::clock::Now;
+use crate::domain::disclosure::Why;
+use crate::domain::subscription::SubscriptionKey;
+use crate::store::journal::Row;
+
+/// One item that was found right.
+#[derive(Debug)]
+struct Part {
+    node: Arc<str>,
+    item: Arc<str>,
+    digest: u64,
+    /// The records as they stand in the journal.
+    payload: Vec<u8>,
+    pack: Pack,
+}
+
+impl Part {
+    fn new(node: Arc<str>, item: Arc<str>, pack: Pack) -> Result<Self, Refusal> {
+        let payload = pack.to_bytes()?;
+        Ok(Part { node, item, digest: pack.digest(&payload), payload, pack })
+    }
+}
+
+impl Relay {
+    /// Takes a publish in, or refuses it whole. What is taken in is settled by [`Self::committed`].
+    pub fn publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
+        let outcome = self.try_publish(publish, now);
+        if outcome.is_err() {
+            self.counts.refused += 1;
+        }
+        outcome
+    }
+
+    /// As [`Self::publish`], for one who asks again in another way when it is refused.
+    pub fn try_publish(&mut self, publish: Publish<'_>, now: Now) -> Result<(), Refusal> {
+        let Publish { reply_to, sender, node, items } = publish;
+        match &node {
+            Some(node) => intake::may_publish(&self.rights, &sender, node)?,
+            None if !self.rights.is_producer(&sender) => {
+                return Err(Refusal::Forbidden { what: "here".into() });
+            }
+            None => {}
+        }
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        if !self.throttle.admit(&sender, now.mono) {
+            return Err(Refusal::TooFast { per_second: self.settings.publishes_per_second });
+        }
+        if items.is_empty() {
+            return Err(Refusal::Incomplete("there is no item in this publish"));
+        }
+        if self.deliveries.waiting() + self.uncommitted() >= self.settings.queue_packs {
+            return Err(Refusal::QueueFull);
+        }
+        let mut parts = Vec::with_capacity(items.len());
+        let mut records = 0;
+        for (id, payload) in items {
+            let pack = Pack::read(&payload, now.seconds(), self.settings.pack_records)?;
+            records += pack.len();
+            if records > self.settings.pack_records {
+                return Err(Refusal::TooManyRecords { limit: self.settings.pack_records });
+            }
+            intake::check_records(&self.rights, &sender, node.as_deref(), &pack)?;
+            let item: Arc<str> = match id.filter(|id| !id.is_empty()) {
+                Some(id) => id.into(),
+                None => self.new_item_id(parts.len()).into(),
+            };
+            match &node {
+                Some(node) => parts.push(Part::new(node.as_str().into(), item, pack)?),
+                None => {
+                    for (name, pack) in pack.by_series()? {
+                        parts.push(Part::new(name, Arc::clone(&item), pack)?);
+                    }
+                }
+            }
+        }
+        let publisher: Arc<str> = sender.as_str().into();
+        let mut kept = Vec::with_capacity(parts.len());
+        for part in parts {
+            kept.push((Arc::clone(&part.node), Arc::clone(&part.item)));
+            if self.recent.knows(&part.node, &part.item, part.digest) {
+                self.counts.repeated += 1;
+            } else {
+                self.recent.note(&part.node, &part.item, part.digest);
+                self.append(&publisher, part, now);
+            }
+        }
+        let settled = Settled { reply_to, outcome: Ok(kept) };
+        if self.uncommitted() == 0 {
+            self.settled.push(settled);
+        } else {
+            self.next.settled.push(settled);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, publisher: &Arc<str>, part: Part, now: Now) {
+        let verdicts = intake::owed(&self.rights, &part.pack, now);
+        let row = Row {
+            seq: 0,
+            accepted_at: now.wall.as_millisecond(),
+            publisher: Arc::clone(publisher),
+            node: part.node,
+            item: part.item,
+            digest: part.digest,
+            owed: owed::encode(&verdicts.owed),
+            payload: part.payload,
+        };
+        let finished = self.reductions.take(&self.rights, &part.pack, now);
+        self.enter(row, part.pack, verdicts, None);
+        for finished in finished {
+            self.enter_reduced(finished, publisher, now);
+        }
+    }
+
+    /// Puts what measurements were reduced to at the end of the journal, for those who may have that.
+    fn enter_reduced(&mut self, finished: Finished, publisher: &Arc<str>, now: Now) {
+        let owed = finished.owed(&self.rights, now.wall);
+        if owed.is_empty() {
+            return;
+        }
+        let Some((item, pack)) = finished.into_item() else { return };
+        let Ok(payload) = pack.to_bytes() else { return };
+        let Some(node) = pack.names().next().map(Arc::from) else { return };
+        let row = Row {
+            seq: 0,
+            accepted_at: now.wall.as_millisecond(),
+            publisher: Arc::clone(publisher),
+            node,
+            item: item.into(),
+            digest: REVIVED,
+            owed: owed::encode(&owed),
+            payload,
+        };
+        self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, None);
+    }
+
+    /// Puts a row at the end of the journal.
+    pub(super) fn enter(&mut self, mut row: Row, pack: Pack, verdicts: Verdicts, letter: Option<u64>) {
+        self.last_seq += 1;
+        row.seq = self.last_seq;
+        let again = letter.is_some();
+        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, again);
+        self.next.batch.disclosures.extend(line);
+        let line = disclosure::in_reserve(&self.rights, &pack, &row, &verdicts, again);
+        self.next.batch.disclosures.extend(line);
+        if row.digest != REVIVED {
+            let kept = retained::retained(&mut self.rights, self.settings.retention, &pack, &row);
+            self.next.batch.retained.extend(kept);
+        }
+        self.next.batch.revived.extend(letter);
+        let (publisher, node, item) = (&row.publisher, &row.node, &row.item);
+        let (publisher, node, item) = (Arc::clone(publisher), Arc::clone(node), Arc::clone(item));
+        let mut entry =
+            Entry::new(row.seq, row.accepted_at, publisher, node, item).holding(pack, verdicts.owed);
+        entry.letter = letter;
+        self.next.entries.push(entry);
+        self.next.batch.rows.push(row);
+    }
+
+    /// Owes a dead letter again, to its recipient alone, as a new row of the journal. `row` is what it was
+    /// in the journal.
+    ///
+    /// `anew`: its time to live begins again, as the operator wants it; else it was postponed.
+    pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, anew: bool, now: Now) {
+        let (Some(mut owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
+            tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
+            return;
+        };
+        if !self.revived.insert(letter) {
+            return;
+        }
+        let key = SubscriptionKey(subscription);
+        owed.retain(|owed| owed.subscription == key);
+        if owed.is_empty() || self.rights.subscriber(key).is_none() {
+            let line = disclosure::dropped_from(row.seq, key, None, Why::Ended);
+            self.next.batch.disclosures.push(line);
+            self.next.batch.revived.push(letter);
+            return;
+        }
+        self.counts.revived += 1;
+        self.postponed.take_up(subscription);
+        if anew {
+            row.accepted_at = now.wall.as_millisecond();
+        }
+        row.digest = REVIVED;
+        row.owed = owed::encode(&owed);
+        self.enter(row, pack, Verdicts { owed, denied: Vec::new() }, Some(letter));
+    }
+}
