@@ -15,7 +15,7 @@ const RECIPIENTS: usize = 2;
 
 /// Whether a consent stands from the beginning to the end.
 fn is_steady(recipient: &str, series: usize) -> bool {
-    recipient.starts_with("r0@") || recipient == SERVICE && series % 2 == 0
+    recipient.starts_with("r0@") || recipient == SERVICE && series.is_multiple_of(2)
 }
 
 pub(crate) struct People {

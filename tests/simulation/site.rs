@@ -409,7 +409,9 @@ impl World {
                 let place = &mut self.sites[site];
                 let Some(alive) = &mut place.alive else { return };
                 alive.relay.iq_answer(&id, &from, answer, now);
-                if answer == Answer::Taken && place.last_pings.get(&from) == Some(&id) {
+                // Another process's pings are nothing to this one.
+                let own = alive.relay.is_ping(&id);
+                if own && answer == Answer::Taken && place.last_pings.get(&from) == Some(&id) {
                     place.answered.insert(from, true);
                 }
                 if self.point(site, Point::Ponged) {
