@@ -13,6 +13,9 @@ use super::resolved::{DEFAULT_VERSION, Entry, Stored};
 /// Times below this are relative to now (RFC 8428 §4.5.3): 2^28 s, in 1978.
 pub(super) const ABSOLUTE: f64 = 268_435_456.0;
 
+/// The version of packs with secondary units (RFC 9100 §3, RFC 8798).
+const SECONDARY: u64 = 26;
+
 impl Assembler {
     /// The record ends. Gives whether it is a measurement, which records of base fields alone are not
     /// (decision A2). Fails with the reasons of names, values and versions.
@@ -88,13 +91,18 @@ impl Assembler {
     /// Decision A1: 1 to 10 as they are, above that the reserved bits of RFC 9100 and known features only.
     #[cold]
     pub(super) fn version(&mut self, value: f64) -> Result<(), Invalid> {
+        if self.purpose == Purpose::Fetch {
+            return Err(self.refuse(Reason::FetchExtraField, "bver in a fetch record"));
+        }
         let integer = value < number::EXACT as f64 && value.fract() == 0.0;
         let Some(wanted) = NonZeroU64::new(value as u64).filter(|_| integer) else {
             return Err(self.refuse(Reason::BadVersion, "bver is not a positive integer below 2^53"));
         };
         let version = wanted.get();
         if version > DEFAULT_VERSION && (version & 0xf != 0b1010 || !self.options.features.cover(version)) {
-            return Err(self.refuse(Reason::UnsupportedVersion, format!("version {version}")));
+            let more = if self.options.features.cover(SECONDARY) { " and 26" } else { "" };
+            let detail = format!("version {version} is not understood, 1 to 10{more} are");
+            return Err(self.refuse(Reason::UnsupportedVersion, detail));
         }
         match self.out.version {
             Some(before) if before != wanted => {

@@ -66,6 +66,8 @@ pub enum Reason {
     FetchExtraField,
     /// A patch record without value, sum or null (RFC 8790 §3.2).
     PatchNoValue,
+    /// A patch record that matches more than one record of its target (RFC 8790 §3.2).
+    PatchAmbiguous,
     /// More octets than [`Limits::bytes`](super::Limits::bytes).
     TooLarge,
     /// More records than [`Limits::records`](super::Limits::records).
@@ -110,6 +112,7 @@ impl Reason {
             Self::BadFragment => "bad-fragment",
             Self::FetchExtraField => "fetch-extra-field",
             Self::PatchNoValue => "patch-no-value",
+            Self::PatchAmbiguous => "patch-ambiguous",
             Self::TooLarge => "too-large",
             Self::TooManyRecords => "too-many-records",
             Self::NameTooLong => "name-too-long",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::assembler::Assembler;
 use super::assembler_state::{Purpose, Selector};
-use super::error::Invalid;
+use super::error::{Invalid, Reason};
 use super::intern::NONE;
 use super::limits::Options;
 use super::read::{Format, feed};
@@ -35,9 +35,10 @@ pub fn fetch(
     Ok(found)
 }
 
-/// `target` with a patch pack applied, all of it or nothing: matched records get the new value, sum and
-/// update time, or go where the value is null; what matches nothing is added (RFC 8790 §3.2).
+/// `target` with a patch pack applied, all of it or nothing: a matched record gets the new value, sum and
+/// update time, or goes where the value is null; what matches nothing is added (RFC 8790 §3.2).
 ///
+/// A patch record that matches several is refused ([`Reason::PatchAmbiguous`]), and the whole patch with it.
 /// The must-understand rule does not hold in patch packs (RFC 8790 §5).
 pub fn patch(
     target: &Resolved,
@@ -54,6 +55,11 @@ pub fn patch(
             .iter()
             .map(|record| record.name_id() == entry.name as usize && matches(&change, selector, &record))
             .collect();
+        let count = matched.iter().filter(|matched| **matched).count();
+        if count > 1 {
+            let detail = format!("it matches {count} records: give a time, or a unit");
+            return Err(Invalid::record(Reason::PatchAmbiguous, change.entry.position as usize, detail));
+        }
         if selector.removes {
             let mut keep = matched.iter().map(|matched| !matched);
             result.records.retain(|_| keep.next().unwrap_or(true));

@@ -195,7 +195,6 @@ pub(super) const VALUES: u32 =
 pub(super) const SELECTING: u32 = Label::BaseName.bit()
     | Label::BaseTime.bit()
     | Label::BaseUnit.bit()
-    | Label::BaseVersion.bit()
     | Label::Name.bit()
     | Label::Unit.bit()
     | Label::Time.bit();

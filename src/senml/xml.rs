@@ -10,7 +10,7 @@ use super::octets::plain_in_attribute;
 use super::xml_chars::{self, Name};
 use super::xml_instruction;
 use super::xml_plain;
-use super::xml_scope::{Refused, Scope, Uri};
+use super::xml_scope::{NAMESPACE, Refused, Scope, Uri};
 
 /// Feeds a whole pack to the assembler.
 pub(super) fn read(text: &str, sink: &mut Assembler) -> Result<(), Invalid> {
@@ -332,7 +332,8 @@ impl Xml {
             return Err(Invalid::pack(Reason::BadRoot, format!("the root is {root}, not sensml")));
         }
         if uri != Uri::SENML {
-            return Err(Invalid::pack(Reason::WrongNamespace, "sensml is in another namespace"));
+            let detail = format!("sensml is not in the namespace {NAMESPACE}");
+            return Err(Invalid::pack(Reason::WrongNamespace, detail));
         }
         self.in_senml = self.scope.default() == Uri::SENML;
         for attribute in &self.attributes {
