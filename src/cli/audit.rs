@@ -11,6 +11,7 @@ use jid::BareJid;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::show::say;
 use super::{Failure, open, show};
 use crate::config::Config;
 use crate::domain::clock;
@@ -175,7 +176,7 @@ impl Verify {
         if self.json {
             show::json(&answer)?;
         } else if answer.ok {
-            println!(
+            say!(
                 "ok: {} rows, {} lines ({} items decided about, {} deliveries dropped, {} steps of consents), \
                  {} checkpoints, signed to row {}",
                 answer.rows,
@@ -186,9 +187,9 @@ impl Verify {
                 answer.checkpoints,
                 answer.signed_to
             );
-            println!("head {}", answer.head);
+            say!("head {}", answer.head);
             for key in &answer.keys {
-                println!("key  {key}");
+                say!("key  {key}");
             }
         }
         match answer.bad {

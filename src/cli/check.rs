@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Failure;
+use super::show::say;
 use crate::app::control;
 use crate::config::Config;
 use crate::store::Store;
@@ -22,7 +23,7 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
         Err(error) => problems.push(error.into()),
     }
     if problems.is_empty() {
-        println!("ok");
+        say!("ok");
         return Ok(());
     }
     let last = problems.remove(0);

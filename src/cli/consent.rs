@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::consent_add::Add;
 use super::consent_edit::Edit;
+use super::show::say;
 use super::transfer::{Export, Import};
 use super::{Failure, actor, open, show, tell_service, transfer};
 use crate::config::Config;
@@ -145,7 +146,7 @@ impl Show {
 
 async fn history(store: &Store, id: Uuid) -> Result<(), Failure> {
     let mut revisions = store.earlier_revisions(id).await?.len();
-    println!();
+    say!();
     for event in store.events_of(id).await? {
         let what = match event.from {
             Some(from) if from == event.to && revisions > 0 => {
@@ -155,7 +156,7 @@ async fn history(store: &Store, id: Uuid) -> Result<(), Failure> {
             _ => event.to.to_string(),
         };
         let note = event.note.map_or_else(String::new, |note| format!(": {note}"));
-        println!("  {} {what} by {}{note}", event.at, event.actor);
+        say!("  {} {what} by {}{note}", event.at, event.actor);
     }
     Ok(())
 }
@@ -173,9 +174,9 @@ impl Step {
             return show::json(&consent);
         }
         match next {
-            State::Active => println!("Resumed {}: what is published from now on leaves again.", consent.id),
-            State::Suspended => println!("Suspended {}: nothing leaves under it until resumed.", consent.id),
-            _ => println!("Revoked {}: nothing leaves under it any more.", consent.id),
+            State::Active => say!("Resumed {}: what is published from now on leaves again.", consent.id),
+            State::Suspended => say!("Suspended {}: nothing leaves under it until resumed.", consent.id),
+            _ => say!("Revoked {}: nothing leaves under it any more.", consent.id),
         }
         Ok(())
     }
@@ -208,7 +209,7 @@ fn day(at: Timestamp) -> String {
 }
 
 pub(super) fn print(consent: &Consent) {
-    let line = |name: &str, value: &str| println!("  {name:<14} {value}");
+    let line = |name: &str, value: &str| say!("  {name:<14} {value}");
     let window = |from: Option<Timestamp>, until: Option<Timestamp>| {
         let text = |at: Option<Timestamp>| at.map_or_else(|| "…".into(), |at| at.to_string());
         format!("{} to {}", text(from), text(until))

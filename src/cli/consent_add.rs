@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::consent::print;
 use super::series::scope;
+use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
 use crate::domain::clock;
@@ -152,7 +153,7 @@ impl Add {
         if as_json {
             show::json(&consent)?;
         } else {
-            println!("Recorded consent {}.", consent.id);
+            say!("Recorded consent {}.", consent.id);
             print(&consent);
         }
         tell_service(config).await

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::consent::done;
 use super::consent_add::mode;
 use super::series::scope;
+use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
 use crate::domain::clock;
@@ -98,9 +99,9 @@ impl Edit {
         if as_json {
             return show::json(&consent);
         }
-        println!("Edited {}: revision {}.", consent.id, consent.revision);
+        say!("Edited {}: revision {}.", consent.id, consent.revision);
         for change in before.iter().flat_map(|before| differences(before, &consent)) {
-            println!("  {:<14} {} -> {}", change.field, change.before, change.after);
+            say!("  {:<14} {} -> {}", change.field, change.before, change.after);
         }
         Ok(())
     }

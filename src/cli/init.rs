@@ -9,6 +9,7 @@ use clap::Args;
 use jid::{BareJid, Jid};
 
 use super::Failure;
+use super::show::say;
 use crate::config::DEFAULT_FILE;
 
 /// Writes courant.toml (or the file named with --config) and a secret beside it.
@@ -96,14 +97,14 @@ impl Init {
 
     fn explain(&self, file: &Path, secret_file: &Path, secret: &str) {
         let (jid, port) = (&self.jid, self.server.rsplit(':').next().unwrap_or("5347"));
-        println!("Written: {} and {}.\n", file.display(), secret_file.display());
-        println!("Add to Prosody (prosody.cfg.lua), then run `prosodyctl reload` or restart it:\n");
-        println!("    Component \"{jid}\"\n        component_secret = \"{secret}\"\n");
-        println!("Or to ejabberd (ejabberd.yml, under `listen:`), then run `ejabberdctl reload_config`:\n");
-        println!("    -\n      port: {port}\n      ip: \"127.0.0.1\"\n      module: ejabberd_service");
-        println!("      access: all\n      hosts:\n        {jid}:\n          password: \"{secret}\"\n");
-        println!("People on other servers reach {jid} if its name resolves to your server (DNS).");
-        println!("Then: `courant check`, and `courant run`.");
+        say!("Written: {} and {}.\n", file.display(), secret_file.display());
+        say!("Add to Prosody (prosody.cfg.lua), then run `prosodyctl reload` or restart it:\n");
+        say!("    Component \"{jid}\"\n        component_secret = \"{secret}\"\n");
+        say!("Or to ejabberd (ejabberd.yml, under `listen:`), then run `ejabberdctl reload_config`:\n");
+        say!("    -\n      port: {port}\n      ip: \"127.0.0.1\"\n      module: ejabberd_service");
+        say!("      access: all\n      hosts:\n        {jid}:\n          password: \"{secret}\"\n");
+        say!("People on other servers reach {jid} if its name resolves to your server (DNS).");
+        say!("Then: `courant check`, and `courant run`.");
     }
 }
 

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
 use crate::desk::waiting::{all_letters, obstacle, queue};
@@ -81,7 +82,7 @@ async fn status(store: &Store, as_json: bool) -> Result<(), Failure> {
     });
     let titles = ["DESTINATION", "WAITING", "OLDEST", "CONFIRMED", "ANSWERS PINGS", "DEAD LETTERS"];
     show::table(titles, rows.collect(), "Nothing was sent yet, and nothing waits.");
-    println!("{} waiting, {} dead letters, last item {}.", queue.waiting, queue.dead_letters, queue.last);
+    say!("{} waiting, {} dead letters, last item {}.", queue.waiting, queue.dead_letters, queue.last);
     Ok(())
 }
 
@@ -203,7 +204,7 @@ impl Which {
         if self.json {
             show::json(&done)?;
         } else {
-            println!("{} {word}.", done.done);
+            say!("{} {word}.", done.done);
         }
         for refused in &done.refused {
             eprintln!("courant: {} stays: {}", refused.id, refused.reason);

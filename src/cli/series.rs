@@ -5,6 +5,7 @@ use jid::{BareJid, Jid};
 use serde_json::{Map, Value};
 
 use super::series_edit::Edit;
+use super::show::say;
 use super::transfer::{Export, Import};
 use super::{Failure, open, show, tell_service, transfer};
 use crate::config::Config;
@@ -125,7 +126,7 @@ impl Add {
         if self.json {
             show::json(&series)?;
         } else {
-            println!("Registered {}: {} may publish it.", series.name, names(&series.producers));
+            say!("Registered {}: {} may publish it.", series.name, names(&series.producers));
         }
         tell_service(config).await
     }
@@ -166,7 +167,7 @@ pub(super) fn not_found(name: &Scope) -> Failure {
 }
 
 pub(super) fn print(series: &Series) {
-    let line = |name: &str, value: &str| println!("  {name:<12} {value}");
+    let line = |name: &str, value: &str| say!("  {name:<12} {value}");
     line("series", &series.name.to_string());
     line("owner", &series.owner.to_string());
     line("producers", &names(&series.producers));

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::show::say;
 use super::{Failure, actor, open, tell_service};
 use crate::config::Config;
 use crate::domain::clock;
@@ -58,12 +59,12 @@ pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(
     refuse(known.iter().map(|(place, what)| (consents[*place].0, what.clone())).collect())?;
     let consents: Vec<Consent> = consents.into_iter().map(|(_, consent)| consent).collect();
     if import.dry_run {
-        println!("All {} lines are right; nothing was changed.", consents.len());
+        say!("All {} lines are right; nothing was changed.", consents.len());
         return Ok(());
     }
     let done = store.import_consents(&consents, &actor(), now).await?;
     tell_service(config).await?;
-    println!("Imported {} consents; {} were there already.", done.added, done.unchanged);
+    say!("Imported {} consents; {} were there already.", done.added, done.unchanged);
     Ok(())
 }
 
@@ -88,12 +89,12 @@ pub(super) async fn import_series(import: Import, config: &Config) -> Result<(),
     let new: Vec<Series> =
         series.iter().filter(|(_, s)| !known.contains_key(&s.name)).map(|(_, s)| s.clone()).collect();
     if import.dry_run {
-        println!("All {} lines are right; nothing was changed.", series.len());
+        say!("All {} lines are right; nothing was changed.", series.len());
         return Ok(());
     }
     store.import_series(&new, clock::wall()).await?;
     tell_service(config).await?;
-    println!("Imported {} series; {} were there already.", new.len(), series.len() - new.len());
+    say!("Imported {} series; {} were there already.", new.len(), series.len() - new.len());
     Ok(())
 }
 
@@ -184,7 +185,7 @@ fn refuse(wrong: Vec<(usize, String)>) -> Result<(), Failure> {
         return Ok(());
     }
     for (line, why) in wrong.iter().take(COMPLAINTS_MAX) {
-        println!("line {line}: {why}");
+        say!("line {line}: {why}");
     }
     Err(Failure::Refused(format!("{} lines are wrong; nothing was changed", wrong.len())))
 }
