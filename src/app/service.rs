@@ -5,6 +5,8 @@
 //! journal or the outgoing side is slower than what comes in, the socket is read no further, and the
 //! server's own flow control does the rest.
 
+mod link;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
@@ -12,10 +14,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
+use self::link::{Connected, connect_after, read_some, write_some};
 use super::checkpoints;
 use super::control::{self, Socket};
 use super::follow::{self, News};
@@ -29,10 +31,7 @@ use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
 use crate::domain::decision;
 use crate::domain::language::Language;
-use crate::protocol::error::{Condition, StanzaError};
-use crate::protocol::outside::Outside;
 use crate::protocol::ping;
-use crate::protocol::reply::Kind;
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
@@ -42,11 +41,9 @@ use crate::store::journal::Row;
 use crate::store::notices::Untold;
 use crate::store::{Store, StoreError};
 use crate::transport::backoff::Reconnect;
-use crate::transport::connect::{ConnectConfig, ConnectError, Link, connect};
-use crate::transport::envelope::{Envelope, StanzaKind};
-use crate::transport::framer::{Frame, Framer, FramerLimits};
-use crate::transport::liveness::{Action, Liveness};
-use crate::transport::parse::parse_element;
+use crate::transport::connect::{ConnectConfig, ConnectError, Link};
+use crate::transport::framer::FramerLimits;
+use crate::transport::liveness::Action;
 
 /// How often the relay is told that time passes.
 const TICK: Duration = Duration::from_millis(100);
@@ -192,15 +189,6 @@ fn settings(config: &Config, installation: &str) -> Settings {
             retry_max: config.delivery.retry_max.nominal(),
         },
     }
-}
-
-/// The two halves of a live stream.
-struct Connected {
-    read: OwnedReadHalf,
-    write: OwnedWriteHalf,
-    framer: Framer,
-    lang: Option<String>,
-    liveness: Liveness,
 }
 
 /// A change that waits until what was rendered before it is written.
@@ -384,107 +372,6 @@ impl Service {
         }
     }
 
-    fn linked(&mut self, link: Link) {
-        let now = self.clock.now();
-        tracing::info!(server = %self.connection.server, "connected");
-        self.link_state.send_replace("connected".into());
-        self.was_connected = true;
-        self.linked_since = now.mono;
-        let mut framer = Framer::new(self.framer_limits.clone());
-        framer.feed(&link.buffered);
-        let (read, write) = link.stream.into_split();
-        let liveness = Liveness::new(tokio::time::Instant::now(), self.ping_timeout);
-        self.link = Some(Connected { read, write, framer, lang: link.lang, liveness });
-        self.relay.link_up();
-        self.upstream.link_up();
-        self.read();
-    }
-
-    /// The link is over, and with it all that was rendered but not written.
-    fn unlink(&mut self, why: &str) {
-        if self.link.take().is_none() {
-            return;
-        }
-        let lived = self.clock.now().mono.saturating_sub(self.linked_since);
-        self.reconnect.link_ended(lived);
-        self.give_up_writing();
-        self.relay.link_down();
-        self.upstream.link_down();
-        self.try_again(why);
-    }
-
-    fn try_again(&mut self, why: &str) {
-        let wait = self.reconnect.next_wait();
-        self.link_state.send_replace(why.to_owned());
-        tracing::warn!("not connected: {why}; trying again in {:.1} s", wait.as_secs_f64());
-        self.relink = Some(wait);
-    }
-
-    /// The server may have said why before it hung up: read that first.
-    fn write_failed(&mut self, error: &std::io::Error) {
-        self.read();
-        self.unlink(&error.to_string());
-    }
-
-    /// Everything that was read, stanza by stanza.
-    fn read(&mut self) {
-        let now = self.clock.now();
-        let Some(link) = &mut self.link else { return };
-        link.liveness.on_bytes(tokio::time::Instant::now());
-        let ended = loop {
-            match link.framer.next() {
-                Ok(None) => break None,
-                Ok(Some(Frame::Stanza(stanza))) => {
-                    if self.router.handle_direct(&stanza, &mut self.relay, now) {
-                        continue;
-                    }
-                    let Some(outside) = Envelope::read(&stanza).as_ref().and_then(outside) else {
-                        tracing::debug!("an element that is no stanza was passed over");
-                        continue;
-                    };
-                    if self.router.handle_pong(&outside, &mut self.relay, now) {
-                        continue;
-                    }
-                    match parse_element(&stanza, link.lang.as_deref()) {
-                        Ok(element) => {
-                            let Some(element) = self.upstream.take(&outside, element) else { continue };
-                            let relay = &mut self.relay;
-                            if let Some(request) =
-                                self.router.handle(outside, element, relay, now, &mut self.out)
-                                && let Err(back) = self.desk.put(request)
-                            {
-                                back.outside.refuse(&busy(), &mut self.out);
-                            }
-                        }
-                        Err(error) => {
-                            self.upstream.unreadable(&outside);
-                            let error = StanzaError::new(Condition::BadRequest, error.to_string());
-                            outside.refuse(&error, &mut self.out);
-                        }
-                    }
-                }
-                Ok(Some(Frame::Refused { head, why })) => {
-                    if let Some(outside) = Envelope::read(&head).as_ref().and_then(outside) {
-                        match why.is_policy() {
-                            true => self.upstream.too_large(&outside),
-                            false => self.upstream.unreadable(&outside),
-                        }
-                        let error = refusal(why, &self.framer_limits);
-                        outside.refuse(&error, &mut self.out);
-                    }
-                }
-                Ok(Some(Frame::StreamError(error))) => {
-                    break Some(stream_error(&error));
-                }
-                Ok(Some(Frame::StreamEnd)) => break Some("the server closed the stream".to_owned()),
-                Err(error) => break Some(error.to_string()),
-            }
-        };
-        if let Some(why) = ended {
-            self.unlink(&why);
-        }
-    }
-
     /// Takes what the desk has to say, unless a consent that it rests on has ended meanwhile.
     fn say(&mut self, said: &Outgoing) {
         let (rights, now) = (self.relay.rights(), self.clock.now().wall);
@@ -654,68 +541,4 @@ async fn rows_of(store: &Store, load: &mut Load) -> Result<Vec<Row>, StoreError>
     let within = store.journal_rows_within(&load.seqs, LOAD_BYTES).await?;
     load.seqs.truncate(within);
     store.journal_rows(&load.seqs).await
-}
-
-async fn connect_after(wait: Duration, connection: ConnectConfig) -> Result<Link, ConnectError> {
-    tokio::time::sleep(wait).await;
-    connect(&connection).await
-}
-
-async fn read_some(link: Option<(&mut Framer, &mut OwnedReadHalf)>) -> std::io::Result<usize> {
-    match link {
-        Some((framer, read)) => framer.read_from(read).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn write_some(write: Option<&mut OwnedWriteHalf>, out: &[u8]) -> std::io::Result<usize> {
-    match write {
-        Some(write) => write.write(out).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What the router needs to know of a stanza's outside; nothing if it is no stanza.
-fn outside(envelope: &Envelope<'_>) -> Option<Outside> {
-    let kind = match envelope.kind {
-        StanzaKind::Iq => Kind::Iq,
-        StanzaKind::Message => Kind::Message,
-        StanzaKind::Presence => Kind::Presence,
-        StanzaKind::Other => return None,
-    };
-    let text = |part: &Option<std::borrow::Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
-    Some(Outside {
-        kind,
-        type_: text(&envelope.type_),
-        id: envelope.id.as_deref().map(str::to_owned),
-        from: text(&envelope.from),
-        to: text(&envelope.to),
-    })
-}
-
-/// What the server says is wrong with the stream (RFC 6120 §4.9).
-fn stream_error(bytes: &[u8]) -> String {
-    let words = parse_element(bytes, None).ok().map(|error| {
-        let parts: Vec<String> = error
-            .children()
-            .map(|part| if part.name() == "text" { part.text() } else { part.name().to_owned() })
-            .collect();
-        parts.join(": ")
-    });
-    format!("the server ended the stream ({})", words.unwrap_or_default())
-}
-
-/// Too many requests wait for the desk.
-fn busy() -> StanzaError {
-    let text = "too many requests are waiting to be answered; wait a moment, then ask again";
-    StanzaError::new(Condition::ResourceConstraint, text)
-}
-
-fn refusal(why: crate::transport::framer::Refusal, limits: &FramerLimits) -> StanzaError {
-    let condition = if why.is_policy() { Condition::PolicyViolation } else { Condition::BadRequest };
-    let text = format!(
-        "{why} (limits: {} bytes, {} levels, {} attributes of {} bytes); send less at once",
-        limits.stanza_bytes, limits.depth, limits.attributes, limits.token_bytes
-    );
-    StanzaError::new(condition, if why.is_policy() { text } else { why.to_string() })
 }
