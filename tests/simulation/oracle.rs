@@ -31,6 +31,8 @@ pub(crate) struct Snapshot {
     pub(crate) owed: Vec<Owed>,
     pub(crate) accepted_at: i64,
     pub(crate) order: u64,
+    /// A row stands for it.
+    pub(crate) taken: bool,
 }
 
 /// A record on its way to one subscription.

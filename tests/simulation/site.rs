@@ -195,7 +195,8 @@ impl Site {
         let with_basis = |record| (record, vec![id.id.to_string()]);
         let records: Vec<_> = records.into_iter().map(with_basis).collect();
         let owed = mine.map(|subscription| Owed { to: to.clone(), subscription, records: records.clone() });
-        let snapshot = Snapshot { owed: owed.collect(), accepted_at: row.accepted_at, order: self.order };
+        let snapshot =
+            Snapshot { owed: owed.collect(), accepted_at: row.accepted_at, taken: true, order: self.order };
         self.oracle.row(row.seq, &row.node, &row.item, &snapshot);
         Ok(())
     }
@@ -476,7 +477,7 @@ impl World {
                 place.order += 1;
                 let owed = oracle::owed_now(&place.told, records, now.wall);
                 let accepted_at = now.wall.as_millisecond();
-                let snapshot = Snapshot { owed, accepted_at, order: place.order };
+                let snapshot = Snapshot { owed, accepted_at, order: place.order, taken: false };
                 place.snapshots.entry(key).or_default().push(snapshot);
             }
         }
@@ -679,9 +680,13 @@ impl World {
                 continue;
             }
             let key = (row.node.to_string(), row.item.to_string());
-            let mut known = place.snapshots.get(&key).into_iter().flatten();
-            match known.rfind(|s| s.accepted_at == row.accepted_at) {
-                Some(snapshot) => place.oracle.row(row.seq, &row.node, &row.item, snapshot),
+            // The same item may be taken in twice within a moment, as if it were new.
+            let mut known = place.snapshots.get_mut(&key).into_iter().flatten();
+            match known.find(|s| s.accepted_at == row.accepted_at && !s.taken) {
+                Some(snapshot) => {
+                    snapshot.taken = true;
+                    place.oracle.row(row.seq, &row.node, &row.item, snapshot);
+                }
                 None => failure = Err(format!("a row that nobody published: {row:?}")),
             }
         }
