@@ -63,6 +63,7 @@ pub struct Draft {
     #[serde(deserialize_with = "time")]
     pub data_until: Option<Timestamp>,
     pub granularity: Option<Period>,
+    #[serde(deserialize_with = "modes")]
     pub modes: Vec<Mode>,
     pub subscribe: Option<bool>,
     pub retention: Option<Period>,
@@ -132,6 +133,15 @@ impl Draft {
     }
 }
 
+/// What is left out is usual; an empty list is none, and not both.
+fn modes<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Mode>, D::Error> {
+    let modes = Vec::<Mode>::deserialize(d)?;
+    if modes.is_empty() {
+        return Err(serde::de::Error::custom(ConsentError::NoMode));
+    }
+    Ok(modes)
+}
+
 fn subject<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Subject>, D::Error> {
     let text = Option::<String>::deserialize(d)?;
     text.map(|text| text.parse()).transpose().map_err(serde::de::Error::custom)
@@ -199,6 +209,7 @@ mod tests {
             (r#"{"subject":"a@b.example","retention":"1 year"}"#, "ISO 8601"),
             (r#"{"subject":"a@b.example","purposes":"x"}"#, "unknown field"),
             (r#"{"subject":"a@b.example","state":"given"}"#, "given"),
+            (r#"{"subject":"ref:1","modes":[]}"#, "modes is empty"),
             (r#"{"subject":"a@b/c"}"#, "resource"),
             (r#"{"subject":"ref:1","valid_from":"yesterday"}"#, "not a date"),
         ] {
