@@ -327,6 +327,11 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// Whether somebody wants none of it (XEP-0004 §3).
+    pub fn is_canceled(&self) -> bool {
+        self.kind == "cancel"
+    }
+
     /// Reads `<x xmlns='jabber:x:data'/>`. `None` if it is longer than anybody fills in.
     pub fn read(x: &Element) -> Option<Self> {
         let mut submission =
@@ -345,9 +350,10 @@ impl Submission {
                 return None;
             }
             if var == "FORM_TYPE" {
-                submission.form_type = values.into_iter().next();
+                submission.form_type = submission.form_type.or(values.into_iter().next());
             } else {
-                submission.values.insert(var.to_owned(), values);
+                // A field that is there twice has the values of both: too many, where it holds one.
+                submission.values.entry(var.to_owned()).or_default().extend(values);
             }
         }
         Some(submission)

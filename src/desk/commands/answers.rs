@@ -22,12 +22,33 @@ impl Answers {
         Answers(submission.values.clone())
     }
 
-    /// Adds what was filled into this form; where nothing was said, what was in it.
+    /// Adds what was filled into this form; where nothing was said, what was in it: what was filled in before, if
+    /// the form was shown again.
     pub fn take(&mut self, form: &Form, submission: &Submission) {
         for field in form.fields.iter().filter(|field| field.kind != Kind::Fixed) {
-            let values = submission.values.get(&field.var).unwrap_or(&field.values);
-            self.0.insert(field.var.clone(), values.clone());
+            match submission.values.get(&field.var) {
+                Some(values) => drop(self.0.insert(field.var.clone(), values.clone())),
+                None => drop(self.0.entry(field.var.clone()).or_insert_with(|| field.values.clone())),
+            }
         }
+    }
+
+    /// Takes out what was filled into this form, and gives what is otherwise than the form had it: when the form
+    /// is made anew, the rest is read anew. What is hidden was filled in by nobody.
+    pub fn take_back(&mut self, form: &Form) -> Answers {
+        let mut own = Answers::default();
+        for field in form.fields.iter().filter(|field| field.kind != Kind::Fixed) {
+            let Some(values) = self.0.remove(&field.var) else { continue };
+            if field.kind != Kind::Hidden && !same(field.kind, &values, &field.values) {
+                own.0.insert(field.var.clone(), values);
+            }
+        }
+        own
+    }
+
+    /// Adds what was taken back before.
+    pub fn put_back(&mut self, own: Answers) {
+        self.0.extend(own.0);
     }
 
     /// Whether anything was said about one of the form's fields that people fill in.
@@ -37,12 +58,17 @@ impl Answers {
 
     /// The one value, without white space around it; none if it is empty.
     pub fn text(&self, var: &str) -> Option<&str> {
-        self.0.get(var)?.first().map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.list(var).next()
     }
 
     /// All values that are not empty.
     pub fn list(&self, var: &str) -> impl Iterator<Item = &str> {
         self.0.get(var).into_iter().flatten().map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// All lines that are not empty, where each is a name: a value of several lines is as many.
+    pub fn lines_of(&self, var: &str) -> impl Iterator<Item = &str> {
+        self.list(var).flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty())
     }
 
     /// Lines that belong together.
@@ -102,7 +128,8 @@ impl Answers {
         let wrong = |why: String| texts::labelled(label, &why, language);
         let values: Vec<&str> = self.list(&field.var).collect();
         if field.required && values.is_empty() {
-            return Err(wrong(texts::MISSING.of(language).to_owned()));
+            let more = field.desc.as_ref().map_or_else(String::new, |desc| format!(" ({desc})"));
+            return Err(wrong(format!("{}{more}", texts::MISSING.of(language))));
         }
         if !matches!(field.kind, Kind::JidMulti | Kind::ListMulti | Kind::TextMulti) && values.len() > 1 {
             return Err(wrong(texts::ONLY_ONE.of(language).to_owned()));
@@ -139,6 +166,18 @@ impl Answers {
         }
         Ok(())
     }
+}
+
+/// Whether two say the same: clients write `1` for `true`, and nothing for an empty text.
+fn same(kind: Kind, said: &[String], held: &[String]) -> bool {
+    let plain = |values: &[String]| -> Vec<String> {
+        let plain = values.iter().map(|value| match boolean(value.trim()) {
+            Some(yes) if kind == Kind::Boolean => yes.to_string(),
+            _ => value.trim().to_owned(),
+        });
+        plain.filter(|value| !value.is_empty()).collect()
+    };
+    plain(said) == plain(held)
 }
 
 #[cfg(test)]

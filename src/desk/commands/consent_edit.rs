@@ -27,6 +27,10 @@ impl Command for ConsentEdit {
         Who::Admins
     }
 
+    fn kept(&self) -> &'static [&'static str] {
+        KEPT
+    }
+
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
             let among = Among::all(&[State::Active, State::Suspended]);
@@ -58,6 +62,26 @@ fn what(call: &Call<'_>, consent: &Consent) -> Form {
     form.fields.push(Field::new(Kind::Hidden, "revision", "").value(consent.revision.to_string()));
     form
 }
+
+/// What a consent says that no edit changes: another purpose or recipient is another consent.
+pub(super) const KEPT: &[&str] = &[
+    "subject",
+    "recipient",
+    "recipient_name",
+    "policy_url",
+    "purpose",
+    "purpose_code",
+    "lawful_basis",
+    "subscribe",
+    "arrangement",
+    "method",
+    "text_lang",
+    "text_hash",
+    "state",
+    "since",
+    "ended_by",
+    "end_reason",
+];
 
 fn text(text: &Option<impl ToString>) -> String {
     text.as_ref().map_or_else(String::new, ToString::to_string)
@@ -130,7 +154,14 @@ pub(super) fn edited(call: &Call<'_>, consent: &Consent) -> Result<Edit, Failure
 
 async fn edit(call: &Call<'_>, consent: &Consent) -> Result<Turn, Failure> {
     let store = &call.context.store;
-    let revision = call.answers.read::<u32>("revision").map_err(Failure::Wrong)?.unwrap_or(consent.revision);
+    let said = call.answers.text("revision").unwrap_or_default();
+    let wrong = |_| Failure::Wrong(texts::labelled_of("revision", texts::NO_REVISION, call.language));
+    let revision = call.answers.read::<u32>("revision").map_err(wrong)?.unwrap_or(consent.revision);
+    if revision > consent.revision || revision == 0 {
+        let held = consent.revision.to_string();
+        let values = [("said", said), ("revision", &*held)];
+        return Err(Failure::Wrong(texts::OTHER_REVISION.fill(call.language, &values)));
+    }
     if revision != consent.revision {
         return Err(stale(call, consent, revision).await?);
     }

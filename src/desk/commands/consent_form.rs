@@ -86,9 +86,8 @@ pub(super) fn midnight(at: Timestamp) -> String {
 
 /// The names of the series.
 pub(super) fn scope(call: &Call<'_>) -> Result<Vec<Scope>, Failure> {
-    let names =
-        call.answers.list("scope").flat_map(|line| line.split([',', ' '])).filter(|name| !name.is_empty());
-    names
+    call.answers
+        .lines_of("scope")
         .map(|name| {
             Scope::parse(name).map_err(|e| Failure::Wrong(wrong::field("scope", name, e, call.language)))
         })
@@ -104,6 +103,10 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     };
     let text = |var: &str| answers.lines(var);
     let flag = |var: &str| answers.has(var).then(|| answers.flag(var));
+    // To empty it is not to leave it out: then it would be everything.
+    if answers.has("modes") && answers.list("modes").next().is_none() {
+        return Err(Failure::Wrong(texts::labelled_of("modes", texts::NO_MODE, call.language)));
+    }
     let mut modes = Vec::new();
     for name in answers.list("modes") {
         modes.push(if name == "notify" { Mode::Notify } else { Mode::History });

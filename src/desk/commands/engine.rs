@@ -71,6 +71,9 @@ impl Engine {
             let turn = visit.turn(&session, asked).await.map_err(|failure| visit.in_one_step(failure))?;
             return Ok(self.answer(visit, id, session, turn));
         };
+        if submission.is_canceled() {
+            return Ok(visit.say(&id, Status::Canceled, &[], &[]).into());
+        }
         // In one step: as long as something was said about the next form, it is filled in at once.
         visit.check_type(submission)?;
         let said = Answers::of(submission);
@@ -102,17 +105,16 @@ impl Engine {
             Found::Unknown => return Err(adhoc::bad_session()),
         };
         session.used = now;
+        // To cancel the form (XEP-0004) is to cancel the command, whatever button was pressed with it.
+        let canceled = asked.form.as_ref().is_some_and(Submission::is_canceled);
         match asked.action {
             Action::Cancel => return Ok(visit.say(id, Status::Canceled, &[], &[]).into()),
+            _ if canceled => return Ok(visit.say(id, Status::Canceled, &[], &[]).into()),
             Action::Prev if session.forms.len() < 2 => {
                 self.sessions.put(id.to_owned(), session);
                 return Err(adhoc::bad_action());
             }
-            Action::Prev => {
-                session.forms.pop();
-                return Ok(self.show(visit, id, session, &[]).into());
-            }
-            Action::Execute | Action::Next | Action::Complete => {}
+            Action::Prev | Action::Execute | Action::Next | Action::Complete => {}
         }
         let nothing = Submission::default();
         let submission = asked.form.as_ref().unwrap_or(&nothing);
@@ -122,6 +124,12 @@ impl Engine {
         }
         let Some((form, _)) = session.forms.last().cloned() else { return Err(adhoc::bad_session()) };
         session.answers.take(&form, submission);
+        if asked.action == Action::Prev {
+            session.forms.pop();
+            let own = session.answers.take_back(&form);
+            session.left.push((session.answers.clone(), own));
+            return Ok(self.show(visit, id, session, &[]).into());
+        }
         let outcome = match session.answers.check(&form, visit.language) {
             Ok(()) => visit.turn(&session, asked).await,
             Err(why) => Err(Failure::Wrong(why)),
@@ -146,6 +154,12 @@ impl Engine {
         match turn {
             Turn::Ask { form, last, notes } => {
                 session.forms.push((form, last));
+                // Somebody comes forward again to a form that was left: with what was filled in, unless what comes
+                // before it is another now.
+                match session.left.pop() {
+                    Some((before, own)) if before == session.answers => session.answers.put_back(own),
+                    _ => session.left.clear(),
+                }
                 self.show(visit, &id, session, &notes).into()
             }
             Turn::Done(done) => visit.slip().done(&id, done).into(),
@@ -191,6 +205,7 @@ impl Visit<'_> {
             node: self.command.node(),
             forms: Vec::new(),
             answers: Answers::default(),
+            left: Vec::new(),
             used: self.context.clock.now().mono,
         }
     }
@@ -210,8 +225,15 @@ impl Visit<'_> {
         self.command.turn(&call).await
     }
 
-    /// A form of another command is not taken.
+    /// A form of another command is not taken, nor one that nobody submits, nor what the command does not change.
     fn check_type(&self, submission: &Submission) -> Result<(), StanzaError> {
+        if !matches!(&*submission.kind, "submit" | "cancel" | "") {
+            let values = [("type", &*submission.kind)];
+            return Err(self.bad_payload(texts::NOT_SUBMITTED.fill(self.language, &values)));
+        }
+        if let Some(var) = self.command.kept().iter().find(|var| submission.values.contains_key(**var)) {
+            return Err(self.bad_payload(texts::labelled_of(var, texts::KEPT, self.language)));
+        }
         match (&submission.form_type, self.command.form_type()) {
             (Some(given), Some(own)) if *given != own => {
                 Err(self.bad_payload(texts::OTHER_FORM.of(self.language)))

@@ -14,6 +14,9 @@ use crate::store::StoreError;
 /// Registrations looked at.
 const SERIES_MAX: u32 = 10_000;
 
+/// Names of series that are shown to choose from.
+const SHOWN_MAX: usize = 50;
+
 #[derive(Debug)]
 pub(super) struct GiveConsent;
 
@@ -36,7 +39,15 @@ impl Command for GiveConsent {
                 let mut form = form(self.name().of(call.language), texts::GIVE_CONSENT_HOW.of(call.language));
                 form.fields = fields(call, Hand::Subject);
                 for field in form.fields.iter_mut().filter(|field| field.var == "scope") {
-                    field.values = own.iter().take(100).map(ToString::to_string).collect();
+                    // What is given away is chosen, unless there is nothing to choose.
+                    if let [only] = &*own {
+                        field.values = vec![only.to_string()];
+                    }
+                    let usual = field.desc.take().unwrap_or_default();
+                    field.desc = Some(texts::YOURS.fill(
+                        call.language,
+                        &[("usual", &usual), ("names", &few(own.iter().map(ToString::to_string)))],
+                    ));
                 }
                 return Ok(Turn::last(form));
             }
@@ -57,6 +68,15 @@ impl Command for GiveConsent {
             Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
     }
+}
+
+/// The first of them, and a sign where there are more.
+fn few(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.take(SHOWN_MAX + 1).collect();
+    if names.len() > SHOWN_MAX {
+        "…".clone_into(&mut names[SHOWN_MAX]);
+    }
+    names.join(", ")
 }
 
 async fn own_series(call: &Call<'_>) -> Result<Vec<Scope>, StoreError> {

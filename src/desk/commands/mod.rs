@@ -175,6 +175,12 @@ pub trait Command: fmt::Debug + Send + Sync {
         Some(format!("urn:courant:0#{}", self.node()))
     }
 
+    /// Fields of the record that it has no field for, and that are not to be passed over when somebody says them all
+    /// the same: they would think that they are changed.
+    fn kept(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The next turn. Whatever it changes, it has waited for the relay to take it (`Context::taken`) before
     /// it is done.
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a>;

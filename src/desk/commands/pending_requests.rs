@@ -2,7 +2,7 @@
 //! the person concerned, and of the operators for people without an address.
 
 use super::choose::Among;
-use super::consent_edit::{edited, narrowing};
+use super::consent_edit::{KEPT, edited, narrowing};
 use super::engine::form;
 use super::stepping::done;
 use super::{Call, Coming, Command, Failure, Turn, texts, views};
@@ -35,6 +35,10 @@ impl Command for PendingRequests {
 
     fn name(&self) -> Text {
         self.name
+    }
+
+    fn kept(&self) -> &'static [&'static str] {
+        KEPT
     }
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {

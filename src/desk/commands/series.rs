@@ -222,10 +222,11 @@ fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {
 
 fn change(call: &Call<'_>, series: &mut Series) -> Result<(), Failure> {
     let wrong = |var, said: &str, why: String| Failure::Wrong(wrong::field(var, said, why, call.language));
-    let lines =
-        call.answers.list("producers").flat_map(|line| line.split([',', ' '])).filter(|jid| !jid.is_empty());
-    series.producers =
-        lines.map(|jid| parse_bare(jid).map_err(|e| wrong("producers", jid, e))).collect::<Result<_, _>>()?;
+    series.producers = call
+        .answers
+        .lines_of("producers")
+        .map(|jid| parse_bare(jid).map_err(|e| wrong("producers", jid, e)))
+        .collect::<Result<_, _>>()?;
     series.open = call.answers.flag("open");
     series.retention = call
         .answers

@@ -34,6 +34,9 @@ pub struct Session {
     pub forms: Vec<(Form, bool)>,
     /// What was filled in so far.
     pub answers: Answers,
+    /// What was filled into forms that were left by going back, the last one left first to come again: with
+    /// what had been answered before each, as it means nothing after another answer.
+    pub left: Vec<(Answers, Answers)>,
     /// When it was last used, by the clock that only grows.
     pub used: Duration,
 }
@@ -126,6 +129,7 @@ mod tests {
             node: "ping",
             forms: Vec::new(),
             answers: Answers::default(),
+            left: Vec::new(),
             used: Duration::from_secs(used),
         }
     }

@@ -16,8 +16,15 @@ pub(super) const FORBIDDEN: Text = text(
 );
 pub(super) const OTHER_FORM: Text =
     text("this is the form of another command", "ce formulaire est celui d’une autre commande");
+pub(super) const NOT_SUBMITTED: Text = text(
+    "a form of type '{type}' says nothing; send what was filled in as type='submit', or type='cancel' to give up",
+    "un formulaire de type « {type} » ne dit rien ; envoyez ce qui est rempli avec type='submit', ou type='cancel' pour renoncer",
+);
 pub(super) const MISSING: Text = text("please fill this in", "à remplir");
-pub(super) const ONLY_ONE: Text = text("only one value", "une seule valeur");
+pub(super) const ONLY_ONE: Text = text(
+    "only one value fits here; leave out the others",
+    "une seule valeur est possible ici ; retirez les autres",
+);
 pub(super) const NO_BOOLEAN: Text = text("true or false", "true (oui) ou false (non)");
 pub(super) const NOT_IN_LIST: Text =
     text("'{value}' is not in the list", "« {value} » n’est pas dans la liste");
@@ -73,7 +80,26 @@ pub(super) const STALE: Text = text(
     "somebody else changed it meanwhile (revision {revision} now); run the command again. What changed:",
     "quelqu’un d’autre l’a modifié entre-temps (révision {revision}) ; relancez la commande. Ce qui a changé :",
 );
-pub(super) const NOTHING_CHANGED: Text = text("nothing was changed", "rien n’a été modifié");
+pub(super) const NO_MODE: Text = text(
+    "choose at least one way: sent as it is published (notify), fetched from what is kept (history)",
+    "choisissez au moins une manière : envoyé dès publication (notify), consulté dans ce qui est conservé (history)",
+);
+pub(super) const NO_REVISION: Text = text(
+    "a whole number, as consent-show says it; leave it out to edit the consent as it is now",
+    "un nombre entier, tel que consent-show le dit ; laissez-le vide pour modifier le consentement tel qu’il est",
+);
+pub(super) const OTHER_REVISION: Text = text(
+    "there is no revision {said} of it: it is at revision {revision}. Run the command again, or leave the revision out",
+    "il n’y en a pas de révision {said} : il est à la révision {revision}. Relancez la commande, ou laissez la révision vide",
+);
+pub(super) const KEPT: Text = text(
+    "this stays as it is; nothing was changed. Leave it out, or end this consent and have another given",
+    "ceci reste tel quel ; rien n’a été modifié. Laissez ce champ de côté, ou mettez fin à ce consentement et faites-en donner un autre",
+);
+pub(super) const NOTHING_CHANGED: Text = text(
+    "nothing was changed: all is as it was before; change a field, or give up",
+    "rien n’a été modifié : tout est comme avant ; changez un champ, ou renoncez",
+);
 pub(super) const OVER_ALREADY: Text = text(
     "the end has passed already; choose a later one",
     "la fin est déjà passée ; choisissez-en une plus tardive",
@@ -95,8 +121,11 @@ pub(super) const NO_SERIES: Text = text(
     "No series of yours is registered here, so there is nothing to share.",
     "Aucune série à vous n’est enregistrée ici : il n’y a rien à partager.",
 );
-pub(super) const NOT_YOURS: Text =
-    text("{name} is none of your series", "{name} n’est pas une de vos séries");
+pub(super) const YOURS: Text = text("{usual}. Yours: {names}", "{usual}. Les vôtres : {names}");
+pub(super) const NOT_YOURS: Text = text(
+    "{name} is none of your series; the form of give-consent names those you have",
+    "{name} n’est pas une de vos séries ; le formulaire give-consent nomme celles que vous avez",
+);
 pub(super) const GIVEN: Text = text("Given. {text} Receipt: {id}", "Donné. {text} Reçu : {id}");
 pub(super) const SUSPEND_CONSENT: Text = text("Suspend a consent", "Suspendre un consentement");
 pub(super) const RESUME_CONSENT: Text = text("Resume a consent", "Reprendre un consentement");
@@ -229,6 +258,11 @@ pub(crate) fn labelled(label: &str, said: &str, language: Language) -> String {
     }
 }
 
+/// The same behind the label of a field of the record.
+pub(super) fn labelled_of(var: &str, said: Text, language: Language) -> String {
+    labelled(label(var).of(language), said.of(language), language)
+}
+
 /// The name of a state.
 pub(crate) fn state(state: State) -> Text {
     match state {
@@ -270,6 +304,8 @@ pub(crate) fn label(var: &str) -> Text {
         "data_until" => text("Measurements until", "Mesures jusqu’au"),
         "granularity" => text("Not finer than", "Pas plus fin que"),
         "modes" => text("How", "Comment"),
+        "text_lang" => text("Language of the text", "Langue du texte"),
+        "text_hash" => text("Hash of the text", "Empreinte du texte"),
         "subscribe" => text("Subscribe the recipient", "Abonner le destinataire"),
         "retention" => text("May be kept for", "Conservation autorisée"),
         "onward" => text("May be passed on", "Transmission à des tiers autorisée"),

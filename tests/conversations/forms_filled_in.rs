@@ -1,0 +1,261 @@
+//! Forms as people fill them in: shown again, left and come back to, given up, half empty, twice.
+
+use super::commands::{ADMIN, CAMILLE, answered, command, filled, refused, run};
+use super::stage::{SERIES, Stage, nothing_else};
+use crate::support::Peer;
+
+const ADVISER: &str = "adviser@coop.example";
+
+fn session_of(form: &str) -> String {
+    form.split("sessionid='").nth(1).and_then(|rest| rest.split('\'').next()).expect("a session").to_owned()
+}
+
+fn with(session: &str, action: &str) -> String {
+    format!("sessionid='{session}' action='{action}'")
+}
+
+/// Takes what comes until each of these words was in something, in any order.
+async fn hears_all(peer: &mut Peer, words: &[&str]) -> String {
+    let mut heard = String::new();
+    while !words.iter().all(|word| heard.contains(word)) {
+        heard += &peer.recv().await;
+    }
+    heard
+}
+
+/// What stands in a field of a form.
+fn field<'f>(form: &'f str, var: &str) -> &'f str {
+    let from = form.find(&format!("<field var='{var}'")).unwrap_or_else(|| panic!("{var} in {form}"));
+    form[from..].split("</field>").next().unwrap()
+}
+
+fn valued(form: &str, var: &str, value: &str) -> bool {
+    field(form, var).contains(&format!("<value>{value}</value>"))
+}
+
+#[tokio::test]
+async fn a_form_shown_again_keeps_what_it_shows() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    for (who, node) in [(CAMILLE, "give-consent"), (ADMIN, "consent-add")] {
+        let session = session_of(&run(&mut peer, who, node, "", "").await);
+        let first = filled(&[
+            ("subject", "camille@home.example"),
+            ("recipient", "@@"),
+            ("granularity", "PT1H"),
+            ("retention", "P1D"),
+            ("scope", SERIES),
+            ("purpose", node),
+        ]);
+        let again = run(&mut peer, who, node, &with(&session, "complete"), &first).await;
+        assert!(again.contains("<note type='error'>Recipient"), "{again}");
+        assert!(valued(&again, "granularity", "PT1H") && valued(&again, "retention", "P1D"), "{again}");
+        // Only what was wrong is said again; the rest is what the form showed.
+        let second = filled(&[("recipient", ADVISER)]);
+        peer.send(&command(who, "run", node, &with(&session, "complete"), &second)).await;
+        let done = hears_all(&mut peer, &["status='completed'", "You gave"]).await;
+        assert!(valued(&done, "granularity", "PT1H") && valued(&done, "retention", "P1D"), "{done}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_submitted_counts() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let of_type = |type_: &str| {
+        filled(&[("recipient", ADVISER), ("scope", SERIES), ("purpose", "advice")])
+            .replace("type='submit'", &format!("type='{type_}'"))
+    };
+    // XEP-0004: a form of type 'cancel' gives up.
+    peer.ask(
+        &command(CAMILLE, "c1", "give-consent", "action='execute'", &of_type("cancel")),
+        &answered(CAMILLE, "c1", "give-consent", "canceled", "en", ""),
+    )
+    .await;
+    let session = session_of(&run(&mut peer, CAMILLE, "give-consent", "", "").await);
+    peer.ask(
+        &command(CAMILLE, "c2", "give-consent", &with(&session, "complete"), &of_type("cancel")),
+        &answered(CAMILLE, "c2", "give-consent", "canceled", "en", ""),
+    )
+    .await;
+    peer.ask(
+        &command(CAMILLE, "c3", "give-consent", &with(&session, "complete"), &of_type("submit")),
+        &refused(CAMILLE, "c3", "bad-request", "modify", "en", "bad-sessionid"),
+    )
+    .await;
+    // What asks or answers submits nothing; the session goes on.
+    let session = session_of(&run(&mut peer, CAMILLE, "give-consent", "", "").await);
+    for type_ in ["form", "result", "other"] {
+        for attributes in [String::new(), with(&session, "complete")] {
+            let said = peer
+                .ask(
+                    &command(CAMILLE, "c4", "give-consent", &attributes, &of_type(type_)),
+                    &refused(CAMILLE, "c4", "bad-request", "modify", "en", "bad-payload"),
+                )
+                .await;
+            assert!(said["text"].contains(type_) && said["text"].contains("type='submit'"), "{said:?}");
+        }
+    }
+    assert!(stage.cli(&["consent", "list"]).contains("No consent"));
+    peer.send(&command(CAMILLE, "c5", "give-consent", &with(&session, "complete"), &of_type("submit"))).await;
+    hears_all(&mut peer, &["status='completed'", "You gave"]).await;
+}
+
+#[tokio::test]
+async fn who_goes_back_finds_what_was_filled_in() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    for purpose in ["advice", "research"] {
+        let asked = filled(&[("scope", SERIES), ("purpose", purpose)]);
+        peer.send(&command("adviser@coop.example/desk", "run", "request-access", "", &asked)).await;
+        hears_all(&mut peer, &["status='completed'", "pubsub#subscribe_authorization"]).await;
+    }
+    let form = run(&mut peer, CAMILLE, "pending-requests", "", "").await;
+    let session = session_of(&form);
+    let ids: Vec<&str> = form.split("<option").skip(1).filter_map(|o| o.split("<value>").nth(1)).collect();
+    let choose = |n: usize| filled(&[("id", ids[n].split('<').next().unwrap())]);
+    run(&mut peer, CAMILLE, "pending-requests", &with(&session, "next"), &choose(0)).await;
+    let half = filled(&[("answer", "yes"), ("granularity", "P1D")]);
+    let back = run(&mut peer, CAMILLE, "pending-requests", &with(&session, "prev"), &half).await;
+    assert!(back.contains("<next/>"), "{back}");
+    let again = run(&mut peer, CAMILLE, "pending-requests", &with(&session, "next"), &choose(0)).await;
+    assert!(valued(&again, "answer", "yes") && valued(&again, "granularity", "P1D"), "{again}");
+    // Another request is another answer.
+    run(&mut peer, CAMILLE, "pending-requests", &with(&session, "prev"), "").await;
+    let other = run(&mut peer, CAMILLE, "pending-requests", &with(&session, "next"), &choose(1)).await;
+    assert!(!field(&other, "answer").contains("</options><value>") && !valued(&other, "granularity", "P1D"));
+    let done = filled(&[("granularity", "")]);
+    let wrong = run(&mut peer, CAMILLE, "pending-requests", &with(&session, "complete"), &done).await;
+    assert!(wrong.contains("<note type='error'>Your answer"), "{wrong}");
+}
+
+#[tokio::test]
+async fn an_edit_that_is_gone_back_to_is_read_anew() {
+    let (_stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    let choice = filled(&[("id", &consent)]);
+    let session = session_of(&run(&mut peer, ADMIN, "consent-edit", "", "").await);
+    let form = run(&mut peer, ADMIN, "consent-edit", &with(&session, "next"), &choice).await;
+    assert!(valued(&form, "revision", "1") && valued(&form, "retention", "P1Y"), "{form}");
+    let faster = filled(&[("id", &consent), ("retention", "P30D")]);
+    peer.send(&command("admin@example.org/phone", "run", "consent-edit", "", &faster)).await;
+    hears_all(&mut peer, &["status='completed'", "was changed; it says now"]).await;
+    let mine = filled(&[("retention", "P1Y"), ("granularity", "P1D"), ("revision", "1")]);
+    let told = run(&mut peer, ADMIN, "consent-edit", &with(&session, "complete"), &mine).await;
+    assert!(told.contains("somebody else changed it meanwhile"), "{told}");
+    run(&mut peer, ADMIN, "consent-edit", &with(&session, "prev"), "").await;
+    let anew = run(&mut peer, ADMIN, "consent-edit", &with(&session, "next"), &choice).await;
+    assert!(valued(&anew, "revision", "2") && valued(&anew, "retention", "P30D"), "{anew}");
+    assert!(valued(&anew, "granularity", "P1D"), "what was filled in stays: {anew}");
+    // A revision that never was, and one that is no number.
+    for (revision, said) in [("99", "there is no revision 99"), ("x", "Revision: ")] {
+        let fields = filled(&[("id", &consent), ("retention", "P7D"), ("revision", revision)]);
+        let answer = run(&mut peer, ADMIN, "consent-edit", "", &fields).await;
+        assert!(answer.contains("bad-payload") && answer.contains(said), "{answer}");
+        assert!(!answer.contains("invalid digit"), "{answer}");
+    }
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
+async fn one_field_holds_one_value() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let twice = filled(&[("recipient", ADVISER), ("recipient", "other@coop.example"), ("purpose", "x")]);
+    let said = peer
+        .ask(
+            &command(CAMILLE, "c", "give-consent", "", &twice),
+            &refused(CAMILLE, "c", "bad-request", "modify", "en", "bad-payload"),
+        )
+        .await;
+    assert!(said["text"].starts_with("Recipient: only one value"), "{said:?}");
+    assert!(stage.cli(&["consent", "list"]).contains("No consent"));
+}
+
+#[tokio::test]
+async fn no_way_at_all_is_not_every_way() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    let asked = filled(&[("scope", SERIES), ("purpose", "research")]);
+    peer.send(&command("app@coop.example/1", "run", "request-access", "", &asked)).await;
+    let request = hears_all(&mut peer, &["is pending", "pubsub#subscribe_authorization"]).await;
+    let request = request.split("The request ").nth(1).unwrap()[..36].to_owned();
+    let empty = "<field var='modes'/></x>";
+    let given = [("recipient", "o@coop.example"), ("scope", SERIES), ("purpose", "x")];
+    let added = [&given[..], &[("subject", "camille@home.example")]].concat();
+    for (who, node, fields) in [
+        (CAMILLE, "give-consent", &given[..]),
+        (ADMIN, "consent-add", &added),
+        (CAMILLE, "pending-requests", &[("id", &*request), ("answer", "yes")]),
+        (ADMIN, "consent-edit", &[("id", &*consent), ("retention", "P1D")]),
+    ] {
+        for (language, words) in
+            [("en", "How: choose at least one way"), ("fr", "Comment : choisissez au moins")]
+        {
+            let content = filled(fields).replace("</x>", empty);
+            let answer = run(&mut peer, who, node, &format!("xml:lang='{language}'"), &content).await;
+            assert!(answer.contains("bad-payload") && answer.contains(words), "{node}: {answer}");
+        }
+    }
+    assert!(!stage.cli(&["consent", "show", &consent]).contains("P1D"));
+}
+
+#[tokio::test]
+async fn what_is_given_away_is_chosen() {
+    let mut stage = Stage::home("").await;
+    stage.series("urn:dev:prm:gas", "gw@prod.example");
+    let mut peer = stage.start().await;
+    let form = run(&mut peer, CAMILLE, "give-consent", "", "").await;
+    assert!(!field(&form, "scope").contains("<value>"), "{form}");
+    let fields = filled(&[("recipient", ADVISER), ("purpose", "advice")]);
+    for (language, words) in [("en", "Series: please fill this in"), ("fr", "Séries : à remplir")] {
+        let answer =
+            run(&mut peer, CAMILLE, "give-consent", &format!("xml:lang='{language}'"), &fields).await;
+        for part in ["bad-payload", words, SERIES, "urn:dev:prm:gas"] {
+            assert!(answer.contains(part), "{part} in {answer}");
+        }
+    }
+    assert!(stage.cli(&["consent", "list"]).contains("No consent"));
+}
+
+#[tokio::test]
+async fn a_name_is_a_line() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let two = format!("{SERIES}\n urn:dev:prm:gas ");
+    for (scope, taken) in [("urn:dev prm", false), ("urn:dev,urn:prm", false), (&*two, true)] {
+        let fields = filled(&[
+            ("subject", "camille@home.example"),
+            ("recipient", ADVISER),
+            ("scope", scope),
+            ("purpose", "advice"),
+        ]);
+        let answer = run(&mut peer, ADMIN, "consent-add", "", &fields).await;
+        assert_eq!(answer.contains("status='completed'"), taken, "{answer}");
+        assert!(taken || answer.contains("Series: "), "{answer}");
+        assert!(!taken || answer.contains(&format!("<value>{SERIES}</value><value>urn:dev:prm:gas</value>")));
+    }
+    let fields = filled(&[("name", "urn:dev:x"), ("owner", "camille@home.example"), ("producers", "x y")]);
+    let mut answer = peer_answer(&mut peer, ADMIN, "series-add", &fields).await;
+    assert!(answer.contains("bad-payload") && answer.contains("Producers: "), "{answer}");
+    let fields = fields.replace("x y", "gw@prod.example");
+    answer = peer_answer(&mut peer, ADMIN, "series-add", &fields).await;
+    assert!(answer.contains("status='completed'"), "{answer}");
+}
+
+/// The answer alone, whoever else is told something meanwhile.
+async fn peer_answer(peer: &mut Peer, from: &str, node: &str, content: &str) -> String {
+    peer.send(&command(from, "run", node, "", content)).await;
+    peer.recv_iq().await
+}
+
+#[tokio::test]
+async fn what_no_edit_changes_is_named() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    let fields = filled(&[("id", &consent), ("purpose", "other"), ("retention", "P29D")]);
+    for (language, words) in
+        [("en", "Purpose: this stays as it is"), ("fr", "Finalité : ceci reste tel quel")]
+    {
+        let answer = run(&mut peer, ADMIN, "consent-edit", &format!("xml:lang='{language}'"), &fields).await;
+        assert!(answer.contains("bad-payload") && answer.contains(words), "{answer}");
+    }
+    assert!(!stage.cli(&["consent", "show", &consent]).contains("P29D"));
+}
