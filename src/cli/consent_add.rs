@@ -15,7 +15,7 @@ use crate::domain::consent::{Mode, method};
 use crate::domain::data_need;
 use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
-use crate::domain::party::{Subject, parse_bare};
+use crate::domain::party::{Subject, parse_recipient};
 use crate::domain::period::{Period, read_time};
 use crate::domain::subscription::{Format, Subscription};
 
@@ -27,7 +27,7 @@ pub struct Add {
     subject: Subject,
 
     /// Who may receive: a bare address, or a domain
-    #[arg(long, value_name = "JID", value_parser = parse_bare)]
+    #[arg(long, value_name = "JID", value_parser = parse_recipient)]
     recipient: BareJid,
 
     /// A series, or a prefix ending in '*'; may be repeated
@@ -138,6 +138,15 @@ impl Add {
         let consent = draft
             .complete(&config.consent.usual(), method::CLI, now)
             .map_err(|e| Failure::Refused(e.to_string()))?;
+        if consent.subject.jid() == Some(&consent.recipient) {
+            let why = "the recipient is the person concerned, who needs no consent for what is theirs; name another recipient";
+            return Err(Failure::Refused(why.into()));
+        }
+        if consent.recipient.as_str() == config.jid() {
+            let why =
+                "the recipient is this service itself, which sends nothing to itself; name another recipient";
+            return Err(Failure::Refused(why.into()));
+        }
         if let Some(format) = format {
             format.suits(&consent.recipient.clone().into()).map_err(Failure::Refused)?;
         }

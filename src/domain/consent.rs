@@ -249,7 +249,9 @@ pub enum ConsentError {
     )]
     Wider(&'static str),
     /// Somebody else's arrangement.
-    #[error("a renewal is between the same person and the same recipient; leave the arrangement out")]
+    #[error(
+        "no consent between this person and this recipient has that arrangement; leave it out, or take it from the consent to be renewed"
+    )]
     Arrangement,
     /// A step that the states do not allow.
     #[error("a consent that is {from} cannot become {to}")]

@@ -23,6 +23,24 @@ pub fn parse_bare(text: &str) -> Result<BareJid, String> {
     Ok(jid.to_bare())
 }
 
+/// Reads whom somebody names as a recipient: a bare address, or by explicit choice a whole domain. A word alone is a
+/// slip more often than a domain, so a domain is written with a dot.
+pub fn parse_recipient(text: &str) -> Result<BareJid, String> {
+    let jid = parse_bare(text)?;
+    if is_domain(&jid) {
+        Ok(jid)
+    } else {
+        Err(format!(
+            "'{text}' is neither an address nor a domain; write for example {text}@coop.example, or coop.example for \
+             everybody there"
+        ))
+    }
+}
+
+fn is_domain(jid: &BareJid) -> bool {
+    jid.node().is_some() || jid.domain().as_str().contains(['.', ':'])
+}
+
 /// The person concerned: an address, or an opaque reference for a person without one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
@@ -79,6 +97,16 @@ mod tests {
         assert_eq!(parse_bare("NoDe@Example.ORG").unwrap(), parse_bare("node@example.org").unwrap());
         assert!(parse_bare("a@b/c").unwrap_err().contains("a@b"));
         assert!(parse_bare("@b").is_err());
+    }
+
+    #[test]
+    fn a_word_is_no_recipient() {
+        for (text, taken) in
+            [("bob", false), ("bob@home.example", true), ("home.example", true), ("b@c", true)]
+        {
+            assert_eq!(parse_recipient(text).is_ok(), taken, "{text}");
+        }
+        assert!(parse_recipient("bob").unwrap_err().contains("bob@"));
     }
 
     #[test]

@@ -259,3 +259,94 @@ async fn what_no_edit_changes_is_named() {
     }
     assert!(!stage.cli(&["consent", "show", &consent]).contains("P29D"));
 }
+
+#[tokio::test]
+async fn a_recipient_is_somebody_else_and_somebody() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    for (recipient, words, french) in [
+        (
+            "bob",
+            "Recipient: 'bob' is neither an address nor a domain",
+            "« bob » n’est pas une adresse XMPP nue ni un domaine",
+        ),
+        ("Camille@home.example", "Recipient: that is the person concerned", "c’est la personne concernée"),
+        ("energy.example.org", "Recipient: that is this service itself", "c’est ce service lui-même"),
+    ] {
+        let given = [("recipient", recipient), ("scope", SERIES), ("purpose", "x")];
+        let added = [&given[..], &[("subject", "camille@home.example")]].concat();
+        for (who, node, fields) in [(CAMILLE, "give-consent", &given[..]), (ADMIN, "consent-add", &added)] {
+            let answer = run(&mut peer, who, node, "", &filled(fields)).await.replace("&apos;", "'");
+            assert!(answer.contains("bad-payload") && answer.contains(words), "{answer}");
+            let answer = run(&mut peer, who, node, "xml:lang='fr'", &filled(fields)).await;
+            assert!(answer.contains("bad-payload") && answer.contains(french), "{answer}");
+        }
+    }
+    for recipient in ["camille@home.example", "energy.example.org"] {
+        let add =
+            ["consent", "add", "--subject", "camille@home.example", "--purpose", "x", "--scope", SERIES];
+        stage.cli_fails(&[&add[..], &["--recipient", recipient]].concat(), 1);
+    }
+    assert!(stage.cli(&["consent", "list"]).contains("No consent"));
+    // A whole domain, by explicit choice.
+    let fields = filled(&[("recipient", "coop.example"), ("scope", SERIES), ("purpose", "x")]);
+    peer.send(&command(CAMILLE, "run", "give-consent", "", &fields)).await;
+    hears_all(&mut peer, &["status='completed'", "You gave"]).await;
+}
+
+#[tokio::test]
+async fn an_arrangement_that_is_not_there_is_not_renewed() {
+    let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
+    let record: serde_json::Value =
+        serde_json::from_str(&stage.cli(&["consent", "show", &consent, "--json"])).unwrap();
+    let arrangement = record["arrangement"].as_str().unwrap();
+    let nobodys = "00000000-0000-4000-8000-000000000000";
+    let words = "no consent between this person and this recipient has that arrangement";
+    let fields = [
+        ("subject", "camille@home.example"),
+        ("recipient", ADVISER),
+        ("scope", SERIES),
+        ("purpose", "x"),
+        ("arrangement", nobodys),
+    ];
+    let answer = run(&mut peer, ADMIN, "consent-add", "", &filled(&fields)).await;
+    assert!(answer.contains("bad-payload") && answer.contains(words), "{answer}");
+    // A stranger cannot tell somebody's arrangement from nobody's.
+    let mut told = Vec::new();
+    for arrangement in [nobodys, arrangement] {
+        let fields = filled(&[("scope", SERIES), ("purpose", "x"), ("arrangement", arrangement)]);
+        told.push(run(&mut peer, "stranger@far.example/1", "request-access", "", &fields).await);
+    }
+    assert!(told[0].contains("bad-payload") && told[0].contains(words), "{told:?}");
+    assert_eq!(told[0], told[1]);
+    // Whose it is renews it.
+    let fields = filled(&[("scope", SERIES), ("purpose", "x"), ("arrangement", arrangement)]);
+    let asked = peer_answer(&mut peer, "adviser@coop.example/desk", "request-access", &fields).await;
+    assert!(asked.contains("is pending"), "{asked}");
+}
+
+#[tokio::test]
+async fn given_twice_is_given_once() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let given = [("recipient", ADVISER), ("scope", SERIES), ("purpose", "advice")];
+    let added = [&given[..], &[("subject", "camille@home.example")]].concat();
+    peer.send(&command(CAMILLE, "run", "give-consent", "", &filled(&given))).await;
+    let first = hears_all(&mut peer, &["Receipt: ", "You gave", "subscription='subscribed'"]).await;
+    let id = first.split("Receipt: ").nth(1).unwrap()[..36].to_owned();
+    for (who, node, fields) in [(CAMILLE, "give-consent", &given[..]), (ADMIN, "consent-add", &added)] {
+        let again = run(&mut peer, who, node, "", &filled(fields)).await;
+        assert!(again.contains("status='completed'"), "{again}");
+        assert!(again.contains(&format!("This consent is there already: {id} (active)")), "{again}");
+        assert!(valued(&again, "id", &id), "{again}");
+    }
+    nothing_else(&mut peer).await;
+    // What says something else is another one; what was ended is given again.
+    let finer = [&given[..], &[("granularity", "PT1H")]].concat();
+    peer.send(&command(CAMILLE, "run", "give-consent", "", &filled(&finer))).await;
+    hears_all(&mut peer, &["Receipt: ", "You gave"]).await;
+    peer.send(&command(CAMILLE, "run", "withdraw-consent", "", &filled(&[("id", &id)]))).await;
+    hears_all(&mut peer, &["Withdrawn: ", "state='withdrawn'"]).await;
+    peer.send(&command(CAMILLE, "run", "give-consent", "", &filled(&given))).await;
+    hears_all(&mut peer, &["Receipt: ", "You gave"]).await;
+}

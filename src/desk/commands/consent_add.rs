@@ -3,9 +3,13 @@
 use super::consent_form::{Hand, complete, draft, fields};
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts, views, wrong};
-use crate::domain::consent::{Consent, method};
+use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::language::Text;
 use crate::store::StoreError;
+use crate::store::consents::{Filter, Part};
+
+/// Consents between two parties that are looked through at once.
+const LOOKED_AT: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct ConsentAdd;
@@ -34,11 +38,76 @@ impl Command for ConsentAdd {
             let recorded_by = texts::RECORDED_BY.fill(call.language, &[("who", call.asker.as_str())]);
             draft.evidence = draft.evidence.or(Some(recorded_by));
             let consent = complete(call, draft, method::OPERATOR)?;
+            if let Some(there) = already(call, &consent).await? {
+                return Ok(there);
+            }
             add(call, &consent).await?;
             let note = texts::RECORDED.of(call.language).to_owned();
             Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
     }
+}
+
+/// What to answer where the same stands already: once more would be of no use, and take two withdrawals to end.
+pub(super) async fn already(call: &Call<'_>, consent: &Consent) -> Result<Option<Turn>, Failure> {
+    let filter = Filter {
+        subject: Some(consent.subject.clone()),
+        recipient: Some(consent.recipient.to_string()),
+        standing: true,
+        ..Filter::default()
+    };
+    let part = Part { max: LOOKED_AT, last: true, ..Part::default() };
+    let (standing, ..) = call.context.store.part_of_consents(&filter, &part).await?;
+    let renews = |held: &&Consent| held.arrangement == consent.arrangement;
+    if consent.arrangement != consent.id && !standing.iter().any(|held| renews(&held)) {
+        known(call, consent).await?;
+    }
+    let same =
+        standing.iter().rev().find(|held| held.state != State::Requested && is_same(held, consent, call));
+    Ok(same.map(|held| {
+        let values = [("id", &*held.id.to_string()), ("state", texts::state(held.state).of(call.language))]
+            .map(|(name, value)| (name, value.to_owned()));
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let note = texts::THERE_ALREADY.fill(call.language, &values);
+        Turn::Done(Done::record(&views::consent(call, held), Some(note)))
+    }))
+}
+
+/// An arrangement is renewed by those whose it is; one that nobody has is a slip.
+pub(super) async fn known(call: &Call<'_>, consent: &Consent) -> Result<(), Failure> {
+    let filter = Filter { recipient: Some(consent.recipient.to_string()), ..Filter::default() };
+    let mut part = Part { max: LOOKED_AT, ..Part::default() };
+    loop {
+        let (theirs, ..) = call.context.store.part_of_consents(&filter, &part).await?;
+        let fits =
+            |held: &Consent| held.arrangement == consent.arrangement && held.subject == consent.subject;
+        if theirs.iter().any(fits) {
+            return Ok(());
+        }
+        match theirs.last() {
+            Some(last) => part.after = Some(last.id),
+            None => return Err(Failure::Wrong(wrong::consent(&ConsentError::Arrangement, call.language))),
+        }
+    }
+}
+
+/// Whether both say the same, however and whenever they were given.
+fn is_same(held: &Consent, consent: &Consent, call: &Call<'_>) -> bool {
+    let begun = consent.valid_from <= call.now && held.valid_from <= call.now;
+    let as_held = Consent {
+        id: held.id,
+        arrangement: held.arrangement,
+        revision: held.revision,
+        valid_from: if begun { held.valid_from } else { consent.valid_from },
+        method: held.method.clone(),
+        evidence: held.evidence.clone(),
+        text_lang: held.text_lang.clone(),
+        text_hash: held.text_hash.clone(),
+        state: held.state,
+        since: held.since,
+        ..consent.clone()
+    };
+    as_held == *held
 }
 
 /// Records a consent, and waits until the relay knows it.

@@ -6,6 +6,7 @@ use super::{Call, Failure, texts, wrong};
 use crate::domain::consent::{Consent, Mode};
 use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
+use crate::domain::party::{Subject, parse_recipient};
 use crate::protocol::forms::{Datatype, Field, Kind};
 
 /// Whose hand fills it in.
@@ -114,7 +115,7 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     Ok(Draft {
         arrangement: answers.read("arrangement").map_err(wrong("arrangement"))?,
         subject: answers.read("subject").map_err(wrong("subject"))?,
-        recipient: answers.jid("recipient").map_err(wrong("recipient"))?,
+        recipient: answers.text("recipient").map(parse_recipient).transpose().map_err(wrong("recipient"))?,
         recipient_name: text("recipient_name"),
         recipient_contact: text("recipient_contact"),
         policy_url: text("policy_url"),
@@ -138,11 +139,19 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
 
 /// The consent that a draft makes, or what is wrong with it.
 pub(super) fn complete(call: &Call<'_>, draft: Draft, method: &str) -> Result<Consent, Failure> {
-    let consent = draft
-        .complete(&call.context.config.consent.usual(), method, call.now)
-        .map_err(|error| Failure::Wrong(wrong::draft(&error, call.language)))?;
-    if consent.valid_until <= call.now {
-        return Err(Failure::Wrong(texts::OVER_ALREADY.of(call.language).to_owned()));
+    let wrong = |var: &str, said| Failure::Wrong(texts::labelled_of(var, said, call.language));
+    if draft.valid_until.is_some_and(|until| until <= call.now) {
+        return Err(wrong("valid_until", texts::OVER_ALREADY));
     }
-    Ok(consent)
+    if let Some(recipient) = &draft.recipient {
+        if draft.subject.as_ref().and_then(Subject::jid) == Some(recipient) {
+            return Err(wrong("recipient", texts::TO_THEMSELVES));
+        }
+        if recipient.as_str() == call.context.jid() {
+            return Err(wrong("recipient", texts::TO_THE_SERVICE));
+        }
+    }
+    draft
+        .complete(&call.context.config.consent.usual(), method, call.now)
+        .map_err(|error| Failure::Wrong(super::wrong::draft(&error, call.language)))
 }

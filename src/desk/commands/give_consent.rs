@@ -1,6 +1,6 @@
 //! `give-consent`: the person concerned lets somebody have series of theirs.
 
-use super::consent_add::add;
+use super::consent_add::{add, already};
 use super::consent_form::{Hand, complete, draft, fields};
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, texts, views};
@@ -58,6 +58,9 @@ impl Command for GiveConsent {
             if let Some(other) = consent.scope.iter().find(|scope| !is_own(&own, scope)) {
                 let name = other.to_string();
                 return Err(Failure::Wrong(texts::NOT_YOURS.fill(call.language, &[("name", &name)])));
+            }
+            if let Some(there) = already(call, &consent).await? {
+                return Ok(there);
             }
             let text = receipt::summary(&consent, call.language);
             consent.text_hash = Some(receipt::hash(&text));

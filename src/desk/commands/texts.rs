@@ -80,6 +80,14 @@ pub(super) const STALE: Text = text(
     "somebody else changed it meanwhile (revision {revision} now); run the command again. What changed:",
     "quelqu’un d’autre l’a modifié entre-temps (révision {revision}) ; relancez la commande. Ce qui a changé :",
 );
+pub(super) const TO_THEMSELVES: Text = text(
+    "that is the person concerned, who needs no consent for what is theirs; name somebody else",
+    "c’est la personne concernée, qui n’a besoin d’aucun consentement pour ce qui est à elle ; nommez quelqu’un d’autre",
+);
+pub(super) const TO_THE_SERVICE: Text = text(
+    "that is this service itself, which passes on and keeps nothing for itself; name who is to get the data",
+    "c’est ce service lui-même, qui transmet et ne reçoit rien pour lui ; nommez qui doit recevoir les données",
+);
 pub(super) const NO_MODE: Text = text(
     "choose at least one way: sent as it is published (notify), fetched from what is kept (history)",
     "choisissez au moins une manière : envoyé dès publication (notify), consulté dans ce qui est conservé (history)",
@@ -125,6 +133,10 @@ pub(super) const YOURS: Text = text("{usual}. Yours: {names}", "{usual}. Les vô
 pub(super) const NOT_YOURS: Text = text(
     "{name} is none of your series; the form of give-consent names those you have",
     "{name} n’est pas une de vos séries ; le formulaire give-consent nomme celles que vous avez",
+);
+pub(super) const THERE_ALREADY: Text = text(
+    "This consent is there already: {id} ({state}). Nothing was changed.",
+    "Ce consentement existe déjà : {id} ({state}). Rien n’a été modifié.",
 );
 pub(super) const GIVEN: Text = text("Given. {text} Receipt: {id}", "Donné. {text} Reçu : {id}");
 pub(super) const SUSPEND_CONSENT: Text = text("Suspend a consent", "Suspendre un consentement");

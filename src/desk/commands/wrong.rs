@@ -20,7 +20,11 @@ fn expected(var: &str) -> Text {
         "retention" | "granularity" => {
             text("", "« {value} » n’est pas une durée ISO 8601 ; écrivez par exemple P1Y, P30D ou PT30M")
         }
-        "recipient" | "producers" => {
+        "recipient" => text(
+            "",
+            "« {value} » n’est pas une adresse XMPP nue ni un domaine ; écrivez par exemple camille@exemple.org, ou exemple.org pour tous ses membres",
+        ),
+        "producers" => {
             text("", "« {value} » n’est pas une adresse XMPP nue ; écrivez par exemple camille@exemple.org")
         }
         "subject" | "owner" => text(
@@ -107,9 +111,10 @@ pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
             fill("la fin ({until}) est déjà passée", &[("until", &until.to_string())])
         }
         ConsentError::Wider(field) => WIDER.fill(language, &[("field", label(field).of(language))]),
-        ConsentError::Arrangement => {
-            fill("un renouvellement se fait entre la même personne et le même destinataire", &[])
-        }
+        ConsentError::Arrangement => fill(
+            "aucun consentement entre cette personne et ce destinataire n’a cet arrangement ; laissez-le vide, ou prenez celui du consentement à renouveler",
+            &[],
+        ),
         ConsentError::Step { from, to } => fill(
             "un consentement {from} ne peut pas devenir {to}",
             &[("from", state(*from).of(language)), ("to", state(*to).of(language))],
