@@ -3,14 +3,74 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use thiserror::Error;
 
 use super::consent::{Mode, PURPOSE_MAX};
 use super::draft::Draft;
-use super::name::Scope;
+use super::name::{NameError, Scope};
 use super::period::Period;
 
 /// Where in a scope what the asker names goes.
 pub const PLACE: &str = "{}";
+
+/// Why a need makes no request.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NeedError {
+    /// It is for what the asker names, and nothing is named.
+    #[error("the data need '{id}' is for {scope}; name in scope what stands for {PLACE}")]
+    NothingNamed {
+        /// The need.
+        id: String,
+        /// Its scope.
+        scope: String,
+    },
+    /// It names its series itself.
+    #[error("the data need '{id}' says itself which series it is for; leave scope empty")]
+    Named {
+        /// The need.
+        id: String,
+    },
+    /// What is named is a whole series, and not one of the need's.
+    #[error("the data need '{id}' is for {scope}; name only what stands for {PLACE}, not '{name}'")]
+    Whole {
+        /// The need.
+        id: String,
+        /// Its scope.
+        scope: String,
+        /// What was named.
+        name: String,
+    },
+    /// What comes of it is no name of a series.
+    #[error("the data need '{id}': '{name}' is no series: {why}; name only what stands for {PLACE}")]
+    NoName {
+        /// The need.
+        id: String,
+        /// What came of it.
+        name: String,
+        /// Why not.
+        why: NameError,
+    },
+    /// Its windows end after the end of time.
+    #[error("the data need '{id}' reaches beyond the end of time; choose an earlier beginning")]
+    TooFar {
+        /// The need.
+        id: String,
+    },
+    /// There is none of this name.
+    #[error("there is no data need '{id}': the configuration names none ([[data_needs]])")]
+    NoneAtAll {
+        /// What was asked for.
+        id: String,
+    },
+    /// There are others.
+    #[error("there is no data need '{id}'; there are {others}")]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// Those that are there.
+        others: String,
+    },
+}
 
 /// One of them (`[[data_needs]]`). What it says counts, whatever else is said in the request.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -78,24 +138,17 @@ impl DataNeed {
 
     /// The request that it makes: `draft` with what this says in it. What the draft names as its scope goes into
     /// the places of this one's.
-    pub fn fill(&self, draft: Draft, now: Timestamp) -> Result<Draft, String> {
-        let id = &self.id;
-        let named: Vec<String> = draft.scope.iter().map(ToString::to_string).collect();
+    pub fn fill(&self, draft: Draft, now: Timestamp) -> Result<Draft, NeedError> {
+        let id = || self.id.clone();
+        let all = || self.scope.join(", ");
         let takes_names = self.scope.iter().any(|name| name.contains(PLACE));
-        match (takes_names, named.is_empty()) {
-            (true, true) => {
-                return Err(format!(
-                    "the data need '{id}' is for {}; name in scope what stands for {PLACE}",
-                    self.scope.join(", ")
-                ));
-            }
-            (false, false) => {
-                return Err(format!(
-                    "the data need '{id}' says itself which series it is for; leave scope empty"
-                ));
-            }
+        match (takes_names, draft.scope.is_empty()) {
+            (true, true) => return Err(NeedError::NothingNamed { id: id(), scope: all() }),
+            (false, false) => return Err(NeedError::Named { id: id() }),
             _ => {}
         }
+        let named = draft.scope.iter().map(|name| self.place_of(&name.to_string()));
+        let named = named.collect::<Result<Vec<String>, NeedError>>()?;
         let mut scope = Vec::new();
         for template in &self.scope {
             let filled: Vec<String> = match template.contains(PLACE) {
@@ -103,10 +156,11 @@ impl DataNeed {
                 false => vec![template.clone()],
             };
             for name in filled {
-                scope.push(Scope::parse(&name).map_err(|e| format!("the data need '{id}': {e}"))?);
+                let parsed = Scope::parse(&name);
+                scope.push(parsed.map_err(|why| NeedError::NoName { id: id(), name, why })?);
             }
         }
-        let too_far = || format!("the data need '{id}' reaches beyond the end of time");
+        let too_far = || NeedError::TooFar { id: id() };
         let after = |period: &Period, at| period.after(at).ok_or_else(too_far);
         let begins = draft.valid_from.unwrap_or(now);
         let valid_until = self.duration.as_ref().map(|period| after(period, begins)).transpose()?;
@@ -127,16 +181,36 @@ impl DataNeed {
             ..draft
         })
     }
+
+    /// What stands for the place: as it was named, or out of the whole name of one of this need's series.
+    fn place_of(&self, named: &str) -> Result<String, NeedError> {
+        let mut whole = false;
+        for (before, behind) in self.scope.iter().filter_map(|template| template.split_once(PLACE)) {
+            let Some(rest) = named.strip_prefix(before).filter(|_| !before.is_empty()) else { continue };
+            whole = true;
+            if let Some(place) = rest.strip_suffix(behind).filter(|place| !place.is_empty()) {
+                return Ok(place.to_owned());
+            }
+        }
+        match whole {
+            true => Err(NeedError::Whole {
+                id: self.id.clone(),
+                scope: self.scope.join(", "),
+                name: named.to_owned(),
+            }),
+            false => Ok(named.to_owned()),
+        }
+    }
 }
 
 /// The one of this name, or what there is.
-pub fn find<'a>(needs: &'a [DataNeed], id: &str) -> Result<&'a DataNeed, String> {
+pub fn find<'a>(needs: &'a [DataNeed], id: &str) -> Result<&'a DataNeed, NeedError> {
     let shown: String = id.chars().take(100).collect();
     needs.iter().find(|need| need.id == id).ok_or_else(|| {
         let ids: Vec<&str> = needs.iter().map(|need| need.id.as_str()).collect();
         match ids.is_empty() {
-            true => format!("there is no data need '{shown}': the configuration names none ([[data_needs]])"),
-            false => format!("there is no data need '{shown}'; there are {}", ids.join(", ")),
+            true => NeedError::NoneAtAll { id: shown },
+            false => NeedError::Unknown { id: shown, others: ids.join(", ") },
         }
     })
 }
@@ -180,14 +254,26 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_name_of_a_series_is_known_again() {
+        let whole =
+            advice().fill(naming(&["urn:dev:prm:7_consumption/power/active/raw", "8"]), now()).unwrap();
+        let scope: Vec<String> = whole.scope.iter().map(ToString::to_string).collect();
+        assert_eq!(scope, [7, 8].map(|n| format!("urn:dev:prm:{n}_consumption/power/active/raw")));
+        for other in ["urn:dev:prm:1001_consumption/power*", "urn:dev:prm:_consumption/power/active/raw"] {
+            let told = advice().fill(naming(&[other]), now()).unwrap_err().to_string();
+            assert!(told.contains("name only what stands for {}") && told.contains(other), "{told}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_told() {
-        assert!(advice().fill(naming(&[]), now()).unwrap_err().contains("name in scope"));
+        assert!(advice().fill(naming(&[]), now()).unwrap_err().to_string().contains("name in scope"));
         let fixed = DataNeed { scope: vec!["urn:a".into()], ..advice() };
-        assert!(fixed.fill(naming(&["1"]), now()).unwrap_err().contains("leave scope empty"));
+        assert!(fixed.fill(naming(&["1"]), now()).unwrap_err().to_string().contains("leave scope empty"));
         assert!(fixed.fill(naming(&[]), now()).is_ok());
         assert_eq!(find(&[advice()], "advice").unwrap(), &advice());
-        assert!(find(&[advice()], "other").unwrap_err().contains("there are advice"));
-        assert!(find(&[], "other").unwrap_err().contains("data_needs"));
+        assert!(find(&[advice()], "other").unwrap_err().to_string().contains("there are advice"));
+        assert!(find(&[], "other").unwrap_err().to_string().contains("data_needs"));
     }
 
     #[test]
