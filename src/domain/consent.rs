@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use jid::BareJid;
 use jiff::Timestamp;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -192,6 +194,9 @@ impl From<Modes> for Vec<Mode> {
     }
 }
 
+/// The longest time that a recipient may keep what it gets: a hundred years, as [`Period::nominal`] counts them.
+const RETENTION_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Why a consent cannot be recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConsentError {
@@ -233,6 +238,21 @@ pub enum ConsentError {
     /// Neither notify nor history.
     #[error("modes is empty; give notify, history or both")]
     NoMode,
+    /// Kept for no time, or for longer than anybody can promise.
+    #[error(
+        "retention '{0}' is no length of time, or longer than a hundred years (P100Y); write for example P1Y or P30D"
+    )]
+    Retention(Period),
+    /// A granularity in which a consent has no value.
+    #[error(
+        "granularity '{period}' is longer than a consent may last ({maximum}); write for example PT1H or P1D"
+    )]
+    TooCoarse {
+        /// What was said.
+        period: Period,
+        /// The operator's maximum.
+        maximum: String,
+    },
     /// A granularity of nothing.
     #[error("granularity '{0}' is no length of time; write for example PT1H or P1D, or leave it out")]
     Granularity(Period),
@@ -254,13 +274,28 @@ pub enum ConsentError {
     )]
     Arrangement,
     /// A step that the states do not allow.
-    #[error("a consent that is {from} cannot become {to}")]
+    #[error("{}", no_step(*from, *to))]
     Step {
         /// Where it stands.
         from: State,
         /// What was asked.
         to: State,
     },
+}
+
+fn no_step(from: State, to: State) -> String {
+    match from {
+        _ if from == to => format!("the consent is {from} already; nothing was changed"),
+        _ if from.is_end() => {
+            format!(
+                "the consent is {from}, which is for good: it cannot become {to}. Another one may be given"
+            )
+        }
+        State::Requested => {
+            format!("the consent is {from}, and cannot become {to} before the person concerned has answered")
+        }
+        _ => format!("a consent that is {from} cannot become {to}"),
+    }
 }
 
 /// One consent record (DESIGN §4).
@@ -376,6 +411,16 @@ impl Consent {
             && granularity.nominal().is_zero()
         {
             return Err(ConsentError::Granularity(granularity.clone()));
+        }
+        if let Some(granularity) = &self.granularity
+            && granularity.nominal() > maximum.nominal()
+        {
+            let (period, maximum) = (granularity.clone(), maximum.to_string());
+            return Err(ConsentError::TooCoarse { period, maximum });
+        }
+        let kept = self.retention.nominal();
+        if kept.is_zero() || kept > RETENTION_MAX {
+            return Err(ConsentError::Retention(self.retention.clone()));
         }
         for (name, text) in [
             ("recipient_name", &self.recipient_name),

@@ -28,8 +28,8 @@ pub enum DraftError {
     /// A field without which there is no consent.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// The validity ends after the end of time.
-    #[error("valid_from lies too far ahead")]
+    /// The validity begins later than makes sense, or ends after the end of time.
+    #[error("valid_from lies too far ahead; choose an earlier one")]
     TooFarAhead,
     /// The record as a whole is not right.
     #[error(transparent)]
@@ -205,6 +205,14 @@ mod tests {
             (
                 r#"{"subject":"a@b.example","recipient":"r.example","scope":["urn:a"],"purpose":"x","valid_until":"2031-01-01"}"#,
                 "at most P3Y",
+            ),
+            (
+                r#"{"subject":"a@b.example","recipient":"r.example","scope":["urn:a"],"purpose":"x","retention":"P0D"}"#,
+                "retention 'P0D'",
+            ),
+            (
+                r#"{"subject":"a@b.example","recipient":"r.example","scope":["urn:a"],"purpose":"x","granularity":"P10000Y"}"#,
+                "longer than a consent may last (P3Y)",
             ),
             (r#"{"subject":"a@b.example","retention":"1 year"}"#, "ISO 8601"),
             (r#"{"subject":"a@b.example","purposes":"x"}"#, "unknown field"),

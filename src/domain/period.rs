@@ -99,17 +99,59 @@ impl<'de> serde::Deserialize<'de> for Period {
     }
 }
 
+/// Why a text is no point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeFault {
+    /// It is none.
+    NoDate,
+    /// It lies behind the last that can be counted.
+    TooFar,
+    /// No clock on Earth is so far from UTC (XML Schema: 14 hours at most).
+    Offset,
+}
+
+/// The last day that can be counted, in every offset.
+pub const LAST_DAY: &str = "9999-12-30";
+
+/// The hours that a clock is ahead of UTC, or behind it, at most.
+const OFFSET_MAX: u32 = 14;
+
 /// Reads a point in time: `2027-01-01` (midnight UTC), or with time and offset.
-pub fn read_time(text: &str) -> Result<Timestamp, String> {
+pub fn point_in_time(text: &str) -> Result<Timestamp, TimeFault> {
+    let none = || match text.get(..10).and_then(|day| day.parse::<Date>().ok()) {
+        Some(_) if text.get(..10).is_some_and(|day| day >= LAST_DAY) => TimeFault::TooFar,
+        _ => TimeFault::NoDate,
+    };
     if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Ok(timestamp);
+        let hours = offset(text).map_or(0, |(hours, minutes)| hours + minutes.min(1));
+        return if hours > OFFSET_MAX { Err(TimeFault::Offset) } else { Ok(timestamp) };
     }
-    let wrong = || format!("'{text}' is not a date; write 2027-01-01 or 2027-01-01T12:00:00+01:00");
-    let date: Date = text.parse().map_err(|_| wrong())?;
+    let date: Date = text.parse().map_err(|_| none())?;
     if text.len() != 10 {
-        return Err(wrong());
+        return Err(none());
     }
-    date.to_zoned(TimeZone::UTC).map(|z| z.timestamp()).map_err(|_| wrong())
+    date.to_zoned(TimeZone::UTC).map(|z| z.timestamp()).map_err(|_| none())
+}
+
+/// Hours and minutes of the offset, ahead or behind, where there is one.
+fn offset(text: &str) -> Option<(u32, u32)> {
+    let time = text.get(10..)?.split('[').next()?;
+    let digits: String = time[time.rfind(['+', '-'])?..].chars().filter(char::is_ascii_digit).collect();
+    let minutes = digits.get(2..4).and_then(|minutes| minutes.parse().ok()).unwrap_or(0);
+    Some((digits.get(..2)?.parse().ok()?, minutes))
+}
+
+/// The same, with what is wrong in words.
+pub fn read_time(text: &str) -> Result<Timestamp, String> {
+    point_in_time(text).map_err(|fault| match fault {
+        TimeFault::NoDate => {
+            format!("'{text}' is not a date; write 2027-01-01 or 2027-01-01T12:00:00+01:00")
+        }
+        TimeFault::TooFar => format!("'{text}' is too far ahead; the last day is {LAST_DAY}"),
+        TimeFault::Offset => {
+            format!("'{text}' is more than {OFFSET_MAX} hours from UTC; write an offset as +01:00, or Z")
+        }
+    })
 }
 
 #[cfg(test)]
@@ -139,6 +181,18 @@ mod tests {
     fn dates_and_times_are_read() {
         assert_eq!(read_time("2027-01-01").unwrap().to_string(), "2027-01-01T00:00:00Z");
         assert_eq!(read_time("2027-01-01T01:00:00+01:00").unwrap().to_string(), "2027-01-01T00:00:00Z");
+        for (text, fault) in [
+            ("9999-12-31", TimeFault::TooFar),
+            ("9999-12-31T23:59:59Z", TimeFault::TooFar),
+            ("9999-13-31", TimeFault::NoDate),
+            ("2027-03-28T02:30:00+25:00", TimeFault::Offset),
+            ("2027-03-28T02:30:00-14:30", TimeFault::Offset),
+        ] {
+            assert_eq!(point_in_time(text), Err(fault), "{text}");
+        }
+        for text in ["9999-12-30", "2027-03-28T02:30:00+14:00", "2027-03-28T02:30:00-03:30"] {
+            assert!(point_in_time(text).is_ok(), "{text}");
+        }
         for text in ["tomorrow", "2027-13-01", "2027-01-01T00:00:00", "2027"] {
             assert!(read_time(text).is_err(), "{text}");
         }
