@@ -130,18 +130,14 @@ impl Add {
         let now = clock::wall();
         let (as_json, format) = (self.json, self.format);
         let need = self.need.as_deref().map(|id| data_need::find(&config.data_needs, id)).transpose();
-        let need = need.map_err(Failure::Refused)?;
+        let need = need.map_err(|e| Failure::Refused(e.to_string()))?;
         let mut draft = self.draft();
         if let Some(need) = need {
-            draft = need.fill(draft, now).map_err(Failure::Refused)?;
+            draft = need.fill(draft, now).map_err(|e| Failure::Refused(e.to_string()))?;
         }
         let consent = draft
             .complete(&config.consent.usual(), method::CLI, now)
             .map_err(|e| Failure::Refused(e.to_string()))?;
-        if consent.subject.jid() == Some(&consent.recipient) {
-            let why = "the recipient is the person concerned, who needs no consent for what is theirs; name another recipient";
-            return Err(Failure::Refused(why.into()));
-        }
         if consent.recipient.as_str() == config.jid() {
             let why =
                 "the recipient is this service itself, which sends nothing to itself; name another recipient";

@@ -180,10 +180,10 @@ async fn decide(
             context.taken().await?;
             Ok(told(&done, language))
         }
-        Stepped::Refused(_) => {
-            let state = super::commands::texts::state(consent.state).of(language);
-            Ok(text("That is not possible: it is {state}.", "Ce n’est pas possible : c’est {state}.")
-                .fill(language, &[("state", state)]))
+        Stepped::Refused(why) => {
+            let why = super::commands::wrong::consent(&why, language);
+            let values = [("why", &*why)];
+            Ok(text("Nothing was changed: {why}.", "Rien n’a été modifié : {why}.").fill(language, &values))
         }
         Stepped::NotFound | Stepped::Stale(_) => Ok(unknown),
     }

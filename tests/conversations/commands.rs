@@ -198,7 +198,7 @@ async fn what_is_wrong_is_said_in_french_to_who_reads_french() {
         ("scope", "*", "Séries : « * » n’est pas un nom de série"),
         ("arrangement", "x", "Arrangement : « x » n’est pas"),
         ("purpose", "", "Finalité : à remplir"),
-        ("valid_until", "2020-01-01", "n’est pas après le début"),
+        ("valid_until", "2020-01-01", "la fin est déjà passée"),
     ] {
         let answer = run(&mut peer, ADMIN, "consent-add", "xml:lang='fr'", &wrong(var, value)).await;
         assert!(answer.contains(said) && answer.contains("xml:lang='fr'"), "{said} in {answer}");

@@ -47,7 +47,7 @@ async fn a_consent_is_recorded_step_by_step() {
         (&[("recipient", "adviser@coop.example"), ("scope", "")][..], "Series"),
         (&[("recipient", "@"), ("scope", SERIES)], "Recipient"),
         (&[("recipient", ADVISER), ("scope", "*")], "alone"),
-        (&[("recipient", ADVISER), ("scope", SERIES), ("valid_until", "2001-01-01")], "valid_until"),
+        (&[("recipient", ADVISER), ("scope", SERIES), ("valid_until", "2001-01-01")], "has passed already"),
         (&[("recipient", ADVISER), ("scope", SERIES), ("valid_until", "2099-01-01")], "at most P3Y"),
         (&[("recipient", ADVISER), ("scope", SERIES), ("retention", "12 months")], "ISO 8601"),
     ] {
@@ -63,6 +63,8 @@ async fn a_consent_is_recorded_step_by_step() {
     let fields: Vec<(&str, &str)> = base
         .into_iter()
         .chain([("recipient", ADVISER), ("scope", SERIES), ("evidence", "form 12"), ("retention", "P1Y")])
+        // What was filled in before stays; what is emptied is as usual.
+        .chain([("valid_until", "")])
         .collect();
     peer.send(&command(ADMIN, "run", "consent-add", &go_on, &filled(&fields))).await;
     let heard =

@@ -7,7 +7,7 @@ use jid::BareJid;
 use jiff::Timestamp;
 
 use super::{texts, wrong as words};
-use crate::domain::language::Language;
+use crate::domain::language::{Language, Text};
 use crate::domain::party::parse_bare;
 use crate::domain::period::{Period, read_time};
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Submission, boolean};
@@ -139,10 +139,20 @@ impl Answers {
                 Kind::Boolean if boolean(value).is_none() => {
                     return Err(wrong(texts::NO_BOOLEAN.of(language).to_owned()));
                 }
+                // An id is looked up by the command, which knows why it is not in the list.
+                Kind::ListSingle if field.var == "id" => {}
                 Kind::ListSingle | Kind::ListMulti if !field.options.iter().any(|(_, v)| v == value) => {
-                    return Err(wrong(texts::NOT_IN_LIST.fill(language, &[("value", value)])));
+                    let options: Vec<&str> =
+                        field.options.iter().map(|(_, value)| &**value).filter(|v| !v.is_empty()).collect();
+                    let values = [("value", value), ("options", &*options.join(", "))];
+                    return Err(wrong(texts::NOT_IN_LIST.fill(language, &values)));
                 }
                 _ => {}
+            }
+            if field.kind == Kind::TextSingle
+                && let Some(why) = unseen(value)
+            {
+                return Err(wrong(why.of(language).to_owned()));
             }
             match field.datatype {
                 Some(Datatype::Time) => {
@@ -151,7 +161,13 @@ impl Answers {
                 }
                 Some(Datatype::Duration) => {
                     let said = |why| wrong(words::value(&field.var, value, why, language));
-                    value.parse::<Period>().map(drop).map_err(said)?;
+                    let plain =
+                        |period: &Period| period.as_str().bytes().all(|b| b"0123456789PYMWDTHS".contains(&b));
+                    let whole = format!(
+                        "'{value}' is not made of whole numbers and capitals; write for example P1Y, P30D or PT30M"
+                    );
+                    value.parse::<Period>().map_err(said)?;
+                    value.parse().ok().filter(plain).map(drop).ok_or(whole).map_err(said)?;
                 }
                 Some(Datatype::Integer(min, max)) => match value.parse::<u32>() {
                     Ok(number) if (min..=max).contains(&number) => {}
@@ -165,6 +181,36 @@ impl Answers {
             }
         }
         Ok(())
+    }
+}
+
+/// What is wrong with a line that people will read, if it holds what they cannot see: it could say something else than
+/// it shows. Joiners are letters' own (Persian, emoji), but no text by themselves.
+fn unseen(text: &str) -> Option<Text> {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+            )
+            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+            || matches!(c, '\u{e0000}'..='\u{e007f}')
+    };
+    let blank = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '\u{200c}' | '\u{200d}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            )
+            || matches!(c, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
+            || matches!(c, '\u{e0100}'..='\u{e01ef}')
+    };
+    if text.chars().any(hidden) {
+        Some(texts::HIDDEN)
+    } else if text.chars().all(blank) {
+        Some(texts::BLANK)
+    } else {
+        None
     }
 }
 
@@ -216,12 +262,26 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_not_taken() {
+        for text in ["a\nb", "a\u{7}", "\u{202e}evil", "a\u{2066}b", "a\u{200b}b", "\u{feff}a"] {
+            assert_eq!(unseen(text), Some(texts::HIDDEN), "{text:?}");
+        }
+        for text in ["\u{3164}", "\u{200d}\u{200c}", "\u{2800}\u{fe0f}"] {
+            assert_eq!(unseen(text), Some(texts::BLANK), "{text:?}");
+        }
+        for text in ["conseil énergie", "می\u{200c}خواهم", "👩\u{200d}🔬", "a\u{a0}b"] {
+            assert_eq!(unseen(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_by_its_label() {
         for (values, word) in [
             (&[("state", "a")][..], "Until: "),
             (&[("until", "tomorrow")], "Until: 'tomorrow'"),
             (&[("until", "2027-01-01"), ("state", "c")], "State: 'c'"),
             (&[("until", "2027-01-01"), ("kept", "1 year")], "Kept: '1 year'"),
+            (&[("until", "2027-01-01"), ("kept", "PT0.5H")], "Kept: 'PT0.5H' is not made of whole"),
             (&[("until", "2027-01-01"), ("onward", "maybe")], "Onward: "),
             (&[("until", "2027-01-01"), ("max", "101")], "Max: "),
         ] {

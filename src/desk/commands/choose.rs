@@ -54,8 +54,13 @@ impl Among {
     /// The field to choose by; `None` if there is nothing to choose from.
     pub(super) async fn field(&self, call: &Call<'_>) -> Result<Option<Field>, StoreError> {
         let label = texts::CONSENT.of(call.language);
-        Ok(match self.consents(call).await? {
-            Some(consents) if consents.is_empty() => None,
+        let consents = self.consents(call).await?;
+        // Who names one in one step is told why it is not to be chosen.
+        let none = consents.as_ref().is_some_and(Vec::is_empty);
+        if none && !call.in_one_step {
+            return Ok(None);
+        }
+        Ok(match consents.filter(|_| !none) {
             Some(consents) => {
                 let with_subject = self.filter.subject.is_none();
                 let options = consents.iter().map(|c| views::choice(c, call.language, with_subject));
@@ -63,7 +68,7 @@ impl Among {
             }
             None => Some(
                 Field::new(Kind::TextSingle, "id", texts::label("id").of(call.language))
-                    .desc(texts::ID_DESC.of(call.language))
+                    .desc(texts::ID_DESC.fill(call.language, &[("list", self.list())]))
                     .required(),
             ),
         })
@@ -76,8 +81,26 @@ impl Among {
             Some(id) => call.context.store.consent(id).await?,
             None => None,
         };
-        found
-            .filter(|consent| self.fits(consent))
-            .ok_or_else(|| Failure::Wrong(texts::NO_SUCH_CONSENT.of(call.language).to_owned()))
+        match found {
+            Some(consent) if self.fits(&consent) => Ok(consent),
+            // Theirs, but it stands otherwise.
+            Some(consent) if (Among { states: &[], ..self.clone() }).fits(&consent) => {
+                let state = texts::state(consent.state).of(call.language);
+                Err(Failure::Wrong(texts::stands(consent.state).fill(call.language, &[("state", state)])))
+            }
+            _ => {
+                let values = [("list", self.list())];
+                Err(Failure::Wrong(texts::NO_SUCH_CONSENT.fill(call.language, &values)))
+            }
+        }
+    }
+
+    /// The command that lists those that are meant, with their ids.
+    fn list(&self) -> &'static str {
+        match (&self.filter.subject, &self.filter.recipient) {
+            (Some(_), _) => "my-consents",
+            (None, Some(_)) => "my-access",
+            (None, None) => "consent-list",
+        }
     }
 }

@@ -109,7 +109,7 @@ pub(super) fn narrowing(call: &Call<'_>, consent: &Consent) -> Vec<Field> {
 }
 
 /// What was filled in otherwise than the consent says.
-pub(super) fn edited(call: &Call<'_>, consent: &Consent) -> Result<Edit, Failure> {
+pub(super) fn edited(call: &Call<'_>, consent: &Consent, wider: Text) -> Result<Edit, Failure> {
     fn other<T: PartialEq>(said: Option<T>, held: &T) -> Option<T> {
         said.filter(|said| said != held)
     }
@@ -123,7 +123,7 @@ pub(super) fn edited(call: &Call<'_>, consent: &Consent) -> Result<Edit, Failure
     ] {
         if emptied(var, held) {
             let name = texts::label(var).of(call.language);
-            return Err(Failure::Wrong(texts::WIDER.fill(call.language, &[("field", name)])));
+            return Err(Failure::Wrong(wider.fill(call.language, &[("field", name)])));
         }
     }
     let modes = match draft.modes.is_empty() {
@@ -165,7 +165,7 @@ async fn edit(call: &Call<'_>, consent: &Consent) -> Result<Turn, Failure> {
     if revision != consent.revision {
         return Err(stale(call, consent, revision).await?);
     }
-    let edit = edited(call, consent)?;
+    let edit = edited(call, consent, texts::WIDER)?;
     if edit.is_empty() {
         return Err(Failure::Wrong(texts::NOTHING_CHANGED.of(call.language).to_owned()));
     }

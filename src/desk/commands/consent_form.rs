@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Call, Failure, texts, wrong};
 use crate::domain::consent::{Consent, Mode};
-use crate::domain::draft::Draft;
+use crate::domain::draft::{Draft, DraftError};
 use crate::domain::name::Scope;
 use crate::domain::party::{Subject, parse_recipient};
 use crate::protocol::forms::{Datatype, Field, Kind};
@@ -112,6 +112,9 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     for name in answers.list("modes") {
         modes.push(if name == "notify" { Mode::Notify } else { Mode::History });
     }
+    if answers.text("policy_url").is_some_and(|url| !is_url(url)) {
+        return Err(Failure::Wrong(texts::labelled_of("policy_url", texts::NO_URL, call.language)));
+    }
     Ok(Draft {
         arrangement: answers.read("arrangement").map_err(wrong("arrangement"))?,
         subject: answers.read("subject").map_err(wrong("subject"))?,
@@ -137,12 +140,39 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     })
 }
 
+/// Whether it is an address that a browser opens, and does no more than that.
+fn is_url(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")) else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let fits = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | '"' | '\\' | '`');
+    // Who stands before an @ looks like the host, and is not.
+    host.starts_with(|c: char| c.is_alphanumeric() || c == '[')
+        && !host.contains('@')
+        && rest.chars().all(fits)
+}
+
+/// What is over already is of no use; what begins later than a consent may last was a slip.
+pub(super) fn in_time(call: &Call<'_>, draft: &Draft) -> Result<(), Failure> {
+    if draft.valid_until.is_some_and(|until| until <= call.now) {
+        let said = texts::labelled_of("valid_until", texts::OVER_ALREADY, call.language);
+        return Err(Failure::Wrong(said));
+    }
+    let latest = call.context.config.consent.maximum.after(call.now);
+    match draft.valid_from.zip(latest) {
+        Some((from, latest)) if from > latest => {
+            Err(Failure::Wrong(wrong::draft(&DraftError::TooFarAhead, call.language)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The consent that a draft makes, or what is wrong with it.
 pub(super) fn complete(call: &Call<'_>, draft: Draft, method: &str) -> Result<Consent, Failure> {
     let wrong = |var: &str, said| Failure::Wrong(texts::labelled_of(var, said, call.language));
-    if draft.valid_until.is_some_and(|until| until <= call.now) {
-        return Err(wrong("valid_until", texts::OVER_ALREADY));
-    }
+    in_time(call, &draft)?;
     if let Some(recipient) = &draft.recipient {
         if draft.subject.as_ref().and_then(Subject::jid) == Some(recipient) {
             return Err(wrong("recipient", texts::TO_THEMSELVES));

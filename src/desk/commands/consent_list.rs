@@ -2,7 +2,6 @@
 
 use super::engine::form;
 use super::{Call, Coming, Command, Failure, Turn, Who, listing, texts, views, wrong};
-use crate::domain::consent::State;
 use crate::domain::language::Text;
 use crate::domain::party::Subject;
 use crate::protocol::forms::{Field, Form, Kind};
@@ -44,17 +43,11 @@ impl Command for ConsentList {
 
 fn filters(call: &Call<'_>) -> Form {
     let language = call.language;
-    let any = (texts::ANY.of(language).to_owned(), String::new());
-    let states = State::ALL
-        .iter()
-        .map(|(state, name)| (texts::state(*state).of(language).to_owned(), (*name).to_owned()));
     let mut form = form(texts::CONSENT_LIST.of(language), texts::FILTERS.of(language));
     form.fields = vec![
         Field::new(Kind::TextSingle, "subject", texts::label("subject").of(language)),
         Field::new(Kind::JidSingle, "recipient", texts::label("recipient").of(language)),
-        Field::new(Kind::ListSingle, "state", texts::label("state").of(language))
-            .options(std::iter::once(any).chain(states))
-            .value(""),
+        listing::states(call),
     ];
     form.fields.extend(listing::fields(call));
     form

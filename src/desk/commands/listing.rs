@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::answers::Answers;
 use super::{Call, Done, Failure, texts};
+use crate::domain::consent::State;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Datatype, Field, Kind, Table};
 use crate::protocol::rsm;
@@ -47,6 +48,18 @@ pub(super) fn part(call: &Call<'_>) -> Result<Part, Failure> {
 
 fn after(answers: &Answers) -> Option<&str> {
     answers.text("after")
+}
+
+/// The field that says where they are to stand.
+pub(super) fn states(call: &Call<'_>) -> Field {
+    let language = call.language;
+    let any = (texts::ANY.of(language).to_owned(), String::new());
+    let states = State::ALL
+        .iter()
+        .map(|(state, name)| (texts::state(*state).of(language).to_owned(), (*name).to_owned()));
+    Field::new(Kind::ListSingle, "state", texts::label("state").of(language))
+        .options(std::iter::once(any).chain(states))
+        .value("")
 }
 
 /// The fields that say so in a form.

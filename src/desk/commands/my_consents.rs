@@ -2,6 +2,7 @@
 //! Ended ones are shown too.
 
 use super::{Call, Coming, Command, Turn, listing, texts, views};
+use crate::domain::consent::State;
 use crate::domain::language::Text;
 use crate::domain::party::Subject;
 use crate::store::consents::Filter;
@@ -43,18 +44,38 @@ impl Command for MyAccess {
     }
 }
 
-async fn list(call: &Call<'_>, title: Text, filter: Filter) -> Result<Turn, super::Failure> {
+/// What people look for first.
+fn rank(state: State) -> u8 {
+    match state {
+        State::Active => 0,
+        State::Suspended => 1,
+        State::Requested => 2,
+        _ => 3,
+    }
+}
+
+async fn list(call: &Call<'_>, title: Text, mut filter: Filter) -> Result<Turn, super::Failure> {
     let store = &call.context.store;
-    if call.turn == 0 && call.page.is_none() && store.count_consents(&filter).await? > listing::MOST {
-        let mut form = super::engine::form(title.of(call.language), "");
+    let at_once = call.turn == 0 && call.page.is_none();
+    let asks = call.in_one_step || (at_once && store.count_consents(&filter).await? > listing::MOST);
+    if call.turn == 0 && asks {
+        let mut form = super::engine::form(title.of(call.language), texts::FILTERS.of(call.language));
+        form.fields.push(listing::states(call));
         form.fields.extend(listing::fields(call));
         return Ok(Turn::last(form));
     }
+    filter.state = call.answers.read("state").map_err(super::Failure::Wrong)?;
     let mut part = listing::part(call)?;
-    if call.turn == 0 && call.page.is_none() {
+    if at_once {
         part.max = listing::MOST;
     }
     let (mut consents, index, total) = store.part_of_consents(&filter, &part).await?;
+    // Where all are there, those that stand come first, and of them the newest; parts follow one another as they
+    // were recorded.
+    if consents.len() == total {
+        consents.reverse();
+        consents.sort_by_key(|consent| rank(consent.state));
+    }
     // Who asks for what is not there learns nothing: a request names no person that the asker did not name.
     if filter.recipient.is_some() {
         consents.iter_mut().for_each(super::super::asking::veil);

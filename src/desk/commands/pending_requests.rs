@@ -8,9 +8,10 @@ use super::stepping::done;
 use super::{Call, Coming, Command, Failure, Turn, texts, views};
 use crate::desk::asking;
 use crate::desk::receipt;
-use crate::domain::consent::{Consent, State, method};
+use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::language::Text;
 use crate::protocol::forms::{Field, Kind};
+use crate::store::consent_steps::Stepped;
 use crate::store::consents::{Filter, Part};
 
 /// The standard's name for it.
@@ -96,18 +97,22 @@ fn chosen<'w>(call: &Call<'_>, waiting: &'w [Consent]) -> Result<&'w Consent, Fa
     waiting
         .iter()
         .find(|consent| consent.id.to_string() == id)
-        .ok_or_else(|| Failure::Wrong(texts::NO_SUCH_CONSENT.of(call.language).to_owned()))
+        .ok_or_else(|| Failure::Wrong(texts::NO_SUCH_REQUEST.of(call.language).to_owned()))
 }
 
 async fn decide(call: &Call<'_>, request: &Consent) -> Result<Turn, Failure> {
     let stepped = if call.answers.text("answer") == Some("yes") {
-        let edit = edited(call, request)?;
+        let edit = edited(call, request, texts::LESS_ONLY)?;
         let by = if request.subject.jid() == Some(call.asker) { method::AD_HOC } else { method::OPERATOR };
         asking::grant(call.context, call.asker, request, edit, by, call.language, call.now).await?
     } else {
         let store = &call.context.store;
         store.step_consent(request.id, State::Refused, call.asker.as_str(), None, call.now).await?
     };
+    if let Stepped::Refused(ConsentError::Wider(field)) = &stepped {
+        let field = texts::label(field).of(call.language);
+        return Err(Failure::Wrong(texts::LESS_ONLY.fill(call.language, &[("field", field)])));
+    }
     let consent = done(call, stepped)?;
     call.context.taken().await?;
     let text = if consent.state == State::Active { texts::GRANTED } else { texts::REFUSED };

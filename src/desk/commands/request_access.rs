@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::consent_form::{Hand, draft, fields};
+use super::consent_form::{Hand, draft, fields, in_time};
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, listing, texts, views, wrong};
 use crate::desk::asking::{self, Asked};
@@ -39,8 +39,9 @@ impl Command for RequestAccess {
             if let Some(id) = call.answers.text("need") {
                 let needs = &call.context.config.data_needs;
                 let filled = data_need::find(needs, id).and_then(|need| need.fill(draft, call.now));
-                draft = filled.map_err(Failure::Wrong)?;
+                draft = filled.map_err(|why| Failure::Wrong(wrong::need(&why, language)))?;
             }
+            in_time(call, &draft)?;
             // Whose an arrangement is, is told to nobody: it is the asker's, or it is none.
             if let Some(arrangement) = draft.arrangement
                 && !is_held(call, arrangement).await?

@@ -165,7 +165,7 @@ impl Command for Stepping {
 pub(super) fn done(call: &Call<'_>, stepped: Stepped) -> Result<Consent, Failure> {
     match stepped {
         Stepped::Done(consent) => Ok(*consent),
-        Stepped::NotFound => Err(Failure::Wrong(texts::NO_SUCH_CONSENT.of(call.language).to_owned())),
+        Stepped::NotFound => Err(Failure::Wrong(texts::GONE.of(call.language).to_owned())),
         Stepped::Refused(why) => Err(Failure::Wrong(wrong::consent(&why, call.language))),
         Stepped::Stale(now) => {
             let revision = now.revision.to_string();

@@ -16,6 +16,16 @@ pub(super) const FORBIDDEN: Text = text(
 );
 pub(super) const OTHER_FORM: Text =
     text("this is the form of another command", "ce formulaire est celui d’une autre commande");
+pub(super) const HIDDEN: Text = text(
+    "there is a line end, a control character or an invisible mark in it; write it in one line of plain letters",
+    "il contient une fin de ligne, un caractère de contrôle ou une marque invisible ; écrivez-le en une ligne de lettres ordinaires",
+);
+pub(super) const BLANK: Text =
+    text("there is nothing to read in it; write a word", "il n’y a rien à lire ; écrivez un mot");
+pub(super) const NO_URL: Text = text(
+    "this is no address of a page; write for example https://coop.example/data",
+    "ce n’est pas l’adresse d’une page ; écrivez par exemple https://coop.example/donnees",
+);
 pub(super) const NOT_SUBMITTED: Text = text(
     "a form of type '{type}' says nothing; send what was filled in as type='submit', or type='cancel' to give up",
     "un formulaire de type « {type} » ne dit rien ; envoyez ce qui est rempli avec type='submit', ou type='cancel' pour renoncer",
@@ -26,8 +36,10 @@ pub(super) const ONLY_ONE: Text = text(
     "une seule valeur est possible ici ; retirez les autres",
 );
 pub(super) const NO_BOOLEAN: Text = text("true or false", "true (oui) ou false (non)");
-pub(super) const NOT_IN_LIST: Text =
-    text("'{value}' is not in the list", "« {value} » n’est pas dans la liste");
+pub(super) const NOT_IN_LIST: Text = text(
+    "'{value}' is not in the list; choose one of {options}",
+    "« {value} » n’est pas dans la liste ; choisissez parmi {options}",
+);
 pub(super) const NOT_IN_RANGE: Text = text("a number from {min} to {max}", "un nombre de {min} à {max}");
 
 // ping
@@ -62,12 +74,19 @@ pub(super) const CONSENT: Text = text("Consent", "Consentement");
 pub(super) const CONSENT_LIST: Text = text("List consents", "Lister les consentements");
 
 pub(super) const CONSENT_SHOW: Text = text("Show a consent", "Montrer un consentement");
-pub(super) const ID_DESC: Text = text("As the lists show it", "Tel que les listes le montrent");
+pub(super) const ID_DESC: Text = text(
+    "There are too many for a list: {list} shows them with their ids, and by state",
+    "Ils sont trop nombreux pour une liste : {list} les montre avec leurs identifiants, et par état",
+);
 pub(super) const NO_CONSENT: Text =
     text("There is no consent to choose from.", "Il n’y a aucun consentement à choisir.");
 pub(super) const NO_SUCH_CONSENT: Text = text(
-    "there is no such consent to choose; run the command again to see those there are",
-    "il n’y a pas de tel consentement à choisir ; relancez la commande pour voir ceux qu’il y a",
+    "there is no consent to choose from with this id; {list} shows them with their ids",
+    "il n’y a aucun consentement à choisir sous cet identifiant ; {list} les montre avec leurs identifiants",
+);
+pub(super) const GONE: Text = text(
+    "this consent is not there any more; run the command again to see those there are",
+    "ce consentement n’existe plus ; relancez la commande pour voir ceux qu’il y a",
 );
 pub(super) const EVENT: Text = text("{at}: {what} by {actor}", "{at} : {what} par {actor}");
 pub(super) const EDITED: Text = text("edited", "modifié");
@@ -75,6 +94,14 @@ pub(super) const EDITED: Text = text("edited", "modifié");
 pub(super) const WIDER: Text = text(
     "{field}: this would widen the consent; what is wider is a new one, which the person concerned gives again",
     "{field} : cela élargirait le consentement ; ce qui est plus large est un nouveau consentement, à donner de nouveau",
+);
+pub(super) const LESS_ONLY: Text = text(
+    "{field}: you may give less than was asked, not more; leave what was asked, or narrow it",
+    "{field} : vous pouvez donner moins que ce qui est demandé, pas plus ; laissez ce qui est demandé, ou restreignez",
+);
+pub(super) const NO_SUCH_REQUEST: Text = text(
+    "no such request waits for your answer (any more); run pending-requests again to see those that do, or my-consents to see what became of it",
+    "aucune demande de ce nom n’attend (plus) votre réponse ; relancez pending-requests pour voir celles qui attendent, ou my-consents pour voir ce qu’elle est devenue",
 );
 pub(super) const STALE: Text = text(
     "somebody else changed it meanwhile (revision {revision} now); run the command again. What changed:",
@@ -273,6 +300,28 @@ pub(crate) fn labelled(label: &str, said: &str, language: Language) -> String {
 /// The same behind the label of a field of the record.
 pub(super) fn labelled_of(var: &str, said: Text, language: Language) -> String {
     labelled(label(var).of(language), said.of(language), language)
+}
+
+/// What can be done with a consent that stands so, and what not.
+pub(crate) fn stands(state: State) -> Text {
+    match state {
+        State::Active => text(
+            "this consent is active already; it can be suspended, or ended",
+            "ce consentement est déjà actif ; on peut le suspendre, ou y mettre fin",
+        ),
+        State::Suspended => text(
+            "this consent is suspended already; it can be resumed, or ended",
+            "ce consentement est déjà suspendu ; on peut le reprendre, ou y mettre fin",
+        ),
+        State::Requested => text(
+            "this is a request that waits for an answer; the person concerned answers it with pending-requests",
+            "ceci est une demande sans réponse ; la personne concernée y répond avec pending-requests",
+        ),
+        _ => text(
+            "this consent is over already ({state}), and stays so: nothing is sent under it. Another one may be asked for, or given",
+            "ce consentement est déjà terminé ({state}), et le reste : plus rien n’est envoyé à ce titre. Un autre peut être demandé, ou donné",
+        ),
+    }
 }
 
 /// The name of a state.

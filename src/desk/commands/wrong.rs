@@ -1,14 +1,26 @@
 //! What is wrong with what was filled in. The rooms below say it in English, with the details that whoever writes
 //! a program wants; in French it is said here, by what the field is for.
 
-use crate::desk::commands::texts::{MISSING, WIDER, label, labelled, state};
-use crate::domain::consent::ConsentError;
+use crate::desk::commands::texts::{MISSING, NO_MODE, WIDER, label, labelled, stands, state};
+use crate::domain::consent::{ConsentError, PURPOSE_MAX, SCOPES_MAX, TEXT_MAX};
+use crate::domain::data_need::NeedError;
 use crate::domain::draft::DraftError;
 use crate::domain::language::{Language, Text, text};
+use crate::domain::period::{TimeFault, point_in_time};
 
 /// What a value of this field has to look like.
-fn expected(var: &str) -> Text {
+fn expected(var: &str, said: &str) -> Text {
     match var {
+        "valid_from" | "valid_until" | "data_from" | "data_until"
+            if point_in_time(said) == Err(TimeFault::TooFar) =>
+        {
+            text("", "« {value} » est trop loin ; le dernier jour est le 9999-12-30")
+        }
+        "valid_from" | "valid_until" | "data_from" | "data_until"
+            if point_in_time(said) == Err(TimeFault::Offset) =>
+        {
+            text("", "« {value} » est à plus de 14 heures d’UTC ; écrivez un décalage comme +01:00, ou Z")
+        }
         "valid_from" | "valid_until" | "data_from" | "data_until" => text(
             "",
             "« {value} » n’est pas une date ; écrivez par exemple 2027-01-01 ou 2027-01-01T12:00:00+01:00",
@@ -17,9 +29,10 @@ fn expected(var: &str) -> Text {
             "",
             "« {value} » n’est pas une heure avec décalage ; écrivez par exemple 2026-11-21T00:00:00+01:00",
         ),
-        "retention" | "granularity" => {
-            text("", "« {value} » n’est pas une durée ISO 8601 ; écrivez par exemple P1Y, P30D ou PT30M")
-        }
+        "retention" | "granularity" => text(
+            "",
+            "« {value} » n’est pas une durée ISO 8601 en nombres entiers ; écrivez par exemple P1Y, P30D ou PT30M",
+        ),
         "recipient" => text(
             "",
             "« {value} » n’est pas une adresse XMPP nue ni un domaine ; écrivez par exemple camille@exemple.org, ou exemple.org pour tous ses membres",
@@ -51,7 +64,7 @@ pub(crate) fn value(var: &str, value: &str, why: impl ToString, language: Langua
         Language::En => why.to_string(),
         Language::Fr => {
             let shown: String = value.chars().take(SHOWN_MAX).collect();
-            expected(var).fill(language, &[("value", &shown)])
+            expected(var, value).fill(language, &[("value", &shown)])
         }
     }
 }
@@ -65,66 +78,194 @@ pub(crate) fn field(var: &str, said: &str, why: impl ToString, language: Languag
 pub(crate) fn draft(error: &DraftError, language: Language) -> String {
     match error {
         DraftError::Missing(var) => labelled(label(var).of(language), MISSING.of(language), language),
-        DraftError::TooFarAhead => text(
-            "the validity begins too far ahead; choose an earlier 'delivery from'",
-            "la validité commence trop tard ; choisissez un début plus proche",
-        )
-        .of(language)
-        .to_owned(),
+        DraftError::TooFarAhead => labelled(
+            label("valid_from").of(language),
+            text(
+                "this is too far ahead, later than a consent may last; choose an earlier beginning",
+                "c’est trop loin, au-delà de la durée maximale d’un consentement ; choisissez un début plus proche",
+            )
+            .of(language),
+            language,
+        ),
         DraftError::Consent(error) => consent(error, language),
     }
 }
 
-/// What is wrong with a consent, in words.
-pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
+/// What is wrong with a request by a data need.
+pub(crate) fn need(error: &NeedError, language: Language) -> String {
     if language == Language::En {
         return error.to_string();
     }
     let fill = |fr: &'static str, values: &[(&str, &str)]| text("", fr).fill(language, values);
     match error {
-        ConsentError::NoScope => fill("aucune série n’est nommée ; nommez-en au moins une", &[]),
-        ConsentError::TooManyScopes => fill("trop de séries ; utilisez un préfixe terminé par *", &[]),
-        ConsentError::Purpose => {
-            fill("la finalité est vide ou trop longue ; dites en une phrase à quoi servent les données", &[])
+        NeedError::NothingNamed { id, scope } => fill(
+            "le besoin « {id} » porte sur {scope} ; nommez sous Séries ce qui remplace les accolades",
+            &[("id", id), ("scope", scope)],
+        ),
+        NeedError::Named { id } => {
+            fill("le besoin « {id} » dit lui-même ses séries ; laissez Séries vide", &[("id", id)])
         }
-        ConsentError::Window { from, until } => fill(
-            "la fin ({until}) n’est pas après le début ({from})",
+        NeedError::Whole { id, scope, name } => fill(
+            "le besoin « {id} » porte sur {scope} ; nommez seulement ce qui remplace les accolades, pas « {name} »",
+            &[("id", id), ("scope", scope), ("name", name)],
+        ),
+        NeedError::NoName { id, name, .. } => fill(
+            "le besoin « {id} » : « {name} » n’est pas un nom de série ; nommez seulement ce qui remplace les accolades",
+            &[("id", id), ("name", name)],
+        ),
+        NeedError::TooFar { id } => fill(
+            "le besoin « {id} » va au-delà de la fin des temps ; choisissez un début plus proche",
+            &[("id", id)],
+        ),
+        NeedError::NoneAtAll { id } => {
+            fill("il n’y a pas de besoin « {id} » : aucun n’est prévu ici ; demandez sans", &[("id", id)])
+        }
+        NeedError::Unknown { id, others } => {
+            fill("il n’y a pas de besoin « {id} » ; il y a {others}", &[("id", id), ("others", others)])
+        }
+    }
+}
+
+/// What is wrong with a consent, in words: which field, by its label, and what to do.
+pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
+    let of = |var: &str, said: Text, values: &[(&str, &str)]| {
+        labelled(label(var).of(language), &said.fill(language, values), language)
+    };
+    let (text_max, purpose_max, scopes_max) =
+        (TEXT_MAX.to_string(), PURPOSE_MAX.to_string(), SCOPES_MAX.to_string());
+    match error {
+        ConsentError::NoScope => of("scope", text("name at least one", "nommez-en au moins une"), &[]),
+        ConsentError::TooManyScopes => of(
+            "scope",
+            text(
+                "more than {max}; use a prefix ending in *, or several consents",
+                "plus de {max} ; utilisez un préfixe terminé par *, ou plusieurs consentements",
+            ),
+            &[("max", &scopes_max)],
+        ),
+        ConsentError::Purpose => of(
+            "purpose",
+            text(
+                "empty, or longer than {max} characters; say in a sentence what the data is for",
+                "vide, ou plus de {max} caractères ; dites en une phrase à quoi servent les données",
+            ),
+            &[("max", &purpose_max)],
+        ),
+        ConsentError::Window { from, until } => of(
+            "valid_until",
+            text(
+                "{until} is not after {from}, where delivery begins; choose a later end",
+                "{until} n’est pas après le début ({from}) ; choisissez une fin plus tardive",
+            ),
             &[("from", &from.to_string()), ("until", &until.to_string())],
         ),
-        ConsentError::DataWindow { from, until } => fill(
-            "la fin des mesures ({until}) n’est pas après leur début ({from})",
+        ConsentError::DataWindow { from, until } => of(
+            "data_until",
+            text(
+                "{until} is not after {from}, where the measurements begin; choose a later end",
+                "{until} n’est pas après le début des mesures ({from}) ; choisissez une fin plus tardive",
+            ),
             &[("from", &from.to_string()), ("until", &until.to_string())],
         ),
-        ConsentError::TooLong { maximum, latest } => fill(
-            "un consentement dure au plus {maximum} ; au plus tard jusqu’au {latest}",
+        ConsentError::TooLong { maximum, latest } => of(
+            "valid_until",
+            text(
+                "a consent may last at most {maximum}; choose {latest} or earlier",
+                "un consentement dure au plus {maximum} ; au plus tard jusqu’au {latest}",
+            ),
             &[("maximum", maximum), ("latest", &latest.to_string())],
         ),
-        ConsentError::NoMode => fill("choisissez envoi, consultation ou les deux", &[]),
-        ConsentError::Granularity(period) => fill(
-            "« {period} » n’est pas une durée utile ; écrivez par exemple PT1H",
+        ConsentError::NoMode => of("modes", NO_MODE, &[]),
+        ConsentError::Granularity(period) => of(
+            "granularity",
+            text(
+                "'{period}' is no length of time; write for example PT1H or P1D, or leave it empty",
+                "« {period} » n’est pas une durée utile ; écrivez par exemple PT1H ou P1D, ou laissez vide",
+            ),
             &[("period", period.as_str())],
         ),
-        ConsentError::TooLongText(field) => {
-            fill("{field} est trop long", &[("field", label(field).of(language))])
-        }
-        ConsentError::Over(until) => {
-            fill("la fin ({until}) est déjà passée", &[("until", &until.to_string())])
-        }
+        ConsentError::TooCoarse { period, maximum } => of(
+            "granularity",
+            text(
+                "'{period}' is longer than a consent may last ({maximum}); write for example PT1H or P1D",
+                "« {period} » dépasse la durée maximale d’un consentement ({maximum}) ; écrivez par exemple PT1H ou P1D",
+            ),
+            &[("period", period.as_str()), ("maximum", maximum)],
+        ),
+        ConsentError::Retention(period) => of(
+            "retention",
+            text(
+                "'{period}' is no length of time, or longer than a hundred years; write for example P1Y or P30D",
+                "« {period} » n’est pas une durée utile, ou dépasse cent ans ; écrivez par exemple P1Y ou P30D",
+            ),
+            &[("period", period.as_str())],
+        ),
+        ConsentError::TooLongText(field) => of(
+            field,
+            text("longer than {max} characters; shorten it", "plus de {max} caractères ; raccourcissez"),
+            &[("max", &text_max)],
+        ),
+        ConsentError::Over(until) => of(
+            "valid_until",
+            text(
+                "{until} has passed already; choose a later end, or end the consent",
+                "{until} est déjà passé ; choisissez une fin plus tardive, ou mettez fin au consentement",
+            ),
+            &[("until", &until.to_string())],
+        ),
         ConsentError::Wider(field) => WIDER.fill(language, &[("field", label(field).of(language))]),
-        ConsentError::Arrangement => fill(
-            "aucun consentement entre cette personne et ce destinataire n’a cet arrangement ; laissez-le vide, ou prenez celui du consentement à renouveler",
+        ConsentError::Arrangement => of(
+            "arrangement",
+            text(
+                "no consent between this person and this recipient has that arrangement; leave it empty, or take it from the consent to be renewed",
+                "aucun consentement entre cette personne et ce destinataire n’a cet arrangement ; laissez-le vide, ou prenez celui du consentement à renouveler",
+            ),
             &[],
         ),
-        ConsentError::Step { from, to } => fill(
-            "un consentement {from} ne peut pas devenir {to}",
-            &[("from", state(*from).of(language)), ("to", state(*to).of(language))],
-        ),
+        ConsentError::Step { from, .. } => {
+            stands(*from).fill(language, &[("state", state(*from).of(language))])
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::consent::State;
+
+    /// Label, what is wrong, what to do: in both languages.
+    #[test]
+    fn what_is_wrong_has_a_label_and_a_way_on() {
+        let at = |text: &str| text.parse().unwrap();
+        let (from, until) = (at("2027-01-02T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        let period = || "PT0S".parse().unwrap();
+        for (error, var) in [
+            (ConsentError::NoScope, "scope"),
+            (ConsentError::TooManyScopes, "scope"),
+            (ConsentError::Purpose, "purpose"),
+            (ConsentError::Window { from, until }, "valid_until"),
+            (ConsentError::DataWindow { from, until }, "data_until"),
+            (ConsentError::TooLong { maximum: "P3Y".into(), latest: from }, "valid_until"),
+            (ConsentError::NoMode, "modes"),
+            (ConsentError::Granularity(period()), "granularity"),
+            (ConsentError::TooCoarse { period: period(), maximum: "P3Y".into() }, "granularity"),
+            (ConsentError::Retention(period()), "retention"),
+            (ConsentError::TooLongText("recipient_name"), "recipient_name"),
+            (ConsentError::Over(until), "valid_until"),
+            (ConsentError::Wider("retention"), "retention"),
+            (ConsentError::Arrangement, "arrangement"),
+        ] {
+            for language in [Language::En, Language::Fr] {
+                let said = consent(&error, language);
+                assert!(said.starts_with(label(var).of(language)), "{said}");
+                assert!(!said.contains('{') && !said.contains("valid_"), "{said}");
+            }
+        }
+        for state in State::ALL.iter().map(|(state, _)| *state) {
+            let said = consent(&ConsentError::Step { from: state, to: state }, Language::En);
+            assert!(said.contains("this is") || said.contains("this consent is"), "{said}");
+        }
+    }
 
     #[test]
     fn who_reads_french_reads_no_english() {
