@@ -83,7 +83,7 @@ fn question(consent: &Consent, code: Option<&str>, language: Language) -> String
             "{who} demande le consentement de {subject}, sans adresse : répondez ce que cette personne a dit. Si elle accepte : {text}",
         ),
     };
-    let who = consent.recipient_name.clone().unwrap_or_else(|| consent.recipient.to_string());
+    let who = consent.recipient_shown();
     let (subject, summary) = (consent.subject.to_string(), receipt::summary(consent, language));
     let asked = asks.fill(language, &[("who", &who), ("subject", &subject), ("text", &summary)]);
     match code {

@@ -8,10 +8,7 @@ use crate::domain::language::{Language, text};
 
 /// What is shared with whom, why, how long and how fine.
 pub fn summary(consent: &Consent, language: Language) -> String {
-    let who = match &consent.recipient_name {
-        Some(name) => format!("{name} <{}>", consent.recipient),
-        None => consent.recipient.to_string(),
-    };
+    let who = consent.recipient_shown();
     let scope = consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
     let mut parts = vec![

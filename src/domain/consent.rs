@@ -463,6 +463,14 @@ impl Consent {
         Ok(())
     }
 
+    /// The recipient as people are shown it: anybody may choose a name, so the address stands beside it.
+    pub fn recipient_shown(&self) -> String {
+        match &self.recipient_name {
+            Some(name) => format!("{name} <{}>", self.recipient),
+            None => self.recipient.to_string(),
+        }
+    }
+
     /// Whether the person concerned gave it in person, so that it can only be about what is theirs.
     pub fn was_given_in_person(&self) -> bool {
         was_given_in_person(&self.method)
@@ -550,6 +558,14 @@ pub(crate) mod tests {
 
     fn three_years() -> Period {
         "P3Y".parse().unwrap()
+    }
+
+    #[test]
+    fn a_name_never_stands_alone() {
+        let mut consent = sample();
+        assert_eq!(consent.recipient_shown(), "app@coop.example");
+        consent.recipient_name = Some("Energy Agency".into());
+        assert_eq!(consent.recipient_shown(), "Energy Agency <app@coop.example>");
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn start(out: &mut Vec<u8>, from: &str, to: &str, id: &str) {
 
 /// The end of a consent, in a sentence.
 pub fn ended(consent: &Consent, language: Language) -> String {
-    let who = consent.recipient_name.clone().unwrap_or_else(|| consent.recipient.to_string());
+    let who = consent.recipient_shown();
     let series = consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let purpose = &consent.purpose;
     let reason =

@@ -26,10 +26,7 @@ pub(super) fn scopes(consent: &Consent) -> String {
 
 /// The recipient's name and address.
 pub(super) fn recipient(consent: &Consent) -> String {
-    match &consent.recipient_name {
-        Some(name) => format!("{name} <{}>", consent.recipient),
-        None => consent.recipient.to_string(),
-    }
+    consent.recipient_shown()
 }
 
 /// Where it stands, in words.
