@@ -23,21 +23,21 @@ pub fn parse_bare(text: &str) -> Result<BareJid, String> {
     Ok(jid.to_bare())
 }
 
-/// Reads whom somebody names as a recipient: a bare address, or by explicit choice a whole domain. A word alone is a
+/// Reads whom somebody names as a recipient: a bare address, or by explicit choice a domain, which is a service. A word alone is a
 /// slip more often than a domain, so a domain is written with a dot.
 pub fn parse_recipient(text: &str) -> Result<BareJid, String> {
     let jid = parse_bare(text)?;
-    if is_domain(&jid) {
+    if is_whole(&jid) {
         Ok(jid)
     } else {
         Err(format!(
-            "'{text}' is neither an address nor a domain; write for example {text}@coop.example, or coop.example for \
-             everybody there"
+            "'{text}' is neither an address nor a domain; write for example {text}@coop.example, or \
+             advice.coop.example for a service"
         ))
     }
 }
 
-fn is_domain(jid: &BareJid) -> bool {
+fn is_whole(jid: &BareJid) -> bool {
     jid.node().is_some() || jid.domain().as_str().contains(['.', ':'])
 }
 

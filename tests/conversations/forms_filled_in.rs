@@ -286,7 +286,7 @@ async fn a_recipient_is_somebody_else_and_somebody() {
     stage.cli_fails(&[&add[..], &["--recipient", "energy.example.org"]].concat(), 1);
     stage.cli_fails(&[&add[..], &["--recipient", "bob"]].concat(), 2);
     assert!(stage.cli(&["consent", "list"]).contains("No consent"));
-    // A whole domain, by explicit choice.
+    // A service, by explicit choice.
     let fields = filled(&[("recipient", "coop.example"), ("scope", SERIES), ("purpose", "x")]);
     peer.send(&command(CAMILLE, "run", "give-consent", "", &fields)).await;
     hears_all(&mut peer, &["status='completed'", "You gave"]).await;

@@ -35,7 +35,7 @@ fn expected(var: &str, said: &str) -> Text {
         ),
         "recipient" => text(
             "",
-            "« {value} » n’est pas une adresse XMPP nue ni un domaine ; écrivez par exemple camille@exemple.org, ou exemple.org pour tous ses membres",
+            "« {value} » n’est pas une adresse XMPP nue ni un domaine ; écrivez par exemple camille@exemple.org, ou conseil.exemple.org pour un service",
         ),
         "producers" => {
             text("", "« {value} » n’est pas une adresse XMPP nue ; écrivez par exemple camille@exemple.org")

@@ -155,8 +155,8 @@ async def story(ring: Ring) -> None:
     good = {"recipient": app.person.jid, "scope": [series], "purpose": "prêt"}
     given = len(rows(await camille.run("my-consents")))
     for lang, words in (
-        ("en", ("Delivery until", "Recipient: ", "Series: ", "May be kept for: ", "is not after")),
-        ("fr", ("jusqu’au : « x »", "adresse XMPP", "nom de série", "durée ISO 8601", "n’est pas après")),
+        ("en", ("Delivery until", "Recipient: ", "Series: ", "May be kept for: ", "has passed already")),
+        ("fr", ("jusqu’au : « x »", "adresse XMPP", "nom de série", "durée ISO 8601", "déjà passée")),
     ):
         await camille.fill("language", {"language": lang})
         camille.lang = lang
