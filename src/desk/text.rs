@@ -182,8 +182,15 @@ async fn decide(
         }
         Stepped::Refused(why) => {
             let why = super::commands::wrong::consent(&why, language);
-            let values = [("why", &*why)];
-            Ok(text("Nothing was changed: {why}.", "Rien n’a été modifié : {why}.").fill(language, &values))
+            let values = [("why", &*why), ("code", code)];
+            let said = match consent.state {
+                State::Active | State::Suspended => text(
+                    "Nothing was changed: {why}. 'stop {code}' withdraws it.",
+                    "Rien n’a été modifié : {why}. « stop {code} » le retire.",
+                ),
+                _ => text("Nothing was changed: {why}.", "Rien n’a été modifié : {why}."),
+            };
+            Ok(said.fill(language, &values))
         }
         Stepped::NotFound | Stepped::Stale(_) => Ok(unknown),
     }

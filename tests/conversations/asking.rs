@@ -183,6 +183,10 @@ async fn answered_by_text_in_french() {
     peer.ask(&publish("p2", "two", &watts(2)), &accepted("p2", "two")).await;
     peer.expect(&event("app@coop.example", "two", &watts(2), TERMS)).await;
 
+    says(&peer, CAMILLE, &format!("oui {code}")).await;
+    let twice = hears(&mut peer, CAMILLE, "fr").await;
+    assert!(twice.contains("déjà actif") && twice.contains(&format!("stop {code}")), "{twice}");
+
     says(&peer, CAMILLE, "liste").await;
     let list = hears(&mut peer, CAMILLE, "fr").await;
     assert!(list.contains(&code) && list.contains("actif") && list.contains("energy advice"), "{list}");
