@@ -26,7 +26,7 @@ async fn hears_all(peer: &mut Peer, words: &[&str]) -> String {
 /// What stands in a field of a form.
 fn field<'f>(form: &'f str, var: &str) -> &'f str {
     let from = form.find(&format!("<field var='{var}'")).unwrap_or_else(|| panic!("{var} in {form}"));
-    form[from..].split("</field>").next().unwrap()
+    form[from..].split("</field>").next().unwrap_or_default()
 }
 
 fn valued(form: &str, var: &str, value: &str) -> bool {
@@ -123,7 +123,7 @@ async fn who_goes_back_finds_what_was_filled_in() {
     // Another request is another answer.
     run(&mut peer, CAMILLE, "pending-requests", &with(&session, "prev"), "").await;
     let other = run(&mut peer, CAMILLE, "pending-requests", &with(&session, "next"), &choose(1)).await;
-    assert!(!field(&other, "answer").contains("</options><value>") && !valued(&other, "granularity", "P1D"));
+    assert!(!valued(&other, "granularity", "P1D"), "{other}");
     let done = filled(&[("granularity", "")]);
     let wrong = run(&mut peer, CAMILLE, "pending-requests", &with(&session, "complete"), &done).await;
     assert!(wrong.contains("<note type='error'>Your answer"), "{wrong}");
