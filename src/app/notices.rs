@@ -6,11 +6,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::relay::Relay;
-use crate::store::notices::Untold;
+use crate::store::notices::{Step, Untold};
 use crate::store::{Store, StoreError};
 
 /// Notices held in memory at a time.
 const HELD_MAX: usize = 256;
+
+/// How long a request is held back before anybody hears of it: who asks is answered first, whether or not there
+/// is somebody to ask, so that how long it takes does not tell.
+const ANSWERED_FIRST: Duration = Duration::from_millis(100);
 
 /// How long to wait when the store cannot be read or written.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -55,6 +59,9 @@ impl NoticeKeeper {
                         }
                     }
                 };
+                if untold.iter().any(|news| news.step == Step::Requested) {
+                    tokio::time::sleep(ANSWERED_FIRST).await;
+                }
                 if done.send(untold).await.is_err() {
                     return;
                 }

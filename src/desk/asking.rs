@@ -87,7 +87,6 @@ pub async fn ask(
         Err(StoreError::Consent(why)) => return Ok(Asked::Wrong(why.into())),
         Err(error) => return Err(error),
     }
-    give_code(context, &request).await?;
     Ok(Asked::Pending(Box::new(request)))
 }
 
@@ -100,21 +99,22 @@ fn is_same(held: &Consent, request: &Consent) -> bool {
         && (held.state == State::Requested || request.valid_until <= held.valid_until)
 }
 
-/// Whose series these are: of the first that is there.
+/// Whose series these are: of the first that is there. All are looked up whatever was found before: how long the
+/// answer takes is not to tell what is there.
 async fn owner_of(context: &Context, scope: &[Scope]) -> Result<Option<Subject>, StoreError> {
+    let mut found = None;
     for named in scope {
         let (name, below) = match named {
             Scope::Exact(name) => (name, false),
             Scope::Prefix(prefix) => (prefix, true),
         };
-        if let Some(series) = context.store.registrations_of(name).await?.into_iter().next() {
-            return Ok(Some(series.owner));
+        let mut first = context.store.registrations_of(name).await?.into_iter().next();
+        if below {
+            first = first.or(context.store.series_below(name, 1).await?.into_iter().next());
         }
-        if below && let Some(series) = context.store.series_below(name, 1).await?.into_iter().next() {
-            return Ok(Some(series.owner));
-        }
+        found = found.or(first.map(|series| series.owner));
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// A code of a few characters to answer by, unless the consent has one.
@@ -122,10 +122,14 @@ pub async fn give_code(context: &Context, consent: &Consent) -> Result<Option<St
     context.store.ensure_code(consent).await
 }
 
-/// Hides from the recipient who is asked: whether anybody is, tells whether the series is there.
+/// The reference that stands for somebody who is not named to who reads.
+pub const VEILED: &str = "-";
+
+/// Hides from the recipient who is asked, as long as nothing was given: whether anybody is, tells whether the
+/// series is there.
 pub fn veil(consent: &mut Consent) {
-    if matches!(consent.state, State::Requested | State::TimedOut | State::Cancelled) {
-        consent.subject = Subject::Reference("-".to_owned());
+    if !consent.was_ever_given() {
+        consent.subject = Subject::Reference(VEILED.to_owned());
     }
 }
 
@@ -258,4 +262,103 @@ async fn meant(context: &Context, who: &BareJid, answer: &Answer) -> Result<Opti
     let part = Part { max: LOOKED_AT, last: true, ..Part::default() };
     let (found, ..) = context.store.part_of_consents(&filter, &part).await?;
     Ok(found.into_iter().find(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::desk::upstream::{Bounds, Upstream};
+    use crate::domain::clock::Clock;
+    use crate::domain::series::Series;
+    use crate::store::{Durability, Store};
+
+    fn context(store: &Store) -> Context {
+        let config: Config = serde_json::from_value(serde_json::json!({
+            "component": {"jid": "energy.example.org", "server": "127.0.0.1:5347", "secret": "s"},
+            "store": {"url": "sqlite:x.db"},
+        }))
+        .unwrap();
+        let bounds = Bounds { questions: 1, per_asker: 1, timeout: std::time::Duration::from_secs(1) };
+        Context {
+            store: store.clone(),
+            config: Arc::new(config),
+            clock: Clock::start(),
+            out: mpsc::channel(1).0,
+            wishes: mpsc::channel(1).0,
+            upstream: Upstream::new(bounds),
+        }
+    }
+
+    /// Rows of every table.
+    async fn rows(store: &Store) -> Vec<(String, i64)> {
+        use sqlx::Row as _;
+        let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        let mut rows = Vec::new();
+        for table in sqlx::query(sql).fetch_all(store.pool()).await.unwrap() {
+            let table: String = table.get(0);
+            let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{table}\""));
+            rows.push((table, sqlx::query(count).fetch_one(store.pool()).await.unwrap().get(0)));
+        }
+        rows
+    }
+
+    /// What is written for a request about a series that is there, and about one that is not: as many commits, as
+    /// many rows of the same tables. Telling the person concerned adds nothing.
+    #[tokio::test]
+    async fn asking_is_as_much_work_whether_or_not_there_is_somebody_to_ask() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", dir.path().display());
+        let store = Store::open(&url, Durability::Off).await.unwrap();
+        let series = |name: &str| -> Series {
+            serde_json::from_value(serde_json::json!({"name": name, "owner": "ann@home.example"})).unwrap()
+        };
+        let at = "2026-01-02T00:00:00Z".parse().unwrap();
+        store.add_series(&series("urn:there"), at).await.unwrap();
+        store.add_series(&series("urn:below:there"), at).await.unwrap();
+        let context = context(&store);
+        let commits = Arc::new(AtomicUsize::new(0));
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let mut conn = store.pool().acquire().await.unwrap();
+            let counted = Arc::clone(&commits);
+            conn.lock_handle().await.unwrap().set_commit_hook(move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                true
+            });
+            held.push(conn);
+        }
+        drop(held);
+        let asker = BareJid::new("app@coop.example").unwrap();
+        let mut work = Vec::new();
+        for name in ["urn:there", "urn:nowhere", "urn:below:*", "urn:nothing:*"] {
+            let before = rows(&store).await;
+            commits.store(0, Ordering::Relaxed);
+            let draft = || Draft {
+                scope: vec![Scope::parse(name).unwrap()],
+                purpose: Some("advice".into()),
+                ..Draft::default()
+            };
+            let asked = ask(&context, &asker, draft(), at).await.unwrap();
+            assert!(matches!(asked, Asked::Pending(_)));
+            let asked = ask(&context, &asker, draft(), at).await.unwrap();
+            assert!(matches!(asked, Asked::Waiting(_)));
+            assert_eq!(store.untold(0, 10).await.unwrap().len(), work.len() + 1);
+            let rows: Vec<(String, i64)> = rows(&store)
+                .await
+                .into_iter()
+                .zip(before)
+                .map(|((table, after), (_, before))| (table, after - before))
+                .filter(|(_, more)| *more != 0)
+                .collect();
+            work.push((commits.load(Ordering::Relaxed), rows));
+        }
+        assert_eq!(work[0].0, 1, "{work:?}");
+        assert!(work.iter().all(|other| *other == work[0]), "{work:?}");
+    }
 }

@@ -471,6 +471,11 @@ impl Consent {
         }
     }
 
+    /// Whether it is more than a request, answered by no or not at all.
+    pub fn was_ever_given(&self) -> bool {
+        !matches!(self.state, State::Requested | State::Refused | State::Cancelled | State::TimedOut)
+    }
+
     /// Whether the person concerned gave it in person, so that it can only be about what is theirs.
     pub fn was_given_in_person(&self) -> bool {
         was_given_in_person(&self.method)

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::changes::{self, Kind};
 use super::consents::{COLUMNS, ROWS_AT_ONCE, STANDING, find, insert, read, same, update};
 use super::notices::Step;
-use super::{Store, StoreError, disclosures, millis, next_key, next_keys, notices, subscriptions};
+use super::{Store, StoreError, disclosures, millis, next_key, next_keys, notices, persons, subscriptions};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State, method};
 use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::edit::Edit;
@@ -80,6 +80,10 @@ impl Store {
         let key = next_key(&mut tx, "consent").await?;
         insert(&mut tx, &[(key, consent)]).await?;
         told(&mut tx, key, None, consent, actor, None, at).await?;
+        if consent.state == State::Requested {
+            // Whoever is asked, and if nobody is: what is written is the same, so that asking takes as long.
+            persons::assign_code(&mut tx, consent).await?;
+        }
         subscribe(&mut tx, consent, &consent.scope, at).await?;
         // Who records at the desk what was agreed elsewhere has told those concerned there.
         if !matches!(&*consent.method, method::CLI | method::IMPORT) {
