@@ -31,5 +31,6 @@ mod conversations {
     mod storage_trouble;
     mod stranger_is_refused;
     mod upstream;
+    mod what_people_read;
     mod who_gets_what;
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::listing::CHOICES;
 use super::{Call, Failure, texts, views};
+use crate::desk::asking;
 use crate::domain::consent::{Consent, State};
 use crate::protocol::forms::{Field, Kind};
 use crate::store::StoreError;
@@ -61,7 +62,11 @@ impl Among {
             return Ok(None);
         }
         Ok(match consents.filter(|_| !none) {
-            Some(consents) => {
+            Some(mut consents) => {
+                // Who asks learns nothing of the person asked by looking at what to take back.
+                if self.filter.recipient.is_some() {
+                    consents.iter_mut().for_each(asking::veil);
+                }
                 let with_subject = self.filter.subject.is_none();
                 let options = consents.iter().map(|c| views::choice(c, call.language, with_subject));
                 Some(Field::new(Kind::ListSingle, "id", label).options(options).required())

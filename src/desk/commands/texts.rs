@@ -71,6 +71,8 @@ pub(super) const CHOICE: Text = text(
 
 // Consents
 pub(super) const CONSENT: Text = text("Consent", "Consentement");
+/// In place of the person concerned, to who asked and has no consent yet.
+pub(super) const NOT_TOLD: Text = text("not told", "non communiqué");
 pub(super) const CONSENT_LIST: Text = text("List consents", "Lister les consentements");
 
 pub(super) const CONSENT_SHOW: Text = text("Show a consent", "Montrer un consentement");

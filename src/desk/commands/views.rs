@@ -4,8 +4,10 @@ use jiff::Timestamp;
 
 use super::clients::Style;
 use super::{Call, texts};
+use crate::desk::asking::VEILED;
 use crate::domain::consent::Consent;
 use crate::domain::language::{Language, Text};
+use crate::domain::party::Subject;
 use crate::protocol::forms::{Record, Table};
 use crate::store::consents::Event;
 
@@ -29,6 +31,14 @@ pub(super) fn recipient(consent: &Consent) -> String {
     consent.recipient_shown()
 }
 
+/// The person concerned, where whoever reads may know.
+pub(super) fn subject(consent: &Consent, language: Language) -> String {
+    match &consent.subject {
+        Subject::Reference(reference) if reference == VEILED => texts::NOT_TOLD.of(language).to_owned(),
+        subject => subject.to_string(),
+    }
+}
+
 /// Where it stands, in words.
 pub(super) fn state(consent: &Consent, language: Language) -> String {
     texts::state(consent.state).of(language).to_owned()
@@ -45,7 +55,7 @@ pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Ta
         };
         vec![
             recipient(consent),
-            consent.subject.to_string(),
+            subject(consent, language),
             stands,
             consent.purpose.clone(),
             until,
@@ -70,7 +80,7 @@ pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Ta
 /// One consent, in a line to choose it by.
 pub(super) fn choice(consent: &Consent, language: Language, with_subject: bool) -> (String, String) {
     let who = match with_subject {
-        true => format!("{} → {}", consent.subject, recipient(consent)),
+        true => format!("{} → {}", subject(consent, language), recipient(consent)),
         false => recipient(consent),
     };
     let label = texts::CHOICE.fill(
@@ -103,7 +113,7 @@ pub(super) fn consent(call: &Call<'_>, consent: &Consent) -> Record {
         Style::Words => minute(at),
     };
     add("state", vec![coded(consent.state.as_str(), texts::state(consent.state))]);
-    add("subject", one(&consent.subject));
+    add("subject", vec![subject(consent, language)]);
     add("recipient", one(&consent.recipient));
     let optional = [
         ("recipient_name", &consent.recipient_name),
