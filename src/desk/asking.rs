@@ -14,9 +14,10 @@ use super::{Context, receipt};
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::draft::{Draft, DraftError};
 use crate::domain::edit::Edit;
-use crate::domain::language::Language;
+use crate::domain::language::{Language, text};
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
+use crate::domain::wording;
 use crate::protocol::authorization::Answer;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::Submission;
@@ -117,11 +118,6 @@ async fn owner_of(context: &Context, scope: &[Scope]) -> Result<Option<Subject>,
     Ok(found)
 }
 
-/// A code of a few characters to answer by, unless the consent has one.
-pub async fn give_code(context: &Context, consent: &Consent) -> Result<Option<String>, StoreError> {
-    context.store.ensure_code(consent).await
-}
-
 /// The reference that stands for somebody who is not named to who reads.
 pub const VEILED: &str = "-";
 
@@ -141,17 +137,36 @@ pub fn may_answer(context: &Context, who: &BareJid, consent: &Consent) -> bool {
     }
 }
 
-/// The request is granted, narrowed as the edit says.
+/// The request is granted, narrowed as the edit says, and to what is the asked person's own. `way` is how it was
+/// answered; who answers for somebody else is the evidence of it.
 pub async fn grant(
     context: &Context,
     who: &BareJid,
     request: &Consent,
-    edit: Edit,
-    method: &str,
+    mut edit: Edit,
+    way: &'static str,
     language: Language,
     now: Timestamp,
 ) -> Result<Stepped, StoreError> {
-    let text = receipt::summary(request, language);
+    let mut seen = request.clone();
+    context.store.narrow_request(&mut seen).await?;
+    let within = |scope: &Scope| request.scope.iter().any(|asked| asked.covers_scope(scope));
+    let wanted = edit.scope.take().unwrap_or_else(|| request.scope.clone());
+    // What is wider than the request is refused below, by its name.
+    edit.scope = Some(match wanted.iter().all(within) {
+        true => context.store.own_part(&request.subject, &wanted).await?,
+        false => wanted,
+    });
+    let mut method = way;
+    if request.subject.jid() != Some(who) {
+        method = method::OPERATOR;
+        let by = answered_by(who, request, way, language);
+        edit.evidence = Some(match edit.evidence.take().or_else(|| request.evidence.clone()) {
+            Some(said) if !said.is_empty() => format!("{said} ({by})"),
+            _ => by,
+        });
+    }
+    let text = receipt::summary(&seen, language);
     let grant = Grant {
         edit,
         method: method.to_owned(),
@@ -161,42 +176,80 @@ pub async fn grant(
     context.store.grant_consent(request.id, &grant, &context.config.consent.maximum, who.as_str(), now).await
 }
 
-/// How somebody answered.
-fn answer_method(
-    context: &Context,
-    who: &BareJid,
-    request: &Consent,
-    in_person: &'static str,
-) -> &'static str {
-    match request.subject.jid() == Some(who) {
-        true => in_person,
-        // Who answers for somebody else has evidence of it.
-        false if context.is_admin(who) => method::OPERATOR,
-        false => in_person,
+/// Who answered for a person without an address, and how.
+fn answered_by(who: &BareJid, request: &Consent, way: &str, language: Language) -> String {
+    let how = match way {
+        method::TEXT => text("by a line of text", "par une ligne de texte"),
+        method::APPROVAL_FORM => text("by the form of the request", "par le formulaire de la demande"),
+        _ => text("by a command", "par une commande"),
+    };
+    text("answered by {who} for {subject}, {how}", "réponse de {who} pour {subject}, {how}").fill(
+        language,
+        &[("who", who.as_str()), ("subject", &wording::subject(request)), ("how", how.of(language))],
+    )
+}
+
+/// What somebody is told who has answered.
+pub fn told(consent: &Consent, who: &BareJid, language: Language) -> String {
+    let in_person = consent.subject.jid() == Some(who);
+    match (consent.state, in_person) {
+        (State::Active, true) => {
+            text("Thank you. {who} may have the data.", "Merci. {who} peut recevoir les données.")
+        }
+        (State::Active, false) => text(
+            "Recorded: {subject} agreed, and {who} may have the data.",
+            "Enregistré : {subject} a accepté, et {who} peut recevoir les données.",
+        ),
+        (State::Refused, true) => text(
+            "Refused: {who} gets nothing by this request.",
+            "Refusé : {who} ne reçoit rien par cette demande.",
+        ),
+        (State::Refused, false) => text(
+            "Recorded: {subject} refused, and {who} gets nothing by this request.",
+            "Enregistré : {subject} a refusé, et {who} ne reçoit rien par cette demande.",
+        ),
+        (_, true) => text(
+            "Withdrawn: nothing is sent to {who} under it any more.",
+            "Retiré : plus rien n’est envoyé à {who} à ce titre.",
+        ),
+        (_, false) => text(
+            "Ended for {subject}: nothing is sent to {who} under it any more.",
+            "Terminé pour {subject} : plus rien n’est envoyé à {who} à ce titre.",
+        ),
     }
+    .fill(
+        language,
+        &[("who", &wording::recipient(consent, language)), ("subject", &wording::subject(consent))],
+    )
 }
 
 /// Takes the form of XEP-0060 §8.6. One from somebody who may not answer, or about nothing that waits, is passed
-/// over without a word.
+/// over without a word. Gives what is to be said to who answered for somebody else; the person concerned gets a
+/// receipt.
 pub async fn take_form(
     context: &Context,
     who: &BareJid,
     stanza: &Element,
     language: Language,
-) -> Result<(), StanzaError> {
+) -> Result<Option<String>, StanzaError> {
     let Some(answer) = stanza
         .get_child("x", ns::DATA_FORMS)
         .and_then(Submission::read)
         .and_then(|submission| Answer::read(&submission))
     else {
-        return Ok(());
+        return Ok(None);
     };
     let failed = |error: StoreError| super::context::failed(&error);
-    let Some(request) = meant(context, who, &answer).await.map_err(failed)? else { return Ok(()) };
-    if answer_request(context, who, &request, answer.allow, language).await? {
-        context.taken().await?;
+    let Some(request) = meant(context, who, &answer).await.map_err(failed)? else { return Ok(None) };
+    if !answer_request(context, who, &request, answer.allow, language).await? {
+        return Ok(None);
     }
-    Ok(())
+    context.taken().await?;
+    if request.subject.jid() == Some(who) {
+        return Ok(None);
+    }
+    let now = context.store.consent(request.id).await.map_err(failed)?;
+    Ok(now.map(|now| told(&now, who, language)))
 }
 
 /// Answers a request as it was asked, by one of the ways of XEP-0060. Whether it still waited for an answer.
@@ -209,8 +262,7 @@ pub async fn answer_request(
 ) -> Result<bool, StanzaError> {
     let now = context.clock.now().wall;
     let stepped = if allow {
-        let method = answer_method(context, who, request, method::APPROVAL_FORM);
-        grant(context, who, request, Edit::default(), method, language, now).await
+        grant(context, who, request, Edit::default(), method::APPROVAL_FORM, language, now).await
     } else {
         context.store.step_consent(request.id, State::Refused, who.as_str(), None, now).await
     };
@@ -244,12 +296,17 @@ pub async fn requests_for(
     Ok(found)
 }
 
+/// Whether a node that was answered for is of what was asked: the person asked may have seen a part of it.
+fn names(asked: &Scope, node: &str) -> bool {
+    Scope::parse(node).is_ok_and(|node| asked.covers_scope(&node))
+}
+
 async fn meant(context: &Context, who: &BareJid, answer: &Answer) -> Result<Option<Consent>, StoreError> {
     let fits = |consent: &Consent| {
         consent.state == State::Requested
             && may_answer(context, who, consent)
             && consent.recipient.as_str() == answer.subscriber
-            && consent.scope.iter().any(|scope| scope.to_string() == answer.node)
+            && consent.scope.iter().any(|scope| names(scope, &answer.node))
     };
     if let Some(id) = answer.request.as_deref().and_then(|id| Uuid::parse_str(id).ok()) {
         return Ok(context.store.consent(id).await?.filter(fits));

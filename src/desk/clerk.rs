@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::commands::engine::{self, Engine};
 use super::text::{self, Confused};
 use super::{Context, Outgoing, Request, Said, asking, commands, pubsub};
+use crate::domain::language::Language;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::outside::Outside;
 use crate::protocol::reply::Kind;
@@ -105,10 +106,15 @@ impl Clerk {
     /// Answers to requests: the form of XEP-0060 §8.6, or a line of text.
     async fn message(&mut self, request: &Request) -> Result<Outgoing, StanzaError> {
         let (context, stanza, who) = (&self.context, &request.stanza, &request.sender);
+        // What is said in a room, or to many, is no answer of anybody's.
+        if matches!(&*request.outside.type_, "groupchat" | "headline") {
+            return Ok(Outgoing::default());
+        }
         let language = engine::language(context, who, stanza, stanza).await;
         if stanza.has_child("x", ns::DATA_FORMS) {
-            asking::take_form(context, who, stanza, language).await.map_err(|e| e.told_in(language))?;
-            return Ok(Outgoing::default());
+            let taken = asking::take_form(context, who, stanza, language).await;
+            let told = taken.map_err(|e| e.told_in(language))?;
+            return Ok(said_to(context, request, language, told).into());
         }
         let body = stanza.children().find(|child| child.name() == "body").map(minidom::Element::text);
         // Services talk to services in other ways; what has no name at its domain is one.
@@ -116,14 +122,21 @@ impl Clerk {
         let answer = text::answer(context, &mut self.confused, who, &body, language)
             .await
             .map_err(|error| error.told_in(language))?;
-        let mut out = Vec::new();
-        if let Some((language, said)) = answer {
-            let kind = if request.outside.type_ == "chat" { "chat" } else { "normal" };
-            let id = uuid::Uuid::new_v4().simple().to_string();
-            notice::to_chat(&mut out, kind, &context.jid(), &request.outside.from, &id, language, &said);
-        }
-        Ok(out.into())
+        Ok(answer
+            .map_or_else(Vec::new, |(language, said)| said_to(context, request, language, Some(said)))
+            .into())
     }
+}
+
+/// A message back, if there is something to say.
+fn said_to(context: &Context, request: &Request, language: Language, said: Option<String>) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Some(said) = said {
+        let kind = if request.outside.type_ == "chat" { "chat" } else { "normal" };
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        notice::to_chat(&mut out, kind, &context.jid(), &request.outside.from, &id, language, &said);
+    }
+    out
 }
 
 /// A result, at once.

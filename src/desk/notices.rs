@@ -9,6 +9,7 @@ use super::receipt;
 use crate::domain::consent::{Consent, State};
 use crate::domain::language::{Language, Text, text};
 use crate::domain::party::Subject;
+use crate::domain::wording;
 use crate::protocol::authorization;
 use crate::protocol::notice::{self, Change};
 use crate::store::notices::{Step, Untold};
@@ -19,7 +20,9 @@ pub const NOBODY: &str = "nobody";
 /// The stanzas, each with the domain it goes to.
 pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -> Vec<(Arc<str>, Vec<u8>)> {
     let consent = &news.consent;
-    let language = news.language.unwrap_or(usual);
+    // Who chose no language is spoken to in that of what they saw when they gave it.
+    let seen = consent.text_lang.as_deref().and_then(Language::known);
+    let language = news.language.or(seen).unwrap_or(usual);
     let mut number = 0;
     let mut id = || {
         number += 1;
@@ -57,7 +60,7 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
         }
         (Subject::Reference(reference), Step::Requested) if reference != NOBODY => {
             for admin in admins {
-                tell(admin, &question(consent, None, language), true);
+                tell(admin, &question(consent, news.code.as_deref(), language), true);
             }
         }
         (Subject::Jid(jid), _) => {
@@ -72,48 +75,55 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
 
 /// The request as a sentence, and how to answer it.
 fn question(consent: &Consent, code: Option<&str>, language: Language) -> String {
-    let asks = match &consent.subject {
-        Subject::Jid(_) => text(
-            "{who} asks for your consent. If you agree: {text}",
-            "{who} demande votre consentement. Si vous acceptez : {text}",
-        ),
-        // Who is asked is the operator.
-        Subject::Reference(_) => text(
-            "{who} asks for the consent of {subject}, who has no address: answer what they said. If they agree: {text}",
-            "{who} demande le consentement de {subject}, sans adresse : répondez ce que cette personne a dit. Si elle accepte : {text}",
-        ),
-    };
-    let who = consent.recipient_shown();
-    let (subject, summary) = (consent.subject.to_string(), receipt::summary(consent, language));
-    let asked = asks.fill(language, &[("who", &who), ("subject", &subject), ("text", &summary)]);
-    match code {
-        Some(code) => {
-            let how = text(
+    let (asks, how) = match &consent.subject {
+        Subject::Jid(_) => (
+            text(
+                "{who} asks for your consent. If you agree: {text}",
+                "{who} demande votre consentement. Si vous acceptez : {text}",
+            ),
+            text(
                 "Answer 'yes {code}' or 'no {code}'; 'stop {code}' withdraws it later.",
                 "Répondez « oui {code} » ou « non {code} » ; « stop {code} » le retire plus tard.",
-            );
-            format!("{asked} {}", how.fill(language, &[("code", code)]))
-        }
+            ),
+        ),
+        // Who is asked is the operator.
+        Subject::Reference(_) => (
+            text(
+                "{who} asks for the consent of {subject}, who has no address: answer what they said. If they agree: {text}",
+                "{who} demande le consentement de {subject}, sans adresse : répondez ce que cette personne a dit. Si elle accepte : {text}",
+            ),
+            text(
+                "If they agree, answer 'yes {code}', else 'no {code}'; 'stop {code}' ends it later.",
+                "Si elle accepte, répondez « oui {code} », sinon « non {code} » ; « stop {code} » y met fin plus tard.",
+            ),
+        ),
+    };
+    let (who, subject) = (wording::recipient(consent, language), wording::subject(consent));
+    let summary = receipt::summary(consent, language);
+    let asked = asks.fill(language, &[("who", &who), ("subject", &subject), ("text", &summary)]);
+    match code {
+        Some(code) => format!("{asked} {}", how.fill(language, &[("code", code)])),
         None => asked,
     }
 }
 
 fn sentence(news: &Untold, language: Language) -> Option<String> {
     let consent = &news.consent;
-    let summary = receipt::summary(consent, language);
+    let (summary, asked) = (receipt::summary(consent, language), receipt::asked(consent, language));
     let stop = news.code.as_deref().map_or_else(String::new, |code| {
         text(" Answer 'stop {code}' to withdraw it.", " Répondez « stop {code} » pour le retirer.")
             .fill(language, &[("code", code)])
     });
-    let say = |words: Text| Some(words.fill(language, &[("text", &summary), ("stop", &stop)]));
+    let say =
+        |words: Text| Some(words.fill(language, &[("text", &summary), ("asked", &asked), ("stop", &stop)]));
     match news.step {
         Step::Given => say(text(
             "You gave your consent. {text}{stop}",
             "Vous avez donné votre consentement. {text}{stop}",
         )),
         Step::Suspended => say(text(
-            "This consent is suspended: nothing is sent under it until it is resumed. {text}",
-            "Ce consentement est suspendu : rien n’est envoyé à ce titre jusqu’à sa reprise. {text}",
+            "This consent is suspended: nothing is sent under it until it is resumed. It says: {text}{stop}",
+            "Ce consentement est suspendu : rien n’est envoyé à ce titre jusqu’à sa reprise. Il dit : {text}{stop}",
         )),
         Step::Resumed => say(text(
             "This consent is resumed: data is sent again under it. {text}{stop}",
@@ -130,12 +140,13 @@ fn sentence(news: &Untold, language: Language) -> Option<String> {
         Step::Ended => match consent.state {
             // Who said no knows.
             State::Refused => None,
-            State::Cancelled => {
-                say(text("This request was taken back. {text}", "Cette demande a été retirée. {text}"))
-            }
+            State::Cancelled => say(text(
+                "This request was taken back by who asked; nothing was given, and there is nothing to answer any more. {asked}",
+                "Cette demande a été retirée par qui l’avait faite ; rien n’a été donné, et il n’y a plus rien à répondre. {asked}",
+            )),
             State::TimedOut => say(text(
-                "This request was not answered in time and is closed. {text}",
-                "Cette demande est restée sans réponse et est close. {text}",
+                "This request was not answered in time and is closed: nothing is given by it. {asked}",
+                "Cette demande est restée sans réponse et est close : rien n’est donné à ce titre. {asked}",
             )),
             _ => Some(notice::ended(consent, language)),
         },

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jid::BareJid;
 
+use super::notices::NOBODY;
 use super::{Context, asking, receipt};
-use crate::domain::consent::{Consent, State, method};
+use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::edit::Edit;
 use crate::domain::language::{Language, text};
 use crate::domain::party::Subject;
+use crate::domain::wording;
 use crate::protocol::error::StanzaError;
 use crate::store::StoreError;
 use crate::store::consent_steps::Stepped;
@@ -127,7 +129,11 @@ async fn list(context: &Context, who: &BareJid, language: Language) -> Result<St
     let filter = Filter { subject: Some(Subject::Jid(who.clone())), standing: true, ..Filter::default() };
     let part = Part { max: LIST_MAX, last: true, ..Part::default() };
     let (consents, _, total) = context.store.part_of_consents(&filter, &part).await?;
-    if consents.is_empty() {
+    let for_others = match context.is_admin(who) {
+        true => context.store.requests_to_operators(NOBODY, LIST_MAX).await?,
+        false => Vec::new(),
+    };
+    if consents.is_empty() && for_others.is_empty() {
         return Ok(text(
             "You share nothing, and nobody asks.",
             "Vous ne partagez rien, et personne ne demande.",
@@ -136,15 +142,54 @@ async fn list(context: &Context, who: &BareJid, language: Language) -> Result<St
         .to_owned());
     }
     let mut lines = Vec::new();
-    for consent in &consents {
-        let code = asking::give_code(context, consent).await?.unwrap_or_default();
-        let state = super::commands::texts::state(consent.state).of(language);
-        lines.push(format!("{code} ({state}) {}", receipt::summary(consent, language)));
+    let hidden = total - consents.len();
+    for mut consent in consents.into_iter().chain(for_others) {
+        context.store.narrow_request(&mut consent).await?;
+        let code = context.store.ensure_code(&consent).await?.unwrap_or_default();
+        lines.push(line(&consent, &code, language));
     }
-    if total > consents.len() {
-        lines.push(format!("… {total}"));
+    if hidden > 0 {
+        let more = text(
+            "… and {count} more; the command 'What I share' shows all.",
+            "… et {count} de plus ; la commande « Ce que je partage » montre tout.",
+        );
+        lines.push(more.fill(language, &[("count", &hidden.to_string())]));
     }
     Ok(lines.join("\n"))
+}
+
+/// One of them: the code, where it stands, and what it says.
+fn line(consent: &Consent, code: &str, language: Language) -> String {
+    let state = super::commands::texts::state(consent.state).of(language);
+    let says = match (consent.state, &consent.subject) {
+        (State::Requested, Subject::Jid(_)) => text(
+            "{code} ({state}) {who} asks. If you agree: {text}",
+            "{code} ({state}) {who} demande. Si vous acceptez : {text}",
+        ),
+        (State::Requested, Subject::Reference(_)) => text(
+            "{code} ({state}) {who} asks {subject}; answer what they said. If they agree: {text}",
+            "{code} ({state}) {who} demande à {subject} ; répondez ce que cette personne a dit. Si elle accepte : {text}",
+        ),
+        _ => text("{code} ({state}) {text}", "{code} ({state}) {text}"),
+    };
+    let values = [
+        ("code", code),
+        ("state", state),
+        ("who", &wording::recipient(consent, language)),
+        ("subject", &wording::subject(consent)),
+        ("text", &receipt::summary(consent, language)),
+    ];
+    says.fill(language, &values)
+}
+
+/// What this person means by a code: of what is theirs, or for an operator of what they answer for others.
+async fn meant(context: &Context, who: &BareJid, code: &str) -> Result<Option<Consent>, StoreError> {
+    let own = context.store.consent_by_code(&Subject::Jid(who.clone()), code).await?;
+    if own.is_some() || !context.is_admin(who) {
+        return Ok(own);
+    }
+    let found = context.store.consent_for_operators(code).await?;
+    Ok(found.filter(|consent| asking::may_answer(context, who, consent)))
 }
 
 async fn decide(
@@ -159,56 +204,47 @@ async fn decide(
         "Nothing of yours has the code {code}. 'list' shows what there is.",
         "Rien de ce qui vous concerne n’a le code {code}. « liste » montre ce qu’il y a.",
     )
-    .fill(language, &[("code", code)]);
-    let subject = Subject::Jid(who.clone());
-    let Some(consent) = context.store.consent_by_code(&subject, code).await.map_err(failed)? else {
-        return Ok(unknown);
-    };
+    .fill(language, &[("code", &wording::one_line(code))]);
+    let Some(consent) = meant(context, who, code).await.map_err(failed)? else { return Ok(unknown) };
     let now = context.clock.now().wall;
+    let ended = match (consent.state, consent.subject.jid()) {
+        (State::Requested, _) => State::Refused,
+        (_, Some(_)) => State::Withdrawn,
+        // What somebody else ends is not withdrawn by the person concerned.
+        (_, None) => State::Revoked,
+    };
+    let store = &context.store;
     let stepped = match word {
         Word::Yes => {
             asking::grant(context, who, &consent, Edit::default(), method::TEXT, language, now).await
         }
-        Word::No => context.store.step_consent(consent.id, State::Refused, who.as_str(), None, now).await,
-        _ if consent.state == State::Requested => {
-            context.store.step_consent(consent.id, State::Refused, who.as_str(), None, now).await
-        }
-        _ => context.store.step_consent(consent.id, State::Withdrawn, who.as_str(), None, now).await,
+        Word::No => store.step_consent(consent.id, State::Refused, who.as_str(), None, now).await,
+        _ => store.step_consent(consent.id, ended, who.as_str(), None, now).await,
     };
     match stepped.map_err(failed)? {
         Stepped::Done(done) => {
             context.taken().await?;
-            Ok(told(&done, language))
+            Ok(asking::told(&done, who, language))
         }
-        Stepped::Refused(why) => {
-            let why = super::commands::wrong::consent(&why, language);
-            let values = [("why", &*why), ("code", code)];
-            let said = match consent.state {
-                State::Active | State::Suspended => text(
-                    "Nothing was changed: {why}. 'stop {code}' withdraws it.",
-                    "Rien n’a été modifié : {why}. « stop {code} » le retire.",
-                ),
-                _ => text("Nothing was changed: {why}.", "Rien n’a été modifié : {why}."),
-            };
-            Ok(said.fill(language, &values))
+        Stepped::Refused(_) if matches!(consent.state, State::Active | State::Suspended) => {
+            let state = super::commands::texts::state(consent.state).of(language);
+            let text = text(
+                "That is not possible: it was given, and is {state}. 'stop {code}' ends it.",
+                "Ce n’est pas possible : il a été donné, et est {state}. « stop {code} » y met fin.",
+            );
+            Ok(text.fill(language, &[("state", state), ("code", code)]))
         }
+        Stepped::Refused(ConsentError::Step { .. }) => {
+            let state = super::commands::texts::state(consent.state).of(language);
+            let text = text(
+                "That is over: {state}. 'list' shows what there is.",
+                "C’est terminé : {state}. « liste » montre ce qu’il y a.",
+            );
+            Ok(text.fill(language, &[("state", state)]))
+        }
+        Stepped::Refused(why) => Ok(super::commands::wrong::consent(&why, language)),
         Stepped::NotFound | Stepped::Stale(_) => Ok(unknown),
     }
-}
-
-fn told(consent: &Consent, language: Language) -> String {
-    let who = consent.recipient.to_string();
-    match consent.state {
-        State::Active => {
-            text("Thank you. {who} may have the data.", "Merci. {who} peut recevoir les données.")
-        }
-        State::Refused => text("Refused: {who} gets nothing.", "Refusé : {who} ne reçoit rien."),
-        _ => text(
-            "Withdrawn: nothing is sent to {who} under it any more.",
-            "Retiré : plus rien n’est envoyé à {who} à ce titre.",
-        ),
-    }
-    .fill(language, &[("who", &who)])
 }
 
 #[cfg(test)]

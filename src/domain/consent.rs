@@ -27,6 +27,10 @@ pub const SCOPES_MAX: usize = 1000;
 /// The longest name, contact, policy address or evidence, in characters.
 pub const TEXT_MAX: usize = 1000;
 
+/// The lawful bases of GDPR article 6.
+pub const LAWFUL_BASES: [&str; 6] =
+    ["consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"];
+
 /// How a consent was given, where the person gave it in person.
 pub mod method {
     /// By an ad-hoc command of the person concerned.
@@ -43,6 +47,11 @@ pub mod method {
     pub const IMPORT: &str = "import";
     /// Asked for, and not given yet.
     pub const REQUEST: &str = "request";
+    /// By the web page of another service.
+    pub const WEB: &str = "web";
+
+    /// Every one.
+    pub const ALL: [&str; 8] = [AD_HOC, APPROVAL_FORM, TEXT, OPERATOR, CLI, IMPORT, WEB, REQUEST];
 }
 
 /// The number the store gave a consent revision. Never used twice.

@@ -36,3 +36,4 @@ pub mod reduction;
 pub mod runs;
 pub mod series;
 pub mod subscription;
+pub mod wording;

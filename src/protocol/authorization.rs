@@ -4,6 +4,8 @@ use super::forms::{Field, Form, Kind, Submission};
 use super::text::{attribute, escape, raw};
 use crate::domain::consent::Consent;
 use crate::domain::language::{Language, text};
+use crate::domain::party::Subject;
+use crate::domain::wording::{self, one_line};
 
 /// Its FORM_TYPE.
 pub const FORM_TYPE: &str = "http://jabber.org/protocol/pubsub#subscribe_authorization";
@@ -44,13 +46,37 @@ fn form(consent: &Consent, language: Language) -> Form {
         Field::new(Kind::TextSingle, "pubsub#node", label("Series", "Série")).value(node),
         Field::new(Kind::JidSingle, "pubsub#subscriber_jid", label("Recipient", "Destinataire"))
             .value(consent.recipient.to_string()),
-        own("purpose", label("Purpose", "Finalité"), consent.purpose.clone()),
-        own("valid_until", label("Until", "Jusqu’au"), consent.valid_until.to_string()),
-        own("retention", label("May be kept for", "Conservation autorisée"), consent.retention.to_string()),
     ];
+    let purpose = match &*consent.purpose {
+        wording::NOT_STATED => wording::purpose(consent, language),
+        said => one_line(said),
+    };
+    fields.push(own("purpose", label("Purpose", "Finalité"), purpose));
+    let texts = [
+        ("recipient_name", &consent.recipient_name, label("Name they give", "Nom qu’ils donnent")),
+        ("recipient_contact", &consent.recipient_contact, label("Their contact", "Leur contact")),
+        ("policy_url", &consent.policy_url, label("Their data policy", "Leur politique de données")),
+    ];
+    for (name, said, label) in texts {
+        said.iter().for_each(|said| fields.push(own(name, label, one_line(said))));
+    }
+    fields.push(own("valid_until", label("Until", "Jusqu’au"), consent.valid_until.to_string()));
+    let kept = label("May be kept for", "Conservation autorisée");
+    fields.push(own("retention", kept, consent.retention.to_string()));
+    let modes = label("How they get it", "Mode de transmission");
+    fields.push(own("modes", modes, wording::modes(consent, language).to_owned()));
+    let onward = if consent.onward { label("yes", "oui") } else { label("no", "non") };
+    let passed = label("May be passed on", "Transmission à des tiers autorisée");
+    fields.push(own("onward", passed, onward.to_owned()));
     if consent.scope.len() > 1 {
-        let all = consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        fields.push(own("scope", label("All series", "Toutes les séries"), all));
+        fields.push(own("scope", label("All series", "Toutes les séries"), wording::scopes(consent)));
+    }
+    let window = [
+        ("data_from", consent.data_from, label("Measurements from", "Mesures à partir du")),
+        ("data_until", consent.data_until, label("Measurements before", "Mesures avant le")),
+    ];
+    for (name, at, label) in window {
+        at.iter().for_each(|at| fields.push(own(name, label, at.to_string())));
     }
     if let Some(granularity) = &consent.granularity {
         fields.push(own("granularity", label("Not finer than", "Pas plus fin que"), granularity.to_string()));
@@ -58,18 +84,25 @@ fn form(consent: &Consent, language: Language) -> Form {
     let allow =
         label("Allow this recipient to have the data?", "Autoriser ce destinataire à recevoir ces données ?");
     fields.push(Field::new(Kind::Boolean, "pubsub#allow", allow).value("false"));
-    Form {
-        form_type: Some(FORM_TYPE.to_owned()),
-        title: label("Somebody asks for your data", "Quelqu’un demande vos données").to_owned(),
-        instructions: vec![
+    let (title, how) = match &consent.subject {
+        Subject::Jid(_) => (
+            label("Somebody asks for your data", "Quelqu’un demande vos données").to_owned(),
             label(
                 "Choose whether to allow it, and send the form. You can withdraw your consent at any time.",
                 "Choisissez d’autoriser ou non, et envoyez le formulaire. Vous pourrez retirer votre consentement à tout moment.",
-            )
-            .to_owned(),
-        ],
-        fields,
-    }
+            ),
+        ),
+        // Operators answer for them.
+        Subject::Reference(_) => (
+            text("Somebody asks for the data of {subject}", "Quelqu’un demande les données de {subject}")
+                .fill(language, &[("subject", &wording::subject(consent))]),
+            label(
+                "Choose what the person concerned said, and send the form.",
+                "Choisissez ce que la personne concernée a dit, et envoyez le formulaire.",
+            ),
+        ),
+    };
+    Form { form_type: Some(FORM_TYPE.to_owned()), title, instructions: vec![how.to_owned()], fields }
 }
 
 /// An answer.

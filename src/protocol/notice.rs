@@ -5,6 +5,7 @@ use super::ns;
 use super::text::{attribute, escape, raw};
 use crate::domain::consent::{Consent, State};
 pub use crate::domain::language::Language;
+use crate::domain::wording;
 
 /// What happened, as far as the recipient's program is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +94,12 @@ fn start(out: &mut Vec<u8>, from: &str, to: &str, id: &str) {
 
 /// The end of a consent, in a sentence.
 pub fn ended(consent: &Consent, language: Language) -> String {
-    let who = consent.recipient_shown();
-    let series = consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let purpose = &consent.purpose;
-    let reason =
-        |before: &str| consent.end_reason.as_ref().map_or_else(String::new, |r| format!("{before}{r}"));
+    let (who, series) = (wording::recipient(consent, language), wording::scopes(consent));
+    let purpose = wording::purpose(consent, language);
+    let reason = |before: &str| match &consent.end_reason {
+        Some(reason) => format!("{before}{}.", wording::quoted(reason, language)),
+        None => String::new(),
+    };
     match language {
         Language::En => {
             let how = match consent.state {

@@ -3,6 +3,7 @@
 
 use jid::Jid;
 use jiff::Timestamp;
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
@@ -134,7 +135,10 @@ impl Store {
             true => end_subscriptions(&mut tx, &consent, &consent.scope, at).await?,
             false => Vec::new(),
         };
-        let nodes = if before.state == State::Requested { consent.scope.clone() } else { ended.clone() };
+        let nodes = match before.state {
+            State::Requested => not_subscribed(&mut tx, &consent).await?,
+            _ => ended.clone(),
+        };
         tell(&mut tx, key, Some(before.state), &consent, &nodes, at).await?;
         tx.commit().await?;
         Ok(Ended::Done(Box::new(consent), ended))
@@ -542,6 +546,21 @@ fn wishes<'c>(consent: &'c Consent, nodes: &'c [Scope]) -> impl Iterator<Item = 
     })
 }
 
+/// The nodes of a request that its recipient is not subscribed to anyway, by something else.
+async fn not_subscribed(conn: &mut SqliteConnection, request: &Consent) -> Result<Vec<Scope>, StoreError> {
+    let rows = sqlx::query("SELECT node FROM subscription WHERE jid = ?")
+        .bind(request.recipient.as_str())
+        .fetch_all(conn)
+        .await?;
+    let mut held: Vec<Scope> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let node: &str = row.try_get(0)?;
+        held.extend(Scope::parse(node).ok());
+    }
+    let is_held = |node: &&Scope| held.iter().any(|held| held.covers_scope(node));
+    Ok(request.scope.iter().filter(|node| !is_held(node)).cloned().collect())
+}
+
 /// Ends the subscriptions to these nodes that rested on this consent and on no other that still stands.
 async fn end_subscriptions(
     conn: &mut SqliteConnection,
@@ -586,7 +605,6 @@ mod tests {
 
     #[tokio::test]
     async fn the_sweep_looks_at_a_handful_among_many() {
-        use sqlx::Row as _;
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/t.db", dir.path().display());
         let store = Store::open(&url, crate::store::Durability::Off).await.unwrap();

@@ -95,6 +95,19 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Requests to people without an address, oldest first: all but those under the reference `nobody`.
+    pub async fn requests_to_operators(&self, nobody: &str, most: usize) -> Result<Vec<Consent>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE state = 'requested' AND subject LIKE 'ref:%' AND subject <> ? ORDER BY key LIMIT ?"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(Subject::Reference(nobody.to_owned()).to_string())
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(|row| read(row).map(|(_, consent)| consent)).collect()
+    }
+
     /// The consents that match, oldest first.
     pub async fn list_consents(&self, filter: &Filter) -> Result<Vec<Consent>, StoreError> {
         let sql = format!("{COLUMNS} WHERE {} ORDER BY key", matching(filter));
@@ -120,6 +133,16 @@ impl Store {
         Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default())
     }
 
+    /// Whether this one is among those that match.
+    pub async fn is_among(&self, filter: &Filter, id: Uuid) -> Result<bool, StoreError> {
+        let sql = format!("SELECT 1 FROM consent WHERE {} AND id = ?4", matching(filter));
+        let row = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
+            .bind(id.to_string())
+            .fetch_optional(self.pool())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// A part of the consents that match, oldest first; how many come before it, and how many there are.
     /// Nothing where the part begins at a consent that is not there.
     pub async fn part_of_consents(
@@ -130,12 +153,13 @@ impl Store {
         let total = self.count_consents(filter).await?;
         let back = part.last || part.before.is_some();
         let order = if back { "DESC" } else { "ASC" };
-        let place = match (part.after, part.before) {
-            (Some(_), _) => "key > (SELECT key FROM consent WHERE id = ?4)",
-            (None, Some(_)) => "key < (SELECT key FROM consent WHERE id = ?4)",
-            (None, None) => "?4 IS NULL",
-        };
+        // A place in a list is one of those that are listed: whether there are others tells nobody.
         let matching = matching(filter);
+        let place = match (part.after, part.before) {
+            (Some(_), _) => format!("key > (SELECT key FROM consent WHERE id = ?4 AND {matching})"),
+            (None, Some(_)) => format!("key < (SELECT key FROM consent WHERE id = ?4 AND {matching})"),
+            (None, None) => "?4 IS NULL".to_owned(),
+        };
         let sql = format!("{COLUMNS} WHERE {matching} AND {place} ORDER BY key {order} LIMIT ?5");
         let rows = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
             .bind(part.after.or(part.before).map(|id| id.to_string()))

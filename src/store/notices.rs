@@ -186,7 +186,8 @@ impl Store {
         for row in rows {
             let consent = row.try_get::<i64, _>(1)?.unsigned_abs();
             // Consents never go away, and the row names one that is there.
-            let Some((_, consent)) = self.consent_by_key(consent).await? else { continue };
+            let Some((_, mut consent)) = self.consent_by_key(consent).await? else { continue };
+            self.narrow_request(&mut consent).await?;
             let step = Step::read(row.try_get(4)?)?;
             let language = match consent.subject.jid() {
                 Some(jid) => self.language_of(jid).await?,

@@ -8,7 +8,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::changes::{self, Kind};
 use super::consents::ROWS_AT_ONCE;
 use super::{Store, StoreError, millis, next_keys};
+use crate::domain::consent::{Consent, SCOPES_MAX};
 use crate::domain::name::{NAME_MAX, Scope};
+use crate::domain::party::Subject;
 use crate::domain::series::Series;
 
 const COLUMNS: &str =
@@ -127,6 +129,63 @@ impl Store {
         ));
         let rows = sqlx::query(sql).bind(prefix).bind(most).fetch_all(self.pool()).await?;
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
+    }
+
+    /// Of these names, what is somebody's own: names of series of theirs, and of a prefix that is not theirs the
+    /// registrations below it that are.
+    pub async fn own_part(&self, owner: &Subject, scope: &[Scope]) -> Result<Vec<Scope>, StoreError> {
+        let mut own: Vec<Scope> = Vec::new();
+        for named in scope {
+            let name = match named {
+                Scope::Exact(name) => name,
+                Scope::Prefix(prefix) => prefix,
+            };
+            let first = self.registrations_of(name).await?.into_iter().next();
+            let mut found = match named {
+                _ if first.is_some_and(|series| series.owner == *owner) => vec![named.clone()],
+                Scope::Exact(_) => Vec::new(),
+                Scope::Prefix(prefix) => self.owned_below(owner, prefix).await?,
+            };
+            // So many cannot be named in one consent; what is given in person covers one's own alone anyway.
+            if found.len() > SCOPES_MAX {
+                found = vec![named.clone()];
+            }
+            own.extend(found);
+        }
+        let mut kept: Vec<Scope> = Vec::with_capacity(own.len());
+        for scope in own {
+            if !kept.contains(&scope) {
+                kept.push(scope);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Has a request that was not granted name what is the asked person's own only: what else it names is not theirs
+    /// to answer for. As it is where nothing of it is theirs any more.
+    pub async fn narrow_request(&self, request: &mut Consent) -> Result<(), StoreError> {
+        if !request.was_ever_given() {
+            let own = self.own_part(&request.subject, &request.scope).await?;
+            if !own.is_empty() {
+                request.scope = own;
+            }
+        }
+        Ok(())
+    }
+
+    async fn owned_below(&self, owner: &Subject, prefix: &str) -> Result<Vec<Scope>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT name FROM series WHERE name >= ?1 AND name < ?1 || '~' AND owner = ?2 ORDER BY name LIMIT ?3",
+        )
+        .bind(prefix)
+        .bind(owner.to_string())
+        .bind(SCOPES_MAX as i64 + 1)
+        .fetch_all(self.pool())
+        .await?;
+        let name = |row: &SqliteRow| {
+            Scope::parse(row.try_get(0)?).map_err(|e| StoreError::row(format!("the name of a series: {e}")))
+        };
+        rows.iter().map(name).collect()
     }
 
     /// Writes what a registration has become. Its name stays. `false` if it is gone.

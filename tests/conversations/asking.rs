@@ -4,12 +4,12 @@ use super::commands::{ADMIN, CAMILLE, command, filled, refused, run};
 use super::stage::{SERIES, Stage, accepted, event, nothing_else, publish, watts};
 use crate::support::Peer;
 
-const APP: &str = "app@coop.example/server";
+pub(super) const APP: &str = "app@coop.example/server";
 const TERMS: &str =
     "<terms xmlns='urn:courant:0' consent='{any}' purpose='energy advice' retention='P1Y' expires='{any}'/>";
 
 /// The application asks; gives the id of the request.
-async fn asks(peer: &mut Peer, from: &str, fields: &[(&str, &str)]) -> String {
+pub(super) async fn asks(peer: &mut Peer, from: &str, fields: &[(&str, &str)]) -> String {
     peer.send(&command(from, "r", "request-access", "", &filled(fields))).await;
     // Who is asked may hear of it before who asks is told so.
     let said = peer.recv_iq().await;
@@ -43,6 +43,8 @@ async fn is_asked(peer: &mut Peer, request: &str, lang: &str) -> (String, String
                  <field var='{{{{urn:courant:0}}}}purpose' type='text-single' label='{{l3}}'><value>energy advice</value></field>
                  <field var='{{{{urn:courant:0}}}}valid_until' type='text-single' label='{{l4}}'><value>{{until}}</value></field>
                  <field var='{{{{urn:courant:0}}}}retention' type='text-single' label='{{l5}}'><value>P1Y</value></field>
+                 <field var='{{{{urn:courant:0}}}}modes' type='text-single' label='{{l7}}'><value>{{modes}}</value></field>
+                 <field var='{{{{urn:courant:0}}}}onward' type='text-single' label='{{l8}}'><value>{{onward}}</value></field>
                  <field var='pubsub#allow' type='boolean' label='{{l6}}'><value>false</value></field>
                </x>
              </message>"
@@ -58,7 +60,7 @@ async fn is_asked(peer: &mut Peer, request: &str, lang: &str) -> (String, String
     (asked["id"].clone(), code)
 }
 
-fn allow(id: &str, request: Option<&str>, from: &str, yes: bool) -> String {
+pub(super) fn allow(id: &str, request: Option<&str>, from: &str, yes: bool) -> String {
     let request = request.map_or_else(String::new, |request| {
         format!("<field var='{{urn:courant:0}}consent'><value>{request}</value></field>")
     });
@@ -96,7 +98,7 @@ async fn both_are_told_of_the_grant(peer: &mut Peer, request: &str, lang: &str) 
     .await;
 }
 
-async fn says(peer: &Peer, from: &str, line: &str) {
+pub(super) async fn says(peer: &Peer, from: &str, line: &str) {
     peer.send(&format!(
         "<message type='chat' from='{from}' to='energy.example.org' id='t'><body>{line}</body></message>"
     ))
@@ -104,7 +106,7 @@ async fn says(peer: &Peer, from: &str, line: &str) {
 }
 
 /// Somebody is answered in a line.
-async fn hears(peer: &mut Peer, to: &str, lang: &str) -> String {
+pub(super) async fn hears(peer: &mut Peer, to: &str, lang: &str) -> String {
     let heard = peer
         .expect(&format!(
             "<message type='chat' from='energy.example.org' to='{to}' id='{{id}}' xml:lang='{lang}'>
@@ -115,7 +117,7 @@ async fn hears(peer: &mut Peer, to: &str, lang: &str) -> String {
     heard["body"].clone()
 }
 
-const ASKED: &[(&str, &str)] = &[("scope", SERIES), ("purpose", "energy advice")];
+pub(super) const ASKED: &[(&str, &str)] = &[("scope", SERIES), ("purpose", "energy advice")];
 
 #[tokio::test]
 async fn asked_approved_by_form_delivered_and_withdrawn() {
@@ -335,13 +337,19 @@ async fn for_a_person_without_an_address_the_operator_answers() {
     assert!(form.contains("asks for the consent of ref:file 12"), "{form}");
     peer.send(&allow("x", Some(&request), CAMILLE, true)).await;
     peer.send(&allow("x", Some(&request), ADMIN, true)).await;
-    let told = peer.recv().await;
+    let told = [peer.recv().await, peer.recv().await].join("\n");
     assert!(told.contains("subscription='subscribed'"), "{told}");
+    assert!(
+        told.contains("Recorded: ref:file 12 agreed") && told.contains(&format!("to='{ADMIN}'")),
+        "{told}"
+    );
     peer.ask(&publish("p2", "two", &watts(2)), &accepted("p2", "two")).await;
     peer.expect(&event("app@coop.example", "two", &watts(2), TERMS)).await;
     let record: serde_json::Value =
         serde_json::from_str(&stage.cli(&["consent", "show", &request, "--json"])).unwrap();
     assert_eq!(record["method"], "operator");
+    let evidence = record["evidence"].as_str().expect("evidence");
+    assert!(evidence.contains("admin@example.org") && evidence.contains("by the form"), "{evidence}");
 }
 
 #[tokio::test]

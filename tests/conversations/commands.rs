@@ -163,7 +163,7 @@ async fn a_client_without_tables_gets_rows_as_fields() {
                    <title>Ce que je partage</title>
                    <field var='row-1' type='text-multi' label='adviser@coop.example'>
                      <value>État : actif</value>
-                     <value>Finalité : advice</value>
+                     <value>Finalité : « advice »</value>
                      <value>{{until}}</value>
                      <value>Séries : {SERIES}</value>
                      <value>Identifiant : {consent}</value>

@@ -135,7 +135,7 @@ async fn two_operators_edit_the_same_revision() {
         run(&mut peer, other, "consent-edit", &complete(&sessions[1]), &filled(&[("retention", "P7D")]))
             .await;
     assert!(told.contains("status='executing'") && told.contains("somebody else changed it"), "{told}");
-    assert!(told.contains("retention: P1Y → P30D"), "{told}");
+    assert!(told.contains("May be kept for: P1Y → P30D"), "{told}");
     // Wider is not an edit.
     peer.ask(
         &command(ADMIN, "c", "consent-edit", "", &filled(&[("id", &consent), ("retention", "P3Y")])),
@@ -151,7 +151,10 @@ async fn two_operators_edit_the_same_revision() {
 async fn a_consent_is_shown_with_its_history() {
     let (stage, consent, mut peer) = Stage::with_an_adviser("").await;
     let form = run(&mut peer, ADMIN, "consent-show", "xml:lang='fr'", "").await;
-    assert!(form.contains("type='list-single'") && form.contains("adviser@coop.example : advice"), "{form}");
+    assert!(
+        form.contains("type='list-single'") && form.contains("adviser@coop.example : « advice »"),
+        "{form}"
+    );
     let shown = run(&mut peer, ADMIN, "consent-show", "xml:lang='fr'", &filled(&[("id", &consent)])).await;
     for part in ["type='result'", "label='Finalité'", "var='events'", "actif par cli", &consent] {
         assert!(shown.contains(part), "{part} in {shown}");

@@ -7,6 +7,7 @@
 
 use super::texts;
 use crate::domain::language::Language;
+use crate::domain::wording::one_line;
 use crate::protocol::forms::{Record, Table};
 
 /// How the resources of clients without tables begin.
@@ -32,8 +33,8 @@ pub(super) fn style(full: &str) -> Style {
 pub(super) fn row_by_row(table: &Table, language: Language) -> Record {
     let fields = table.rows.iter().enumerate().map(|(index, row)| {
         let mut cells = table.columns.iter().zip(row).filter(|(_, value)| !value.is_empty());
-        let name = cells.next().map_or("", |(_, value)| value).to_owned();
-        let lines = cells.map(|((_, label), value)| texts::labelled(label, value, language));
+        let name = cells.next().map(|(_, value)| one_line(value)).unwrap_or_default();
+        let lines = cells.map(|((_, label), value)| texts::labelled(label, &one_line(value), language));
         (format!("row-{}", index + 1), name, lines.collect())
     });
     Record { title: table.title.clone(), fields: fields.collect() }

@@ -33,7 +33,9 @@ impl Command for ConsentList {
                 }
             }
             let filter = filter(call)?;
-            let (consents, index, total) = store.part_of_consents(&filter, &listing::part(call)?).await?;
+            let part = listing::part(call)?;
+            listing::is_there(call, &filter, &part).await?;
+            let (consents, index, total) = store.part_of_consents(&filter, &part).await?;
             let ids: Vec<String> = consents.iter().map(|consent| consent.id.to_string()).collect();
             let table = views::consents(call, texts::CONSENT_LIST, &consents);
             Ok(Turn::Done(listing::shown(call, table, &ids, index, total)))

@@ -8,7 +8,7 @@ use crate::domain::consent::State;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Datatype, Field, Kind, Table};
 use crate::protocol::rsm;
-use crate::store::consents::Part;
+use crate::store::consents::{Filter, Part};
 
 /// Rows shown unless said otherwise.
 pub(super) const USUAL: usize = 50;
@@ -21,12 +21,7 @@ pub(super) const CHOICES: usize = 100;
 
 /// Which part of a list of consents is wanted.
 pub(super) fn part(call: &Call<'_>) -> Result<Part, Failure> {
-    let id = |text: &str| {
-        Uuid::parse_str(text).map_err(|_| {
-            let said = StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_PLACE.of(call.language));
-            Failure::Error(said.spoken(call.language))
-        })
-    };
+    let id = |text: &str| Uuid::parse_str(text).map_err(|_| no_such_place(call));
     let mut part = Part { after: None, before: None, last: false, max: USUAL };
     match call.page {
         Some(page) => {
@@ -44,6 +39,17 @@ pub(super) fn part(call: &Call<'_>) -> Result<Part, Failure> {
         }
     }
     Ok(part)
+}
+
+/// Refuses a part that begins at something that is not in the list (XEP-0059 §2.3).
+pub(super) async fn is_there(call: &Call<'_>, filter: &Filter, part: &Part) -> Result<(), Failure> {
+    let Some(id) = part.after.or(part.before) else { return Ok(()) };
+    if call.context.store.is_among(filter, id).await? { Ok(()) } else { Err(no_such_place(call)) }
+}
+
+pub(super) fn no_such_place(call: &Call<'_>) -> Failure {
+    let said = StanzaError::new(Condition::ItemNotFound, texts::NO_SUCH_PLACE.of(call.language));
+    Failure::Error(said.spoken(call.language))
 }
 
 fn after(answers: &Answers) -> Option<&str> {
@@ -81,6 +87,7 @@ pub(super) fn shown(call: &Call<'_>, table: Table, ids: &[String], index: usize,
     let (from, to, of) = ((index + 1).to_string(), end.to_string(), total.to_string());
     let last = ids.last().map(String::as_str);
     let note = match last {
+        None if total > 0 => texts::NO_MORE_TO_LIST.fill(call.language, &[("of", &of)]),
         None => texts::NOTHING_TO_LIST.of(call.language).to_owned(),
         Some(last) if end < total => {
             let values = [("from", &*from), ("to", &*to), ("of", &*of), ("last", last)];

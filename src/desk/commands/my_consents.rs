@@ -69,12 +69,18 @@ async fn list(call: &Call<'_>, title: Text, mut filter: Filter) -> Result<Turn, 
     if at_once {
         part.max = listing::MOST;
     }
+    listing::is_there(call, &filter, &part).await?;
     let (mut consents, index, total) = store.part_of_consents(&filter, &part).await?;
     // Where all are there, those that stand come first, and of them the newest; parts follow one another as they
     // were recorded.
     if consents.len() == total {
         consents.reverse();
         consents.sort_by_key(|consent| rank(consent.state));
+    }
+    if filter.subject.is_some() {
+        for consent in &mut consents {
+            store.narrow_request(consent).await?;
+        }
     }
     // Who asks for what is not there learns nothing: a request names no person that the asker did not name.
     if filter.recipient.is_some() {

@@ -7,12 +7,12 @@ use super::engine::form;
 use super::stepping::done;
 use super::{Call, Coming, Command, Failure, Turn, texts, views};
 use crate::desk::asking;
+use crate::desk::notices::NOBODY;
 use crate::desk::receipt;
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::language::Text;
 use crate::protocol::forms::{Field, Kind};
 use crate::store::consent_steps::Stepped;
-use crate::store::consents::{Filter, Part};
 
 /// The standard's name for it.
 const GET_PENDING: &str = "http://jabber.org/protocol/pubsub#get-pending";
@@ -51,15 +51,17 @@ impl Command for PendingRequests {
                     if waiting.is_empty() {
                         return Ok(Turn::said(texts::NO_REQUESTS.of(call.language)));
                     }
-                    let options = waiting.iter().map(|consent| views::choice(consent, call.language, false));
+                    let choice = |c: &Consent| views::choice(c, call.language, c.subject.jid().is_none());
+                    let options = waiting.iter().map(choice);
                     let label = texts::label("request").of(call.language);
                     form.fields = vec![Field::new(Kind::ListSingle, "id", label).options(options).required()];
                     Ok(Turn::next(form))
                 }
                 1 => {
                     let request = chosen(call, &waiting)?;
-                    let mut form =
-                        form(self.name().of(call.language), receipt::summary(request, call.language));
+                    let text = receipt::summary(request, call.language);
+                    let text = texts::IF_AGREED.fill(call.language, &[("text", &text)]);
+                    let mut form = form(self.name().of(call.language), text);
                     let answers = [("yes", texts::YES), ("no", texts::NO)];
                     let options =
                         answers.map(|(value, text)| (text.of(call.language).to_owned(), value.to_owned()));
@@ -80,15 +82,13 @@ impl Command for PendingRequests {
 async fn waiting(call: &Call<'_>) -> Result<Vec<Consent>, Failure> {
     let mut found = Among::given_by(call, &[State::Requested]).consents(call).await?.unwrap_or_default();
     if call.context.is_admin(call.asker) {
-        let filter = Filter { state: Some(State::Requested), ..Filter::default() };
-        let part = Part { max: 1000, ..Part::default() };
-        let (all, ..) = call.context.store.part_of_consents(&filter, &part).await?;
-        let theirs = |consent: &Consent| {
-            consent.subject.jid().is_none() && asking::may_answer(call.context, call.asker, consent)
-        };
-        found.extend(all.into_iter().filter(theirs));
+        let store = &call.context.store;
+        found.extend(store.requests_to_operators(NOBODY, super::listing::CHOICES).await?);
     }
     found.truncate(super::listing::CHOICES);
+    for request in &mut found {
+        call.context.store.narrow_request(request).await?;
+    }
     Ok(found)
 }
 
@@ -103,8 +103,8 @@ fn chosen<'w>(call: &Call<'_>, waiting: &'w [Consent]) -> Result<&'w Consent, Fa
 async fn decide(call: &Call<'_>, request: &Consent) -> Result<Turn, Failure> {
     let stepped = if call.answers.text("answer") == Some("yes") {
         let edit = edited(call, request, texts::LESS_ONLY)?;
-        let by = if request.subject.jid() == Some(call.asker) { method::AD_HOC } else { method::OPERATOR };
-        asking::grant(call.context, call.asker, request, edit, by, call.language, call.now).await?
+        asking::grant(call.context, call.asker, request, edit, method::AD_HOC, call.language, call.now)
+            .await?
     } else {
         let store = &call.context.store;
         store.step_consent(request.id, State::Refused, call.asker.as_str(), None, call.now).await?
@@ -115,6 +115,9 @@ async fn decide(call: &Call<'_>, request: &Consent) -> Result<Turn, Failure> {
     }
     let consent = done(call, stepped)?;
     call.context.taken().await?;
+    if consent.subject.jid() != Some(call.asker) {
+        return Ok(Turn::said(asking::told(&consent, call.asker, call.language)));
+    }
     let text = if consent.state == State::Active { texts::GRANTED } else { texts::REFUSED };
-    Ok(Turn::said(text.fill(call.language, &[("who", &views::recipient(&consent))])))
+    Ok(Turn::said(text.fill(call.language, &[("who", &views::recipient(&consent, call.language))])))
 }

@@ -111,9 +111,11 @@ impl Command for SeriesList {
             let after = page.and_then(|page| page.after.as_deref()).or(call.answers.text("after"));
             let place = |name: &str| all.iter().position(|series| series.name.to_string() == name);
             let index = match (after, page.and_then(|page| page.before.as_deref())) {
-                (Some(after), _) => place(after).map_or(total, |place| place + 1),
+                (Some(after), _) => place(after).ok_or_else(|| listing::no_such_place(call))? + 1,
                 (None, Some("")) => total.saturating_sub(max),
-                (None, Some(before)) => place(before).unwrap_or(0).saturating_sub(max),
+                (None, Some(before)) => {
+                    place(before).ok_or_else(|| listing::no_such_place(call))?.saturating_sub(max)
+                }
                 (None, None) => 0,
             };
             let shown = &all[index.min(total)..(index + max).min(total)];

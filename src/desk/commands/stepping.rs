@@ -6,7 +6,9 @@ use super::choose::Among;
 use super::engine::form;
 use super::{Call, Coming, Command, Failure, Turn, Who, texts, views, wrong};
 use crate::domain::consent::{Consent, State};
+use crate::domain::decision;
 use crate::domain::language::Text;
+use crate::domain::name::Scope;
 use crate::protocol::forms::{Field, Kind};
 use crate::store::consent_steps::Stepped;
 
@@ -152,13 +154,28 @@ impl Command for Stepping {
                 .await?;
             let consent = done(call, stepped)?;
             call.context.taken().await?;
-            let (who, scope) = (views::recipient(&consent), views::scopes(&consent));
+            let said = match consent.state {
+                State::Cancelled => texts::TAKEN_BACK,
+                State::Terminated if still_covered(call, &consent).await? => texts::TERMINATED_COVERED,
+                _ => self.done,
+            };
+            let (who, scope) = (views::recipient(&consent, call.language), views::scopes(&consent));
             let values = [("who", &*who), ("scope", &*scope), ("id", &*consent.id.to_string())]
                 .map(|(n, v)| (n, v.to_owned()));
             let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();
-            Ok(Turn::said(self.done.fill(call.language, &values)))
+            Ok(Turn::said(said.fill(call.language, &values)))
         })
     }
+}
+
+/// Whether another consent of the recipient's goes on that covers some of the same.
+async fn still_covered(call: &Call<'_>, ended: &Consent) -> Result<bool, Failure> {
+    let standing = call.context.store.consents_for(&ended.recipient).await?;
+    let overlap = |one: &Scope, other: &Scope| one.covers_scope(other) || other.covers_scope(one);
+    Ok(standing.iter().any(|(_, other)| {
+        decision::stands_now(other, call.now).is_ok()
+            && other.scope.iter().any(|one| ended.scope.iter().any(|scope| overlap(one, scope)))
+    }))
 }
 
 /// The consent as it is now, or why not.

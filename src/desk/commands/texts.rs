@@ -58,6 +58,8 @@ pub(super) const NO_SUCH_PLACE: Text = text(
     "the list has no such place any more; begin it again",
     "la liste n’a plus cet endroit ; recommencez-la",
 );
+pub(super) const NO_MORE_TO_LIST: Text =
+    text("There is nothing more: {of} in all.", "Il n’y a rien de plus : {of} en tout.");
 pub(super) const NOTHING_TO_LIST: Text = text("There is nothing to list.", "Il n’y a rien à montrer.");
 pub(super) const LISTED: Text = text("{from} to {to} of {of}.", "{from} à {to} sur {of}.");
 pub(super) const MORE_TO_LIST: Text = text(
@@ -186,6 +188,14 @@ pub(super) const WITHDRAWN: Text = text(
 );
 pub(super) const TERMINATED: Text =
     text("Ended: you get nothing more of {scope}.", "Terminé : vous ne recevez plus rien de {scope}.");
+pub(super) const TERMINATED_COVERED: Text = text(
+    "Ended: you get nothing more of {scope} under it. Another consent of yours covers some of the same, and goes on.",
+    "Terminé : vous ne recevez plus rien de {scope} à ce titre. Un autre de vos consentements en couvre une partie et continue.",
+);
+pub(super) const TAKEN_BACK: Text = text(
+    "Taken back: your request for {scope} is closed, and is not answered any more.",
+    "Retirée : votre demande de {scope} est close et ne recevra plus de réponse.",
+);
 pub(super) const REVOKED: Text = text(
     "Revoked {id}: nothing is sent to {who} under it any more.",
     "Révoqué {id} : plus rien n’est envoyé à {who} à ce titre.",
@@ -212,13 +222,15 @@ pub(super) const PUBSUB_PENDING: Text =
     text("Requests to answer (pubsub#get-pending)", "Demandes à traiter (pubsub#get-pending)");
 pub(super) const NO_REQUESTS: Text =
     text("Nobody waits for your answer.", "Personne n’attend votre réponse.");
+pub(super) const IF_AGREED: Text = text("If agreed to: {text}", "En cas d’accord : {text}");
 pub(super) const YES: Text = text("yes, as below", "oui, comme ci-dessous");
 pub(super) const NO: Text = text("no", "non");
 pub(super) const PLAIN_YES: Text = text("yes", "oui");
 pub(super) const PLAIN_NO: Text = text("no", "non");
 pub(super) const GRANTED: Text =
     text("Given: {who} may have the data.", "Donné : {who} peut recevoir les données.");
-pub(super) const REFUSED: Text = text("Refused: {who} gets nothing.", "Refusé : {who} ne reçoit rien.");
+pub(super) const REFUSED: Text =
+    text("Refused: {who} gets nothing by this request.", "Refusé : {who} ne reçoit rien par cette demande.");
 
 // What operators do
 pub(super) const CONSENT_ADD: Text = text("Record a consent", "Enregistrer un consentement");
@@ -374,6 +386,8 @@ pub(crate) fn label(var: &str) -> Text {
         "onward" => text("May be passed on", "Transmission à des tiers autorisée"),
         "method" => text("Given by", "Donné par"),
         "evidence" => text("Evidence", "Preuve"),
+        "text_lang" => text("Language of what was shown", "Langue de ce qui a été montré"),
+        "text_hash" => text("SHA-256 of what was shown", "SHA-256 de ce qui a été montré"),
         "ended_by" => text("Ended by", "Terminé par"),
         "end_reason" => text("Reason", "Motif"),
         "reason" => text("Reason (optional)", "Motif (facultatif)"),
@@ -405,6 +419,14 @@ pub(crate) fn label(var: &str) -> Text {
         "actor" => text("By whom", "Par qui"),
         "note" => text("Note", "Note"),
         _ => text("", ""),
+    }
+}
+
+/// The name of a field for people; the record's own where there is none.
+pub(crate) fn name_of(var: &str, language: Language) -> &str {
+    match label(var).of(language) {
+        "" => var,
+        name => name,
     }
 }
 

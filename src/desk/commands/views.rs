@@ -8,6 +8,7 @@ use crate::desk::asking::VEILED;
 use crate::domain::consent::Consent;
 use crate::domain::language::{Language, Text};
 use crate::domain::party::Subject;
+use crate::domain::wording;
 use crate::protocol::forms::{Record, Table};
 use crate::store::consents::Event;
 
@@ -23,19 +24,19 @@ fn minute(at: Timestamp) -> String {
 
 /// The names of the series.
 pub(super) fn scopes(consent: &Consent) -> String {
-    consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    wording::scopes(consent)
 }
 
 /// The recipient's name and address.
-pub(super) fn recipient(consent: &Consent) -> String {
-    consent.recipient_shown()
+pub(super) fn recipient(consent: &Consent, language: Language) -> String {
+    wording::recipient(consent, language)
 }
 
 /// The person concerned, where whoever reads may know.
 pub(super) fn subject(consent: &Consent, language: Language) -> String {
     match &consent.subject {
         Subject::Reference(reference) if reference == VEILED => texts::NOT_TOLD.of(language).to_owned(),
-        subject => subject.to_string(),
+        _ => wording::subject(consent),
     }
 }
 
@@ -54,10 +55,13 @@ pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Ta
             Style::Words => (state(consent, language), day(consent.valid_until)),
         };
         vec![
-            recipient(consent),
+            recipient(consent, language),
             subject(consent, language),
             stands,
-            consent.purpose.clone(),
+            match call.style() {
+                Style::Codes => consent.purpose.clone(),
+                Style::Words => wording::purpose(consent, language),
+            },
             until,
             scopes(consent),
             consent.id.to_string(),
@@ -80,14 +84,14 @@ pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Ta
 /// One consent, in a line to choose it by.
 pub(super) fn choice(consent: &Consent, language: Language, with_subject: bool) -> (String, String) {
     let who = match with_subject {
-        true => format!("{} → {}", subject(consent, language), recipient(consent)),
-        false => recipient(consent),
+        true => format!("{} → {}", subject(consent, language), recipient(consent, language)),
+        false => recipient(consent, language),
     };
     let label = texts::CHOICE.fill(
         language,
         &[
             ("who", &who),
-            ("purpose", &consent.purpose),
+            ("purpose", &wording::purpose(consent, language)),
             ("scope", &scopes(consent)),
             ("until", &day(consent.valid_until)),
             ("state", &state(consent, language)),
@@ -100,7 +104,11 @@ pub(super) fn choice(consent: &Consent, language: Language, with_subject: bool) 
 pub(super) fn consent(call: &Call<'_>, consent: &Consent) -> Record {
     let (language, style) = (call.language, call.style());
     let mut fields = Vec::new();
-    let mut add = |var: &str, values: Vec<String>| {
+    let mut add = |var: &str, mut values: Vec<String>| {
+        // Where people read, what others wrote keeps to its line.
+        if style == Style::Words {
+            values.iter_mut().for_each(|value| *value = wording::one_line(value));
+        }
         fields.push((var.to_owned(), texts::label(var).of(language).to_owned(), values));
     };
     let one = |text: &dyn ToString| vec![text.to_string()];
@@ -159,7 +167,7 @@ pub(super) fn event(event: &Event, language: Language) -> String {
     let line =
         texts::EVENT.fill(language, &[("at", &at), ("what", what.of(language)), ("actor", &event.actor)]);
     match &event.note {
-        Some(note) => format!("{line} ({note})"),
+        Some(note) => format!("{line} ({})", wording::quoted(note, language)),
         None => line,
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::decision;
 use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
 use crate::domain::subscription::{Format, Subscription};
+use crate::domain::wording::NOT_STATED;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::form::{self, Field, Submitted};
 use crate::protocol::ns;
@@ -68,7 +69,7 @@ async fn ask(asked: &Asked<'_>, scope: Scope) -> Result<(), StanzaError> {
     let purpose = said.as_ref().and_then(|form| form.one(PURPOSE)).filter(|text| !text.is_empty());
     let draft = Draft {
         scope: vec![scope],
-        purpose: Some(purpose.unwrap_or("not stated: asked for by subscribing").to_owned()),
+        purpose: Some(purpose.unwrap_or(NOT_STATED).to_owned()),
         subscribe: Some(true),
         ..Draft::default()
     };

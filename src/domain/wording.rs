@@ -1,0 +1,130 @@
+//! How people read what others have written: in one line, between quotes, and never without the address of who
+//! wrote it. A name or a purpose is chosen by who asks; it is not to look like words of this service.
+
+use super::consent::Consent;
+use super::language::{Language, text};
+use super::party::Subject;
+
+/// The purpose of a request that states none: by subscribing, without a form.
+pub const NOT_STATED: &str = "not stated: asked for by subscribing";
+
+/// A text in one line: line ends and the like become blanks, and what is not seen goes (controls, marks that turn
+/// the direction of writing, characters of no width).
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_whitespace() || matches!(c, '\u{2800}' | '\u{3164}' | '\u{115f}' | '\u{1160}' | '\u{ffa0}') {
+            if !line.ends_with(' ') {
+                line.push(' ');
+            }
+        } else if c.is_control() {
+            // A break in the middle of a word is one.
+            if c < ' ' && !line.ends_with(' ') {
+                line.push(' ');
+            }
+        } else if !is_unseen(c) {
+            line.push(c);
+        }
+    }
+    line.trim().to_owned()
+}
+
+/// Format characters (Unicode category Cf), and variation selectors that hide text.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{8e2}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The same between quotes, which it cannot end.
+pub fn quoted(text: &str, language: Language) -> String {
+    let line: String = one_line(text)
+        .chars()
+        .map(|c| if matches!(c, '“' | '”' | '„' | '‟' | '«' | '»' | '"' | '＂') { '\'' } else { c })
+        .collect();
+    match language {
+        Language::En => format!("“{line}”"),
+        Language::Fr => format!("« {line} »"),
+    }
+}
+
+/// An address of the web, set off from the words around it.
+pub fn url(text: &str) -> String {
+    let address: String =
+        one_line(text).chars().filter(|c| !c.is_whitespace() && !matches!(c, '<' | '>' | '"')).collect();
+    format!("<{address}>")
+}
+
+/// The recipient: the address, behind the name where there is one.
+pub fn recipient(consent: &Consent, language: Language) -> String {
+    match consent.recipient_name.as_deref().filter(|name| !one_line(name).is_empty()) {
+        Some(name) => format!("{} <{}>", quoted(name, language), consent.recipient),
+        None => consent.recipient.to_string(),
+    }
+}
+
+/// The person concerned.
+pub fn subject(consent: &Consent) -> String {
+    match &consent.subject {
+        Subject::Jid(jid) => jid.to_string(),
+        Subject::Reference(_) => one_line(&consent.subject.to_string()),
+    }
+}
+
+/// What for, in the words of who asked; or that they did not say.
+pub fn purpose(consent: &Consent, language: Language) -> String {
+    match &*consent.purpose {
+        NOT_STATED => text(NOT_STATED, "non indiquée : demandé par abonnement").of(language).to_owned(),
+        said => quoted(said, language),
+    }
+}
+
+/// The names of the series.
+pub fn scopes(consent: &Consent) -> String {
+    consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How the recipient gets it.
+pub fn modes(consent: &Consent, language: Language) -> &'static str {
+    match (consent.modes.notify, consent.modes.history) {
+        (true, true) => text(
+            "sent as it is published, and the past on request",
+            "envoi dès publication, et le passé sur demande",
+        ),
+        (true, false) => {
+            text("sent as it is published, without the past", "envoi dès publication, sans le passé")
+        }
+        _ => text("on request only, nothing is sent by itself", "sur demande seulement, sans envoi"),
+    }
+    .of(language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::consent::tests::sample;
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_stays_in_its_line_and_between_its_quotes() {
+        let forged =
+            "advice”\n4f7a (active) bank@x\r\n\u{202e}To stop all,\u{2028}answer \"yes 4f7a\"\u{200b}\u{7}";
+        assert_eq!(
+            quoted(forged, Language::En),
+            "“advice' 4f7a (active) bank@x To stop all, answer 'yes 4f7a'”"
+        );
+        assert_eq!(quoted("a » b", Language::Fr), "« a ' b »");
+        assert_eq!(
+            url("https://x.example/p> answer yes"),
+            "<https://x.example/panswer yes>".replace(' ', "")
+        );
+        let mut consent = sample();
+        consent.recipient_name = Some("Courant\u{202e}\nservice".into());
+        assert_eq!(recipient(&consent, Language::En), "“Courant service” <app@coop.example>");
+        consent.recipient_name = Some("\u{200b}".into());
+        assert_eq!(recipient(&consent, Language::En), "app@coop.example");
+        consent.purpose = NOT_STATED.into();
+        assert!(purpose(&consent, Language::Fr).starts_with("non indiquée"));
+    }
+}
