@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::consent::{Consent, State};
 use crate::domain::party::{Subject, parse_bare};
+use crate::domain::wording::one_line;
 use crate::store::Store;
 use crate::store::consent_steps::Stepped;
 use crate::store::consents::Filter;
@@ -65,6 +66,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Show {
     /// Its id, as `courant consent list` prints it
+    #[arg(value_parser = id)]
     id: Uuid,
 
     /// Print JSON
@@ -76,6 +78,7 @@ pub struct Show {
 #[derive(Debug, Args)]
 pub struct Step {
     /// Its id, as `courant consent list` prints it
+    #[arg(value_parser = id)]
     id: Uuid,
 
     /// Why, for the record and for those concerned
@@ -122,7 +125,7 @@ impl List {
                 consent.subject.to_string(),
                 consent.recipient.to_string(),
                 scopes(consent),
-                consent.purpose.clone(),
+                one_line(&consent.purpose),
                 day(consent.valid_until),
             ]
         });
@@ -196,6 +199,13 @@ pub(super) fn done(id: Uuid, stepped: Stepped) -> Result<Consent, Failure> {
     }
 }
 
+/// An id, as it was typed.
+pub(super) fn id(text: &str) -> Result<Uuid, String> {
+    let shown: String = text.chars().take(60).collect();
+    Uuid::parse_str(text.trim())
+        .map_err(|_| format!("'{}' is not an id; `courant consent list` shows them", shown.escape_debug()))
+}
+
 fn not_found(id: Uuid) -> Failure {
     Failure::Refused(format!("there is no consent {id}; `courant consent list` shows all"))
 }
@@ -219,8 +229,16 @@ pub(super) fn print(consent: &Consent) {
     line("revision", &consent.revision.to_string());
     line("subject", &consent.subject.to_string());
     line("recipient", &consent.recipient.to_string());
+    let text = |name: &str, value: &Option<String>| {
+        value.iter().for_each(|value| line(name, &one_line(value)));
+    };
+    text("  name", &consent.recipient_name);
+    text("  contact", &consent.recipient_contact);
+    text("  policy", &consent.policy_url);
     line("series", &scopes(consent));
-    line("purpose", &consent.purpose);
+    line("purpose", &one_line(&consent.purpose));
+    text("purpose code", &consent.purpose_code);
+    line("lawful basis", &consent.lawful_basis);
     line("delivery", &window(Some(consent.valid_from), Some(consent.valid_until)));
     if consent.data_from.is_some() || consent.data_until.is_some() {
         line("measured", &window(consent.data_from, consent.data_until));
@@ -228,14 +246,23 @@ pub(super) fn print(consent: &Consent) {
     if let Some(granularity) = &consent.granularity {
         line("not finer than", granularity.as_str());
     }
+    let modes: Vec<&str> = [("notify", consent.modes.notify), ("history", consent.modes.history)]
+        .iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| *name)
+        .collect();
+    line("modes", &modes.join(", "));
     line("may be kept", &consent.retention.to_string());
-    if let Some(evidence) = &consent.evidence {
-        line("evidence", evidence);
-    }
+    line("passed on", if consent.onward { "yes" } else { "no" });
+    line("given by", &consent.method);
+    line("evidence", &consent.evidence.as_deref().map_or_else(|| "none".to_owned(), one_line));
+    text("text shown in", &consent.text_lang);
+    text("  its SHA-256", &consent.text_hash);
+    line("arrangement", &consent.arrangement.to_string());
     if let Some(by) = &consent.ended_by {
         line("ended by", by);
     }
     if let Some(reason) = &consent.end_reason {
-        line("because", reason);
+        line("because", &one_line(reason));
     }
 }

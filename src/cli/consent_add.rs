@@ -5,7 +5,7 @@ use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::consent::print;
+use super::consent::{id, print};
 use super::series::scope;
 use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
@@ -96,7 +96,7 @@ pub struct Add {
     policy_url: Option<String>,
 
     /// The arrangement of the consent that this one renews; that one ends once this one is active
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = id)]
     arrangement: Option<Uuid>,
 
     /// Where the proof is kept, as "signed form 2026-117"
@@ -130,10 +130,10 @@ impl Add {
         let now = clock::wall();
         let (as_json, format) = (self.json, self.format);
         let need = self.need.as_deref().map(|id| data_need::find(&config.data_needs, id)).transpose();
-        let need = need.map_err(|e| Failure::Refused(e.to_string()))?;
+        let need = need.map_err(|why| Failure::Refused(why.to_string()))?;
         let mut draft = self.draft();
         if let Some(need) = need {
-            draft = need.fill(draft, now).map_err(|e| Failure::Refused(e.to_string()))?;
+            draft = need.fill(draft, now).map_err(|why| Failure::Refused(why.to_string()))?;
         }
         let consent = draft
             .complete(&config.consent.usual(), method::CLI, now)

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::consent::done;
+use super::consent::{done, id};
 use super::consent_add::mode;
 use super::series::scope;
 use super::show::say;
@@ -20,6 +20,7 @@ use crate::domain::period::{Period, read_time};
 #[derive(Debug, Args)]
 pub struct Edit {
     /// Its id, as `courant consent list` prints it
+    #[arg(value_parser = id)]
     id: Uuid,
 
     /// The revision that you saw; refused if somebody else changed it since

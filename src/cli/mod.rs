@@ -19,6 +19,7 @@ pub mod consent;
 mod consent_add;
 mod consent_edit;
 pub mod init;
+mod lines;
 pub mod queue;
 pub mod run;
 pub mod senml;

@@ -11,7 +11,7 @@ use super::{Failure, open, show, tell_service, transfer};
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::name::Scope;
-use crate::domain::party::{Subject, parse_bare};
+use crate::domain::party::{Subject, parse_bare, parse_jid};
 use crate::domain::period::Period;
 use crate::domain::series::Series;
 
@@ -52,7 +52,7 @@ pub struct Add {
     retention: Option<Period>,
 
     /// Address that keeps the history itself: get_history is passed on there
-    #[arg(long, value_name = "JID")]
+    #[arg(long, value_name = "JID", value_parser = parse_jid)]
     source: Option<Jid>,
 
     /// Open data: no consent is needed, and recipients are told so
@@ -122,6 +122,7 @@ impl Add {
             meta: meta(self.meta),
             node: Default::default(),
         };
+        series.check().map_err(Failure::Refused)?;
         open(config).await?.add_series(&series, clock::wall()).await?;
         if self.json {
             show::json(&series)?;

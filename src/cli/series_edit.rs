@@ -8,9 +8,9 @@ use super::{Failure, open, show, tell_service};
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::name::Scope;
-use crate::domain::party::{Subject, parse_bare};
+use crate::domain::party::{Subject, parse_bare, parse_jid};
 use crate::domain::period::Period;
-use crate::domain::series::Series;
+use crate::domain::series::{Series, check_meta};
 use crate::store::series::EditedSeries;
 
 /// Changes a registration. Consents are not touched: who hands a meter on ends them.
@@ -41,7 +41,7 @@ pub struct Edit {
     retention: Option<Period>,
 
     /// Address that keeps the history itself: get_history is passed on there
-    #[arg(long, value_name = "JID", conflicts_with = "no_source")]
+    #[arg(long, value_name = "JID", value_parser = parse_jid, conflicts_with = "no_source")]
     source: Option<Jid>,
 
     /// The history is kept here, if at all
@@ -72,6 +72,7 @@ pub struct Edit {
 impl Edit {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         let (name, as_json) = (self.name.clone(), self.json);
+        check_meta(&meta(self.meta.clone())).map_err(Failure::Refused)?;
         let edited =
             open(config).await?.edit_series(&name, |series| self.apply(series), clock::wall()).await?;
         let EditedSeries::Done(both) = edited else { return Err(not_found(&name)) };

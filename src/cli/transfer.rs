@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::show::say;
-use super::{Failure, actor, open, tell_service};
+use super::{Failure, actor, lines, open, tell_service};
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::consent::{Consent, method};
@@ -50,7 +50,8 @@ pub struct Export {
 pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(), Failure> {
     let now = clock::wall();
     let usual = config.consent.usual();
-    let consents = read(&import.file, |draft: Draft| {
+    let consents = read(&import.file, &lines::CONSENTS, |draft: Draft| {
+        draft.check_taken_over(now)?;
         let consent = draft.complete(&usual, method::IMPORT, now).map_err(|e| e.to_string())?;
         Ok((consent.id, consent))
     })?;
@@ -69,7 +70,10 @@ pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(
 }
 
 pub(super) async fn import_series(import: Import, config: &Config) -> Result<(), Failure> {
-    let series = read(&import.file, |series: Series| Ok((series.name.clone(), series)))?;
+    let series = read(&import.file, &lines::SERIES, |series: Series| {
+        series.check()?;
+        Ok((series.name.clone(), series))
+    })?;
     let store = open(config).await?;
     let known: HashMap<_, _> =
         store.all_series().await?.into_iter().map(|(_, held)| (held.name.clone(), held)).collect();
@@ -144,6 +148,7 @@ fn unwritable(error: &io::Error) -> Failure {
 /// Reads all records with the numbers of their lines, or says of every line that is wrong what is.
 fn read<T: DeserializeOwned, K: Hash + Eq, R>(
     file: &Path,
+    kind: &lines::Kind,
     check: impl Fn(T) -> Result<(K, R), String>,
 ) -> Result<Vec<(usize, R)>, Failure> {
     let unreadable = |e: io::Error| Failure::Usage(format!("{} cannot be read: {e}", file.display()));
@@ -168,7 +173,7 @@ fn read<T: DeserializeOwned, K: Hash + Eq, R>(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match serde_json::from_slice(&line).map_err(|e| e.to_string()).and_then(&check) {
+        match lines::read(line.trim_ascii(), kind).and_then(&check) {
             Ok((key, record)) => match seen.insert(key, number) {
                 None => records.push((number, record)),
                 Some(first) => wrong.push((number, format!("the same as in line {first}"))),

@@ -55,7 +55,7 @@ impl Aggregation {
     }
 
     /// As it is written in `meta`.
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         Some(match text.to_ascii_lowercase().as_str() {
             "mean" | "average" | "avg" => Aggregation::Mean,
             "last" | "index" | "latest" => Aggregation::Last,

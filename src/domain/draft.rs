@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::consent::{Consent, ConsentError, Mode, Modes, State};
+use super::consent::{Consent, ConsentError, LAWFUL_BASES, Mode, Modes, State, method};
 use super::name::Scope;
 use super::party::Subject;
 use super::period::{Period, read_time};
@@ -31,6 +31,12 @@ pub enum DraftError {
     /// The validity begins later than makes sense, or ends after the end of time.
     #[error("valid_from lies too far ahead; choose an earlier one")]
     TooFarAhead,
+    /// A text with line ends, NUL and the like in it.
+    #[error("{0} holds a control character or a line end; write one line of plain text")]
+    Control(&'static str),
+    /// None of [`LAWFUL_BASES`].
+    #[error("lawful_basis is none of {}", LAWFUL_BASES.join(", "))]
+    Basis,
     /// The record as a whole is not right.
     #[error(transparent)]
     Consent(#[from] ConsentError),
@@ -82,6 +88,7 @@ pub struct Draft {
 impl Draft {
     /// The consent, checked. `method` is how it came here, unless the draft says so itself.
     pub fn complete(self, usual: &Usual, method: &str, now: Timestamp) -> Result<Consent, DraftError> {
+        self.check_texts()?;
         let subject = self.subject.ok_or(DraftError::Missing("subject"))?;
         let recipient = self.recipient.ok_or(DraftError::Missing("recipient"))?;
         let valid_from = self.valid_from.unwrap_or(now);
@@ -140,6 +147,83 @@ fn modes<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Mode>, D::Error> {
         return Err(serde::de::Error::custom(ConsentError::NoMode));
     }
     Ok(modes)
+}
+
+impl Draft {
+    fn check_texts(&self) -> Result<(), DraftError> {
+        for (name, text) in [
+            ("recipient_name", &self.recipient_name),
+            ("recipient_contact", &self.recipient_contact),
+            ("policy_url", &self.policy_url),
+            ("purpose", &self.purpose),
+            ("purpose_code", &self.purpose_code),
+            ("lawful_basis", &self.lawful_basis),
+            ("method", &self.method),
+            ("evidence", &self.evidence),
+            ("text_lang", &self.text_lang),
+            ("text_hash", &self.text_hash),
+            ("ended_by", &self.ended_by),
+            ("end_reason", &self.end_reason),
+        ] {
+            if text.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
+                return Err(DraftError::Control(name));
+            }
+        }
+        match &self.lawful_basis {
+            Some(basis) if !LAWFUL_BASES.contains(&&**basis) => Err(DraftError::Basis),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks what only a record from elsewhere says itself: ids, how it was given and shown, where it stands and
+    /// since when.
+    pub fn check_taken_over(&self, now: Timestamp) -> Result<(), String> {
+        if let Some(id) = self.id.filter(|id| id.get_version_num() != 7) {
+            return Err(format!("id: {id} is no UUID of version 7; leave it out to have one made"));
+        }
+        if self.arrangement.is_some_and(|arrangement| arrangement.is_nil()) {
+            return Err("arrangement: all zeros name none; leave it out where nothing is renewed".to_owned());
+        }
+        if self.revision == Some(0) {
+            return Err("revision: the first is 1; leave it out for that".to_owned());
+        }
+        if let Some(method) = self.method.as_deref().filter(|method| !method::ALL.contains(method)) {
+            let all = method::ALL.join(", ");
+            return Err(format!("method: '{}' is none of {all}", method.escape_debug()));
+        }
+        let hex = |hash: &str| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        if self.text_hash.as_deref().is_some_and(|hash| !hex(hash)) {
+            return Err(
+                "text_hash: not a SHA-256, which is 64 hexadecimal digits; leave it out if there is none"
+                    .to_owned(),
+            );
+        }
+        let tag = |lang: &str| {
+            let mut parts = lang.split('-');
+            let first = parts.next().is_some_and(|part| {
+                matches!(part.len(), 2..=8) && part.bytes().all(|b| b.is_ascii_alphabetic())
+            });
+            first
+                && parts.all(|part| {
+                    matches!(part.len(), 1..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+                })
+        };
+        if self.text_lang.as_deref().is_some_and(|lang| !tag(lang)) {
+            return Err("text_lang: not a language tag; write for example fr or en-GB".to_owned());
+        }
+        if let Some(since) = self.since.filter(|since| *since > now) {
+            return Err(format!("since: {since} is still to come; say when it came to stand so"));
+        }
+        match self.state {
+            Some(state) if state.is_end() && self.since.is_none() => {
+                Err(format!("state: {state} is an end; say in since when it ended"))
+            }
+            Some(State::Replaced) if self.arrangement.is_none() => {
+                Err("state: what is replaced shares its arrangement with what replaced it; say which in arrangement".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn subject<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Subject>, D::Error> {
@@ -227,5 +311,41 @@ mod tests {
             };
             assert!(error.contains(word), "{word}: {error}");
         }
+    }
+
+    #[test]
+    fn a_record_from_elsewhere_says_nothing_that_cannot_be() {
+        let good = serde_json::json!({
+            "subject": "ref:1", "recipient": "app@coop.example", "scope": ["urn:a"], "purpose": "advice",
+            "id": "0192f3c1-7f3a-7000-8000-00000000002a", "method": "web", "text_lang": "fr",
+            "text_hash": "a".repeat(64), "since": "2026-01-01", "state": "active",
+        });
+        let check = |draft: Draft| {
+            draft.check_taken_over(now())?;
+            draft.complete(&usual(), "import", now()).map_err(|e| e.to_string())
+        };
+        check(serde_json::from_value(good.clone()).unwrap()).unwrap();
+        for (field, value) in [
+            ("lawful_basis", "because"),
+            ("method", "telepathy"),
+            ("text_hash", "x"),
+            ("text_lang", "fr!"),
+            ("state", "replaced"),
+            ("since", "2030-01-01"),
+            ("id", "00000000-0000-0000-0000-000000000000"),
+            ("id", "5e5c7a60-1a3b-11f0-8b3c-0242ac120002"),
+            ("arrangement", "00000000-0000-0000-0000-000000000000"),
+            ("purpose", "a\0b"),
+            ("evidence", "a\nb"),
+            ("recipient_name", "a\u{85}b"),
+        ] {
+            let mut record = good.clone();
+            record[field] = value.into();
+            let told = check(serde_json::from_value(record).unwrap()).unwrap_err();
+            assert!(told.contains(field), "{field} {value:?}: {told}");
+        }
+        let mut record = good.clone();
+        record["revision"] = 0.into();
+        assert!(check(serde_json::from_value(record).unwrap()).unwrap_err().contains("revision"));
     }
 }

@@ -14,11 +14,24 @@ pub fn bare(jid: &Jid) -> BareJid {
     jid.to_bare()
 }
 
+/// The most characters of a wrong address that are shown again.
+const SHOWN_MAX: usize = 200;
+
+/// Reads an address.
+pub fn parse_jid(text: &str) -> Result<Jid, String> {
+    Jid::new(text.trim()).map_err(|_| {
+        let shown: String = text.chars().take(SHOWN_MAX).collect();
+        format!("'{}' is not an XMPP address; write for example meters.example.org", shown.escape_debug())
+    })
+}
+
 /// Reads a bare address; one with a resource is refused, as a right is never held by one session.
 pub fn parse_bare(text: &str) -> Result<BareJid, String> {
-    let jid = Jid::new(text.trim()).map_err(|e| format!("'{text}' is not an XMPP address: {e}"))?;
+    let shown = || text.chars().take(SHOWN_MAX).collect::<String>().escape_debug().to_string();
+    let jid = Jid::new(text.trim())
+        .map_err(|_| format!("'{}' is not an XMPP address; write for example ann@home.example", shown()))?;
     if jid.resource().is_some() {
-        return Err(format!("'{text}' has a resource; give the bare address '{}'", jid.to_bare()));
+        return Err(format!("'{}' has a resource; give the bare address '{}'", shown(), jid.to_bare()));
     }
     Ok(jid.to_bare())
 }

@@ -4,6 +4,7 @@ use jid::{BareJid, Jid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::aggregation::Aggregation;
 use super::name::Scope;
 use super::node::NodeSettings;
 use super::party::Subject;
@@ -42,6 +43,16 @@ pub struct Series {
 }
 
 impl Series {
+    /// Whether what it says of itself is understood, or what of it is not.
+    pub fn check(&self) -> Result<(), String> {
+        if self.title.as_ref().is_some_and(|title| title.chars().any(char::is_control)) {
+            return Err(
+                "title: no control characters and no line ends; write one line of plain text".to_owned()
+            );
+        }
+        check_meta(&self.meta)
+    }
+
     /// Whether this address may publish here.
     pub fn may_publish(&self, sender: &BareJid) -> bool {
         (self.producers.contains(sender) || self.node.anyone_publishes)
@@ -62,5 +73,53 @@ impl Series {
     /// Whether this is the person concerned.
     pub fn is_owned_by(&self, who: &BareJid) -> bool {
         self.owner.jid() == Some(who)
+    }
+}
+
+/// Whether what a registration declares is understood: what decides how values are reduced (docs/CONSENT.md).
+pub fn check_meta(meta: &Map<String, Value>) -> Result<(), String> {
+    for (key, value) in meta {
+        let text = value.as_str();
+        if key.chars().chain(text.unwrap_or_default().chars()).any(char::is_control) {
+            return Err(format!("meta: {} holds a control character; write plain text", key.escape_debug()));
+        }
+        let understood = match &**key {
+            // An edit empties what is to go.
+            "aggregation" => text.is_some_and(|text| text.is_empty() || Aggregation::read(text).is_some()),
+            "sampling-interval" => text.is_some_and(|text| {
+                text.is_empty() || text.parse::<Period>().is_ok_and(|period| !period.nominal().is_zero())
+            }),
+            _ => true,
+        };
+        if !understood {
+            let expected = match &**key {
+                "aggregation" => "mean, last or sum",
+                _ => "a duration, as PT30M",
+            };
+            return Err(format!("meta: {key} is {value}; it is to be {expected}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_how_values_are_reduced_is_understood() {
+        let check = |meta: Value| check_meta(meta.as_object().unwrap());
+        check(serde_json::json!({"unit": "W", "aggregation": "Last", "sampling-interval": "PT30M", "n": 7}))
+            .unwrap();
+        for (meta, word) in [
+            (serde_json::json!({"aggregation": "median"}), "mean, last or sum"),
+            (serde_json::json!({"aggregation": 7}), "mean, last or sum"),
+            (serde_json::json!({"sampling-interval": "xx"}), "PT30M"),
+            (serde_json::json!({"sampling-interval": "PT0S"}), "PT30M"),
+            (serde_json::json!({"unit": "W\0"}), "control"),
+        ] {
+            let told = check(meta).unwrap_err();
+            assert!(told.starts_with("meta: ") && told.contains(word), "{told}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts};
 use crate::domain::consent::{Consent, Modes, State};
 use crate::domain::edit::{Edit, differences};
 use crate::domain::language::Text;
+use crate::domain::wording::one_line;
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Table};
 use crate::store::consent_steps::Stepped;
 
@@ -201,8 +202,13 @@ async fn edit(call: &Call<'_>, consent: &Consent) -> Result<Turn, Failure> {
 async fn stale(call: &Call<'_>, now: &Consent, seen: u32) -> Result<Failure, Failure> {
     let earlier = call.context.store.earlier_revisions(now.id).await?;
     let changes = earlier.get(&seen).map_or_else(Vec::new, |before| differences(before, now));
-    let lines: Vec<String> =
-        changes.iter().map(|d| format!("{}: {} → {}", d.field, d.before, d.after)).collect();
+    let lines: Vec<String> = changes
+        .iter()
+        .map(|d| {
+            let change = format!("{} → {}", one_line(&d.before), one_line(&d.after));
+            texts::labelled(texts::name_of(&d.field, call.language), &change, call.language)
+        })
+        .collect();
     let revision = now.revision.to_string();
     let text = texts::STALE.fill(call.language, &[("revision", &revision)]);
     Ok(Failure::Wrong(format!("{text} {}", lines.join("; "))))

@@ -386,8 +386,6 @@ pub(crate) fn label(var: &str) -> Text {
         "onward" => text("May be passed on", "Transmission à des tiers autorisée"),
         "method" => text("Given by", "Donné par"),
         "evidence" => text("Evidence", "Preuve"),
-        "text_lang" => text("Language of what was shown", "Langue de ce qui a été montré"),
-        "text_hash" => text("SHA-256 of what was shown", "SHA-256 de ce qui a été montré"),
         "ended_by" => text("Ended by", "Terminé par"),
         "end_reason" => text("Reason", "Motif"),
         "reason" => text("Reason (optional)", "Motif (facultatif)"),

@@ -7,6 +7,7 @@ use crate::domain::data_need::NeedError;
 use crate::domain::draft::DraftError;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::period::{TimeFault, point_in_time};
+use crate::domain::wording::one_line;
 
 /// What a value of this field has to look like.
 fn expected(var: &str, said: &str) -> Text {
@@ -51,6 +52,10 @@ fn expected(var: &str, said: &str) -> Text {
             "",
             "« {value} » n’est pas un nom de série : lettres, chiffres et - : . / _ seulement, une lettre ou un chiffre au début ; un préfixe se termine par *, qui ne va pas seul",
         ),
+        "arrangement" | "id" => text(
+            "'{value}' is not an id; write it as the lists show it, for example 0192f3c1-7f3a-7000-8000-00000000002a",
+            "« {value} » n’est pas un identifiant ; écrivez-le tel que les listes le montrent, par exemple 0192f3c1-7f3a-7000-8000-00000000002a",
+        ),
         _ => text("", "« {value} » n’est pas une valeur possible ici"),
     }
 }
@@ -60,19 +65,24 @@ const SHOWN_MAX: usize = 200;
 
 /// A value that was not understood, in the asker's language; `why` is what was said of it in English.
 pub(crate) fn value(var: &str, value: &str, why: impl ToString, language: Language) -> String {
-    match language {
-        Language::En => why.to_string(),
-        Language::Fr => {
-            let shown: String = value.chars().take(SHOWN_MAX).collect();
-            expected(var, value).fill(language, &[("value", &shown)])
-        }
+    let expected = expected(var, value);
+    if expected.of(language).is_empty() {
+        return why.to_string();
     }
+    let shown: String = one_line(value).chars().take(SHOWN_MAX).collect();
+    expected.fill(language, &[("value", &shown)])
 }
 
 /// The same behind the label of its field.
 pub(crate) fn field(var: &str, said: &str, why: impl ToString, language: Language) -> String {
     labelled(label(var).of(language), &value(var, said, why, language), language)
 }
+
+const CONTROL: Text = text(
+    "no control characters and no line ends; write one line of plain text",
+    "ni caractère de contrôle ni fin de ligne ; écrivez une seule ligne de texte simple",
+);
+const UNKNOWN_BASIS: Text = text("choose one of the list", "choisissez une des bases de la liste");
 
 /// What is wrong with a draft.
 pub(crate) fn draft(error: &DraftError, language: Language) -> String {
@@ -87,6 +97,10 @@ pub(crate) fn draft(error: &DraftError, language: Language) -> String {
             .of(language),
             language,
         ),
+        DraftError::Control(var) => labelled(label(var).of(language), CONTROL.of(language), language),
+        DraftError::Basis => {
+            labelled(label("lawful_basis").of(language), UNKNOWN_BASIS.of(language), language)
+        }
         DraftError::Consent(error) => consent(error, language),
     }
 }
