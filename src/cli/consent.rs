@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::consent_add::Add;
 use super::consent_edit::Edit;
+use super::lines::plain;
 use super::show::say;
 use super::transfer::{Export, Import};
 use super::{Failure, actor, open, show, tell_service, transfer};
@@ -82,7 +83,7 @@ pub struct Step {
     id: Uuid,
 
     /// Why, for the record and for those concerned
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
     reason: Option<String>,
 
     /// Print the record as JSON

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::consent::{done, id};
 use super::consent_add::mode;
+use super::lines::plain;
 use super::series::scope;
 use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
@@ -64,15 +65,15 @@ pub struct Edit {
     no_onward: bool,
 
     /// Where the proof is kept
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
     evidence: Option<String>,
 
     /// Where the recipient can be asked
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
     recipient_contact: Option<String>,
 
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = plain)]
     reason: Option<String>,
 
     /// Print the record as JSON

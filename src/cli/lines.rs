@@ -82,6 +82,14 @@ pub(super) const SERIES: Kind = Kind {
     ],
 };
 
+/// A text of one line, as it was typed.
+pub(super) fn plain(text: &str) -> Result<String, String> {
+    match text.chars().any(char::is_control) {
+        true => Err("it holds a control character or a line end; write one line of plain text".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Reads a line, or says what is wrong with it.
 pub(super) fn read<T: DeserializeOwned>(line: &[u8], kind: &Kind) -> Result<T, String> {
     serde_json::from_slice(line).map_err(|error| match serde_json::from_slice(line) {

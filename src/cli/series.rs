@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jid::{BareJid, Jid};
 use serde_json::{Map, Value};
 
+use super::lines::plain;
 use super::series_edit::Edit;
 use super::show::say;
 use super::transfer::{Export, Import};
@@ -60,7 +61,7 @@ pub struct Add {
     open: bool,
 
     /// A name for people
-    #[arg(long)]
+    #[arg(long, value_parser = plain)]
     title: Option<String>,
 
     /// More about it, as unit=W or interval=PT30M; may be repeated

@@ -3,6 +3,7 @@
 use clap::Args;
 use jid::{BareJid, Jid};
 
+use super::lines::plain;
 use super::series::{key_value, meta, not_found, print, scope};
 use super::{Failure, open, show, tell_service};
 use crate::config::Config;
@@ -57,7 +58,7 @@ pub struct Edit {
     no_open: bool,
 
     /// A name for people; empty for none
-    #[arg(long)]
+    #[arg(long, value_parser = plain)]
     title: Option<String>,
 
     /// More about it, as unit=W; an empty text takes it out; may be repeated

@@ -305,6 +305,10 @@ async fn what_is_wrong_in_a_file_is_named_by_line_and_field_in_plain_words() {
         &[SERIES],
         &["--recipient-name", "App", "--evidence", "form 7"],
     );
+    let complaint = stage.cli_fails(&["consent", "edit", &id, "--evidence", "a\u{1b}[2J"], 2);
+    assert!(complaint.contains("control character"), "{complaint}");
+    let complaint = stage.cli_fails(&["consent", "show", "x"], 2);
+    assert!(complaint.contains("'x' is not an id; `courant consent list` shows them"), "{complaint}");
     let shown = stage.cli(&["consent", "show", &id]);
     for word in ["App", "modes", "notify, history", "passed on", "form 7", "lawful basis"] {
         assert!(shown.contains(word), "{word} in {shown}");

@@ -289,6 +289,24 @@ mod tests {
             assert!(said.contains("« x y »") && !english(&said), "{said}");
             assert!(english(&value(var, "x y", "'x y' is not right; write z", Language::En)));
         }
+        let id = || "advice".to_owned();
+        for why in [
+            NeedError::NamesMissing { id: id(), scope: "urn:{}".into() },
+            NeedError::NamesItself { id: id() },
+            NeedError::Scope { id: id(), name: "a b".into(), why: "is not right".into() },
+            NeedError::TooFar { id: id() },
+            NeedError::None { id: id() },
+            NeedError::Unknown { id: id(), others: "heating".into() },
+        ] {
+            let said = need(&why, Language::Fr);
+            assert!(said.contains("« advice »") && !english(&said) && !said.contains("data need"), "{said}");
+            assert!(
+                need(&why, Language::En).contains("the data need")
+                    || matches!(why, NeedError::None { .. } | NeedError::Unknown { .. })
+            );
+        }
+        let jargon = value("arrangement", "x", "invalid character: found `x` at 0", Language::En);
+        assert!(jargon.starts_with("'x' is not an id"), "{jargon}");
         assert_eq!(draft(&DraftError::Missing("purpose"), Language::Fr), "Finalité : à remplir",);
         assert!(value("scope", &"a".repeat(5000), "", Language::Fr).chars().count() < 400);
     }
