@@ -246,6 +246,7 @@ pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
 mod tests {
     use super::*;
     use crate::domain::consent::State;
+    use crate::domain::name::Scope;
 
     /// Label, what is wrong, what to do: in both languages.
     #[test]
@@ -291,18 +292,19 @@ mod tests {
         }
         let id = || "advice".to_owned();
         for why in [
-            NeedError::NamesMissing { id: id(), scope: "urn:{}".into() },
-            NeedError::NamesItself { id: id() },
-            NeedError::Scope { id: id(), name: "a b".into(), why: "is not right".into() },
+            NeedError::NothingNamed { id: id(), scope: "urn:{}".into() },
+            NeedError::Named { id: id() },
+            NeedError::Whole { id: id(), scope: "urn:{}".into(), name: "urn:a".into() },
+            NeedError::NoName { id: id(), name: "a b".into(), why: Scope::parse("a b").unwrap_err() },
             NeedError::TooFar { id: id() },
-            NeedError::None { id: id() },
+            NeedError::NoneAtAll { id: id() },
             NeedError::Unknown { id: id(), others: "heating".into() },
         ] {
             let said = need(&why, Language::Fr);
             assert!(said.contains("« advice »") && !english(&said) && !said.contains("data need"), "{said}");
             assert!(
                 need(&why, Language::En).contains("the data need")
-                    || matches!(why, NeedError::None { .. } | NeedError::Unknown { .. })
+                    || matches!(why, NeedError::NoneAtAll { .. } | NeedError::Unknown { .. })
             );
         }
         let jargon = value("arrangement", "x", "invalid character: found `x` at 0", Language::En);
