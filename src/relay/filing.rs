@@ -23,6 +23,11 @@ pub(super) struct Filed {
 }
 
 impl Filed {
+    /// How much of a name it says, in octets.
+    pub(super) fn len(&self) -> usize {
+        text_of(&self.scope).len()
+    }
+
     fn is_empty(&self) -> bool {
         self.registration.is_none() && self.consents.is_empty() && self.subscriptions.is_empty()
     }
@@ -51,6 +56,12 @@ impl Filing {
             .filter(|&(&length, _)| name.is_char_boundary(length))
             .filter_map(|(&length, _)| self.find(&self.prefixes, &name[..length]));
         self.find(&self.exact, name).into_iter().chain(prefixes).filter_map(|place| self.at(place))
+    }
+
+    /// All that is filed under the exact names that `name` lies below, on a `/`, the nearest first.
+    pub(super) fn above<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Filed> {
+        let cuts = memchr::memrchr_iter(b'/', name.as_bytes());
+        cuts.filter_map(|cut| self.find(&self.exact, &name[..cut])).filter_map(|place| self.at(place))
     }
 
     fn find(&self, table: &HashTable<u32>, text: &str) -> Option<u32> {

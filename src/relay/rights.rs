@@ -182,7 +182,8 @@ impl Rights {
 
     /// All that is filed for a series, to be asked several things.
     pub fn look_up<'a>(&'a self, name: &'a str) -> Found<'a> {
-        Found { rights: self, filed: self.filing.matching(name).collect() }
+        let above = self.filing.above(name).filter(|filed| !filed.subscriptions.is_empty());
+        Found { rights: self, filed: self.filing.matching(name).collect(), above: above.collect() }
     }
 
     /// The registration that a series falls under: the most specific one.
@@ -250,6 +251,8 @@ impl Rights {
 pub struct Found<'a> {
     rights: &'a Rights,
     filed: Vec<&'a Filed>,
+    /// Under the names that the series lies below: who subscribes to a node, subscribes to what is below it.
+    above: Vec<&'a Filed>,
 }
 
 impl<'a> Found<'a> {
@@ -261,7 +264,13 @@ impl<'a> Found<'a> {
     /// Who subscribes to it, the most specific subscriptions first.
     pub fn subscribers(&self) -> impl Iterator<Item = Subscriber<'a>> {
         let rights = self.rights;
-        let places = self.filed.iter().flat_map(|filed| filed.subscriptions.as_slice());
+        let (mut filed, mut above) = (self.filed.iter().peekable(), self.above.iter().peekable());
+        let in_order = std::iter::from_fn(move || match (filed.peek(), above.peek()) {
+            (Some(one), Some(other)) if one.len() <= other.len() => above.next(),
+            (Some(_), _) => filed.next(),
+            (None, _) => above.next(),
+        });
+        let places = in_order.flat_map(|filed| filed.subscriptions.as_slice());
         places.filter_map(|place| rights.subscriber_of(rights.wishes.at(*place)?))
     }
 
@@ -359,5 +368,23 @@ mod tests {
         rights.apply(Update::Subscription(SubscriptionKey(2), None));
         assert_eq!(rights.look_up("urn:dev:prm:1").subscribers().count(), 1);
         assert_eq!(**rights.subscriber(SubscriptionKey(1)).unwrap().domain, *"coop.example");
+    }
+
+    #[test]
+    fn who_subscribes_to_a_node_subscribes_to_what_is_below_it() {
+        let mut rights = Rights::default();
+        for (key, node) in (1..).zip(["urn:a*", "urn:a/b", "urn:a/b/c", "urn:a/b/*", "urn:a", "urn:a/bc"]) {
+            let wish = Subscription {
+                jid: Jid::new("app@coop.example").unwrap(),
+                node: Scope::parse(node).unwrap(),
+                format: Default::default(),
+            };
+            rights.apply(Update::Subscription(SubscriptionKey(key), Some(wish)));
+        }
+        let keys = |name: &str| rights.look_up(name).subscribers().map(|s| s.key.0).collect::<Vec<_>>();
+        assert_eq!(keys("urn:a/b/c"), [3, 4, 2, 5, 1], "the most specific first");
+        assert_eq!(keys("urn:a/b/c/d"), [3, 4, 2, 5, 1]);
+        assert_eq!(keys("urn:a/b"), [2, 5, 1]);
+        assert_eq!(keys("urn:ab"), [1], "below is on a slash");
     }
 }

@@ -47,6 +47,44 @@ async fn each_recipient_gets_its_own_records() {
 }
 
 #[tokio::test]
+async fn who_subscribes_to_a_node_gets_what_is_below_it() {
+    let mut stage = Stage::empty("").await;
+    stage.series("urn:dev:meter:7*", "gw@prod.example");
+    let (node, adviser) = ("urn:dev:meter:7", "adviser@coop.example");
+    // The consent reaches further than the subscription to the node.
+    stage.consents(adviser, &["urn:dev:meter:*"], &["--no-subscribe"]);
+    let mut peer = stage.start().await;
+    peer.ask(
+        &format!(
+            "<iq type='set' from='{adviser}/1' to='energy.example.org' id='s1'>
+               <pubsub xmlns='http://jabber.org/protocol/pubsub'><subscribe node='{node}' jid='{adviser}'/></pubsub>
+             </iq>"
+        ),
+        &format!(
+            "<iq type='result' from='energy.example.org' to='{adviser}/1' id='s1'>
+               <pubsub xmlns='http://jabber.org/protocol/pubsub'>
+                 <subscription node='{node}' jid='{adviser}' subscription='subscribed'/>
+               </pubsub>
+             </iq>"
+        ),
+    )
+    .await;
+
+    let records = "<senml bn='urn:dev:meter:7' bt='1763679600' bu='W' v='1'/>
+                   <senml n='/power' v='2'/><senml n='/power/active' v='3'/>";
+    peer.ask(&publish_to(node, "p1", "one", records), &accepted_at(node, "p1", "one")).await;
+    peer.expect(&event_of(node, adviser, "one", records, UNDER_CONSENT)).await;
+
+    // Below on a slash: the neighbour's name only begins the same way.
+    let at = |name: &str| format!("<senml bn='{name}' bt='1763679600' bu='W' v='4'/>");
+    let (below, beside) = ("urn:dev:meter:7/power", "urn:dev:meter:77");
+    peer.ask(&publish_to(below, "p2", "two", &at(below)), &accepted_at(below, "p2", "two")).await;
+    peer.expect(&event_of(below, adviser, "two", &at(below), UNDER_CONSENT)).await;
+    peer.ask(&publish_to(beside, "p3", "three", &at(beside)), &accepted_at(beside, "p3", "three")).await;
+    nothing_else(&mut peer).await;
+}
+
+#[tokio::test]
 async fn records_outside_the_data_window_stay() {
     let mut stage = Stage::home("").await;
     // From 00:30 until before 01:30 UTC.

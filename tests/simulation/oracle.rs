@@ -98,7 +98,7 @@ pub(crate) fn owed_now(people: &People, records: &[Record], wall: Timestamp) -> 
     for jid in jids {
         for record in records {
             let mine = people.subscriptions.iter().filter(|(_, s)| s.jid.to_string() == jid);
-            let covering = mine.filter(|(_, s)| s.node.covers(&record.0));
+            let covering = mine.filter(|(_, s)| reaches(&s.node, &record.0));
             let Some((&subscription, _)) = covering.max_by_key(|(_, s)| specific(&s.node)) else { continue };
             let bases = bases(people, record, &jid, wall);
             if bases.is_empty() {
@@ -114,10 +114,19 @@ pub(crate) fn owed_now(people: &People, records: &[Record], wall: Timestamp) -> 
     list
 }
 
-fn specific(scope: &Scope) -> usize {
+/// Who subscribes to a node, subscribes to what is below it on a `/`.
+fn reaches(node: &Scope, name: &str) -> bool {
+    let below = match node {
+        Scope::Exact(node) => name.strip_prefix(&**node).is_some_and(|rest| rest.starts_with('/')),
+        Scope::Prefix(_) => false,
+    };
+    below || node.covers(name)
+}
+
+fn specific(scope: &Scope) -> (usize, bool) {
     match scope {
-        Scope::Exact(_) => usize::MAX,
-        Scope::Prefix(prefix) => prefix.len(),
+        Scope::Exact(name) => (name.len(), true),
+        Scope::Prefix(prefix) => (prefix.len(), false),
     }
 }
 
