@@ -105,6 +105,17 @@ impl Asker {
         Standing::Nothing(nearest)
     }
 
+    /// The consent under which they are sent what is published in the series, if one stands.
+    pub fn notified_of(&self, name: &str, series: &Series) -> Option<ConsentKey> {
+        let stands = |consent: &Consent| {
+            consent.modes.notify
+                && consent.covers(name)
+                && consent.is_about(&series.owner)
+                && decision::stands_now(consent, self.now).is_ok()
+        };
+        self.consents.iter().find(|(_, consent)| stands(consent)).map(|(key, _)| *key)
+    }
+
     fn question<'a>(&'a self, series: &'a str, time: f64) -> Question<'a> {
         Question { series, time, recipient: &self.who, mode: Mode::History, now: self.now }
     }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::ns;
-use super::text::{attribute, instant, raw};
+use super::text::{attribute, escape, instant, raw};
+use crate::senml::{self, Profile, Selection, Unwritable};
 
 /// From whom to whom, and the id, which is the origin id too.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +102,16 @@ pub fn content(out: &mut Vec<u8>, item: &Item<'_>, payload: &[u8]) {
     raw(out, ">");
     out.extend_from_slice(payload);
     raw(out, "</item></items></event>");
+}
+
+/// Appends records as SenML JSON in a container (XEP-0335).
+pub fn json(records: Selection<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+    let mut json = Vec::new();
+    senml::write(senml::Format::Json, Profile::Standard, records, &mut json)?;
+    raw(out, "<json xmlns='urn:xmpp:json:0'>");
+    escape(out, &String::from_utf8_lossy(&json));
+    raw(out, "</json>");
+    Ok(())
 }
 
 /// Appends one delivery. `content` is a written element.

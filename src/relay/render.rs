@@ -20,7 +20,6 @@ use crate::domain::disclosure::{Line, Why};
 use crate::domain::subscription::Format;
 use crate::protocol::event::{self, Terms};
 use crate::protocol::{description, quoalise, text};
-use crate::senml::{self, Profile, Unwritable};
 
 /// The largest stanza that leaves: a larger one is lost silently at some servers.
 const STANZA_MAX: usize = 200 * 1024;
@@ -211,7 +210,7 @@ impl Renderer<'_> {
         let most = STANZA_MAX - ENVELOPE;
         let payloads = match format {
             Format::Pubsub | Format::Publish => entry.pack.write_parts(&selection, most),
-            Format::Json => entry.pack.write_parts_as(&selection, most, &json),
+            Format::Json => entry.pack.write_parts_as(&selection, most, &event::json),
             Format::Quoalise if entry.pack.is_foreign() => Vec::new(),
             Format::Quoalise => {
                 let registration = self.rights.registration(&entry.node);
@@ -247,16 +246,6 @@ impl Renderer<'_> {
         entry.rendered.push((selection, format, Arc::clone(&parts)));
         parts
     }
-}
-
-/// Records as SenML JSON in a container (XEP-0335).
-fn json(records: crate::senml::Selection<'_>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-    let mut json = Vec::new();
-    senml::write(senml::Format::Json, Profile::Standard, records, &mut json)?;
-    out.extend_from_slice(b"<json xmlns='urn:xmpp:json:0'>");
-    text::escape(out, &String::from_utf8_lossy(&json));
-    out.extend_from_slice(b"</json>");
-    Ok(())
 }
 
 /// Tells the disclosure log that something is not sent, once.

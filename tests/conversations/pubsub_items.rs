@@ -267,3 +267,75 @@ async fn a_publish_on_conditions_is_made_only_if_they_are_met() {
     peer.ask(&iq("set", GATEWAY, PUBSUB, &on("persist_items", "true")), &accepted("x", "i9")).await;
     nothing_else(&mut peer).await;
 }
+
+/// Whoever subscribes is sent the last item as it will be sent the next.
+#[tokio::test]
+async fn the_last_item_comes_in_the_format_that_was_asked_for_and_says_why() {
+    let (_stage, mut peer) = kept(&["--no-subscribe"]).await;
+    let wish = |who: &str, format: &str| {
+        let options = format!(
+            "<options><x xmlns='jabber:x:data' type='submit'>
+               <field var='{{urn:courant:0}}format'><value>{format}</value></field>
+             </x></options>"
+        );
+        iq("set", who, PUBSUB, &format!("<subscribe node='{SERIES}' jid='{who}'/>{options}"))
+    };
+    let subscribed = |who: &str| {
+        let line = format!("<subscription node='{SERIES}' jid='{who}' subscription='subscribed'/>");
+        format!(
+            "<iq type='result' from='energy.example.org' to='{who}/1' id='x'>
+               <pubsub xmlns='{PUBSUB}'>{line}</pubsub>
+             </iq>"
+        )
+    };
+    let message = |who: &str, content: &str, terms: &str| {
+        format!(
+            "<message type='normal' from='energy.example.org' to='{who}' id='{{id}}'>
+               {content}{terms}<origin-id xmlns='urn:xmpp:sid:0' id='{{id}}'/>
+             </message>"
+        )
+    };
+    let event = |payload: &str| {
+        format!(
+            "<event xmlns='http://jabber.org/protocol/pubsub#event'>
+               <items node='{SERIES}'><item id='i5' publisher='{GATEWAY}'>{payload}</item></items>
+             </event>"
+        )
+    };
+    let sensml =
+        |value: u32| format!("<sensml xmlns='urn:ietf:params:xml:ns:senml'>{}</sensml>", watts(value));
+    let json = "<json xmlns='urn:xmpp:json:0'>{json}</json>";
+    peer.ask(&wish(ADVISER, "json"), &subscribed(ADVISER)).await;
+    let last = peer.expect(&message(ADVISER, &event(json), TERMS)).await;
+    assert!(last["json"].contains("\"v\":5"), "{last:?}");
+    let own = "<terms xmlns='urn:courant:0' basis='self'/>";
+    peer.ask(&wish(CAMILLE, "quoalise"), &subscribed(CAMILLE)).await;
+    let last = peer.recv().await;
+    assert!(last.contains("<quoalise xmlns='urn:quoalise:0'><data><meta><device"), "{last}");
+    assert!(last.contains(" v='5'") && last.contains("basis='self'") && !last.contains("<event"), "{last}");
+    let again =
+        |what: &str| iq("set", CAMILLE, PUBSUB, &format!("<{what} node='{SERIES}' jid='{CAMILLE}'/>"));
+    peer.send(&again("unsubscribe")).await;
+    assert!(peer.recv().await.contains("subscription='none'"));
+    peer.ask(&again("subscribe"), &subscribed(CAMILLE)).await;
+    peer.expect(&message(CAMILLE, &event(&sensml(5)), own)).await;
+    // On a list, that is why.
+    let whitelist = format!(
+        "<configure node='{SERIES}'><x xmlns='jabber:x:data' type='submit'>
+           <field var='pubsub#access_model'><value>whitelist</value></field>
+         </x></configure>"
+    );
+    peer.send(&iq("set", CAMILLE, OWNER, &whitelist)).await;
+    assert!(peer.recv().await.contains("type='result'"));
+    let member = format!(
+        "<affiliations node='{SERIES}'><affiliation jid='nurse@home.example' affiliation='member'/></affiliations>"
+    );
+    peer.send(&iq("set", CAMILLE, OWNER, &member)).await;
+    assert!(peer.recv().await.contains("type='result'"));
+    let listed = "<terms xmlns='urn:courant:0' basis='listed'/>";
+    for who in ["nurse@home.example", GATEWAY] {
+        peer.ask(&wish(who, "pubsub"), &subscribed(who)).await;
+        peer.expect(&message(who, &event(&sensml(5)), listed)).await;
+    }
+    nothing_else(&mut peer).await;
+}

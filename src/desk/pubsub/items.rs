@@ -6,17 +6,18 @@ use minidom::Element;
 
 use super::Asked;
 use super::node::{Affiliation, Node, required};
-use crate::desk::Outgoing;
 use crate::desk::context::failed;
 use crate::desk::permit::{Asker, Standing, Tally, terms};
 use crate::desk::reducing::Reducing;
-use crate::domain::consent::ConsentKey;
+use crate::desk::{Context, Outgoing};
+use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::subscription;
 use crate::protocol::error::{Condition, Detail, StanzaError};
-use crate::protocol::event::Terms;
-use crate::protocol::ns;
+use crate::protocol::event::{self, Terms};
 use crate::protocol::rsm::Page;
 use crate::protocol::text::{attribute, escape, raw};
-use crate::senml::{Format, Profile, Resolved, write};
+use crate::protocol::{description, ns, quoalise};
+use crate::senml::{Format, Profile, Resolved, Unwritable, write};
 use crate::store::items::read::{Head, Window};
 
 /// The most items in one answer.
@@ -102,45 +103,69 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
     answer.finish(asked, &asker, tell.then_some(count), "items").await
 }
 
-/// An event with the last item, its terms, and the consents that it rests on.
+/// The last item as an event or what else the subscription asked for, its terms, and the consents that it rests
+/// on.
 pub(super) struct Last {
     pub(super) content: Vec<u8>,
-    pub(super) terms: Vec<u8>,
+    pub(super) format: subscription::Format,
+    pub(super) under: Under,
     pub(super) rests_on: Vec<ConsentKey>,
 }
 
-/// The last item, as it is sent to whoever subscribes.
-pub(super) async fn last(asked: &Asked<'_>, node: &Node) -> Result<Option<Last>, StanzaError> {
-    let asker = Asker::about(asked.context, asked.sender, &node.name).await?;
+/// Why it is sent.
+pub(super) enum Under {
+    Own,
+    Open,
+    Listed,
+    Consent(Box<Consent>),
+}
+
+impl Under {
+    pub(super) fn terms(&self) -> Terms<'_> {
+        match self {
+            Under::Own => Terms::Own,
+            Under::Open => Terms::Open,
+            Under::Listed => Terms::Listed,
+            Under::Consent(consent) => terms(consent),
+        }
+    }
+}
+
+/// The last item, as it is sent to whoever subscribes, in the format that they asked for.
+pub(super) async fn last(
+    asked: &Asked<'_>,
+    node: &Node,
+    format: subscription::Format,
+) -> Result<Option<Last>, StanzaError> {
+    let context = asked.context;
+    let asker = Asker::about(context, asked.sender, &node.name).await?;
     let now = asker.now.as_millisecond();
     let newest = Window::newest(1);
-    let heads = asked.context.store.items_in(&node.name, newest, now).await.map_err(|e| failed(&e))?;
-    let mut answer = Answer::new(node);
-    for head in &heads {
-        answer.add(asked.context, &asker, head, now).await?;
-    }
-    let Some(item) = answer.items.pop() else { return Ok(None) };
-    let mut out = Vec::new();
-    raw(&mut out, "<items");
-    attribute(&mut out, "node", &node.name);
-    raw(&mut out, ">");
-    out.extend_from_slice(&item.1);
-    raw(&mut out, "</items>");
-    let rests_on = answer.tally.rests_on.clone();
+    let heads = context.store.items_in(&node.name, newest, now).await.map_err(|e| failed(&e))?;
+    let Some(head) = heads.first() else { return Ok(None) };
+    let mut tally = Tally::default();
+    let Some(had) = had(context, node, &asker, head, now, &mut tally).await? else { return Ok(None) };
+    let Some(content) = had.written(node, head, format)? else { return Ok(None) };
     // One stanza has one set of terms; what rests on several consents is there to be fetched.
+    let series = &node.series;
+    let rests_on = match &tally.rests_on[..] {
+        [] if series.is_owned_by(&asker.who) || series.open || series.lists(&asker.who) => Vec::new(),
+        // Who published it may fetch it without consent, but is not sent it without.
+        [] => asker.notified_of(&node.name, series).into_iter().collect(),
+        held => held.to_vec(),
+    };
     let under = match &rests_on[..] {
-        [] if node.series.is_owned_by(&asker.who) => Terms::Own,
-        [] => Terms::Open,
+        [] if series.is_owned_by(&asker.who) => Under::Own,
+        [] if series.open => Under::Open,
+        [] if series.lists(&asker.who) => Under::Listed,
         [key] => match asker.consent(*key) {
-            Some(consent) => terms(consent),
+            Some(consent) => Under::Consent(Box::new(consent.clone())),
             None => return Ok(None),
         },
         _ => return Ok(None),
     };
-    let mut after = Vec::new();
-    under.write(&mut after);
-    answer.tally.disclose(asked.context, &node.name, "last-item").await?;
-    Ok(Some(Last { content: out, terms: after, rests_on }))
+    tally.disclose(context, &node.name, "last-item").await?;
+    Ok(Some(Last { content, format, under, rests_on }))
 }
 
 async fn place(asked: &Asked<'_>, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
@@ -181,6 +206,113 @@ fn nothing_for(name: &str) -> StanzaError {
     StanzaError::with(Condition::NotAuthorized, text, Detail::Pubsub("not-subscribed"))
 }
 
+/// What somebody may have of an item.
+enum Had {
+    /// What is not understood here is had whole.
+    Foreign(Vec<u8>),
+    /// These records.
+    Records(Resolved, Vec<u32>),
+}
+
+/// What the asker may have of an item, if anything.
+async fn had(
+    context: &Context,
+    node: &Node,
+    asker: &Asker,
+    head: &Head,
+    now: i64,
+    tally: &mut Tally,
+) -> Result<Option<Had>, StanzaError> {
+    if let Some(payload) = context.store.foreign_payload(head.key, now).await.map_err(|e| failed(&e))? {
+        let standing = asker.standing(&node.name, &node.series);
+        let (Standing::Whole(ground), true) = (standing, head.node == node.name) else {
+            return Ok(None);
+        };
+        let at = head.accepted_at as f64 / 1000.0;
+        tally.count(&asker.who, &head.node, ground, at);
+        return Ok(Some(Had::Foreign(payload)));
+    }
+    let series = (head.node != node.name).then_some(node.name.as_str());
+    let kept = context.store.item_records(head.key, series, now).await.map_err(|e| failed(&e))?;
+    let mut chosen = Vec::new();
+    let zone = context.config.consent.time_zone().unwrap_or(TimeZone::UTC);
+    let mut reduced: Vec<Resolved> = Vec::new();
+    for (place, name) in kept.names().iter().enumerate() {
+        let of_this: Vec<u32> =
+            (0u32..).zip(kept.iter()).filter(|(_, r)| r.name_id() == place).map(|(i, _)| i).collect();
+        let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
+        let Some(registration) = registrations.first() else { continue };
+        let mut records = Resolved::default();
+        of_this.iter().filter_map(|i| kept.get(*i as usize)).for_each(|r| records.push(&r));
+        if let Some(mut reducing) = Reducing::of(asker, name, registration, &zone) {
+            let had = reducing.take(&records);
+            reduced.extend(reducing.records(&had, tally));
+        }
+        let picked = asker.select(name, registration, &records, tally);
+        chosen.extend(picked.iter().filter_map(|i| of_this.get(*i as usize)));
+    }
+    chosen.sort_unstable();
+    let mut kept = kept;
+    if reduced.iter().any(|records| !records.is_empty()) {
+        let mut all = Resolved::default();
+        kept.select(&chosen).iter().for_each(|record| all.push(&record));
+        reduced.iter().flat_map(Resolved::iter).for_each(|record| all.push(&record));
+        all.sort();
+        chosen = (0..all.len() as u32).collect();
+        kept = all;
+    }
+    Ok((!chosen.is_empty()).then_some(Had::Records(kept, chosen)))
+}
+
+impl Had {
+    /// As the payload of an item in this format.
+    fn payload(&self, format: subscription::Format) -> Result<Vec<u8>, StanzaError> {
+        let (records, chosen) = match self {
+            Had::Foreign(payload) => return Ok(payload.clone()),
+            Had::Records(records, chosen) => (records, chosen),
+        };
+        let mut payload = Vec::new();
+        let written = match format {
+            subscription::Format::Json => event::json(records.select(chosen), &mut payload),
+            _ => write(Format::Xml, Profile::Standard, records.select(chosen), &mut payload).map(drop),
+        };
+        written.map_err(|e| unwritable(&e))?;
+        Ok(payload)
+    }
+
+    /// As it is sent in this format; nothing where there is no such thing, or it would be too large to arrive.
+    fn written(
+        &self,
+        node: &Node,
+        head: &Head,
+        format: subscription::Format,
+    ) -> Result<Option<Vec<u8>>, StanzaError> {
+        let mut out = Vec::new();
+        let item = event::Item { node: &node.name, id: &head.id, part: 0, publisher: &head.publisher };
+        match (format, self) {
+            (subscription::Format::Quoalise, Had::Foreign(_)) => return Ok(None),
+            (subscription::Format::Quoalise, Had::Records(records, chosen)) => {
+                let meta = description::meta(&node.name, Some(&node.series));
+                let left_out = quoalise::write(&meta, records.select(chosen), &mut out);
+                // A data message of no numbers says nothing.
+                if left_out.map_err(|e| unwritable(&e))? == chosen.len() {
+                    return Ok(None);
+                }
+            }
+            (subscription::Format::Publish, _) => event::publish(&mut out, &item, &self.payload(format)?),
+            (subscription::Format::Pubsub | subscription::Format::Json, _) => {
+                event::content(&mut out, &item, &self.payload(format)?);
+            }
+        }
+        Ok((out.len() <= ANSWER_MAX).then_some(out))
+    }
+}
+
+fn unwritable(why: &Unwritable) -> StanzaError {
+    tracing::warn!(error = %why, "a kept item cannot be written");
+    StanzaError::new(Condition::InternalServerError, "a kept item cannot be written")
+}
+
 struct Answer<'a> {
     node: &'a Node,
     items: Vec<(String, Vec<u8>)>,
@@ -196,61 +328,19 @@ impl<'a> Answer<'a> {
     /// Adds what the asker may have of an item. `false` if it does not fit any more.
     async fn add(
         &mut self,
-        context: &crate::desk::Context,
+        context: &Context,
         asker: &Asker,
         head: &Head,
         now: i64,
     ) -> Result<bool, StanzaError> {
-        if let Some(payload) = context.store.foreign_payload(head.key, now).await.map_err(|e| failed(&e))? {
-            let standing = asker.standing(&self.node.name, &self.node.series);
-            let (Standing::Whole(ground), true) = (standing, head.node == self.node.name) else {
-                return Ok(true);
-            };
-            let at = head.accepted_at as f64 / 1000.0;
-            let mut tally = Tally::default();
-            tally.count(&asker.who, &head.node, ground, at);
-            return Ok(self.put(head, &payload, tally));
-        }
-        let series = (head.node != self.node.name).then_some(self.node.name.as_str());
-        let kept = context.store.item_records(head.key, series, now).await.map_err(|e| failed(&e))?;
-        let mut chosen = Vec::new();
         let mut tally = Tally::default();
-        let zone = context.config.consent.time_zone().unwrap_or(TimeZone::UTC);
-        let mut reduced: Vec<Resolved> = Vec::new();
-        for (place, name) in kept.names().iter().enumerate() {
-            let of_this: Vec<u32> =
-                (0u32..).zip(kept.iter()).filter(|(_, r)| r.name_id() == place).map(|(i, _)| i).collect();
-            let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
-            let Some(registration) = registrations.first() else { continue };
-            let mut records = Resolved::default();
-            of_this.iter().filter_map(|i| kept.get(*i as usize)).for_each(|r| records.push(&r));
-            if let Some(mut reducing) = Reducing::of(asker, name, registration, &zone) {
-                let had = reducing.take(&records);
-                reduced.extend(reducing.records(&had, &mut tally));
+        match had(context, self.node, asker, head, now, &mut tally).await? {
+            Some(had) => Ok(self.put(head, &had.payload(subscription::Format::Pubsub)?, tally)),
+            None => {
+                self.tally.absorb(tally);
+                Ok(true)
             }
-            let picked = asker.select(name, registration, &records, &mut tally);
-            chosen.extend(picked.iter().filter_map(|i| of_this.get(*i as usize)));
         }
-        chosen.sort_unstable();
-        let mut kept = kept;
-        if reduced.iter().any(|records| !records.is_empty()) {
-            let mut all = Resolved::default();
-            kept.select(&chosen).iter().for_each(|record| all.push(&record));
-            reduced.iter().flat_map(Resolved::iter).for_each(|record| all.push(&record));
-            all.sort();
-            chosen = (0..all.len() as u32).collect();
-            kept = all;
-        }
-        if chosen.is_empty() {
-            self.tally.absorb(tally);
-            return Ok(true);
-        }
-        let mut payload = Vec::new();
-        write(Format::Xml, Profile::Standard, kept.select(&chosen), &mut payload).map_err(|e| {
-            tracing::warn!(error = %e, "a kept item cannot be written");
-            StanzaError::new(Condition::InternalServerError, "a kept item cannot be written")
-        })?;
-        Ok(self.put(head, &payload, tally))
     }
 
     /// Puts an item into the answer. `false` if it does not fit any more.

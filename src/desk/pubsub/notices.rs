@@ -11,7 +11,9 @@ use crate::config::NotificationType;
 use crate::desk::context::failed;
 use crate::desk::{Context, Outgoing};
 use crate::domain::name::Scope;
+use crate::domain::subscription::Format;
 use crate::protocol::error::StanzaError;
+use crate::protocol::event::{self, Envelope};
 use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
 
@@ -45,40 +47,48 @@ pub(super) async fn subscribers(context: &Context, node: &Node) -> Result<Vec<Ji
 /// Sends an event holding `content` to these.
 pub(super) async fn say(context: &Context, node: &Node, to: &[Jid], content: &[u8]) {
     for recipient in to {
-        let out = event(context, node, recipient, content, None);
+        let out = event(context, node, recipient, content);
         context.send(out).await;
     }
 }
 
 /// Sends the last item, as long as the consents that it rests on stand.
 pub(super) async fn say_last(context: &Context, node: &Node, to: &Jid, last: Last) {
-    let bytes = event(context, node, to, &last.content, Some(&last.terms));
+    let id = new_id();
+    let from = context.jid();
+    let headline = is_headline(context, node);
+    let mut bytes = Vec::new();
+    let envelope = Envelope { from: &from, to: to.as_str(), id: &id, headline };
+    match last.format {
+        Format::Publish => event::write_publish(&mut bytes, &envelope, &last.content, last.under.terms()),
+        _ => event::write(&mut bytes, &envelope, &last.content, last.under.terms()),
+    }
     context.send(Outgoing { bytes, rests_on: last.rests_on, ..Outgoing::default() }).await;
 }
 
-/// An event; one with terms has an origin id as well (XEP-0359).
-fn event(context: &Context, node: &Node, to: &Jid, content: &[u8], terms: Option<&[u8]>) -> Vec<u8> {
+fn is_headline(context: &Context, node: &Node) -> bool {
     let usual = context.config.pubsub.notification_type == NotificationType::Headline;
-    let headline = node.series.node.headline.unwrap_or(usual);
-    let id = format!("n-{}", uuid::Uuid::new_v4().simple());
+    node.series.node.headline.unwrap_or(usual)
+}
+
+fn new_id() -> String {
+    format!("n-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// An event.
+fn event(context: &Context, node: &Node, to: &Jid, content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len() + 400);
-    raw(&mut out, if headline { "<message type='headline'" } else { "<message type='normal'" });
+    raw(
+        &mut out,
+        if is_headline(context, node) { "<message type='headline'" } else { "<message type='normal'" },
+    );
     attribute(&mut out, "from", &context.jid());
     attribute(&mut out, "to", to.as_str());
-    attribute(&mut out, "id", &id);
+    attribute(&mut out, "id", &new_id());
     raw(&mut out, "><event xmlns='");
     raw(&mut out, ns::PUBSUB_EVENT);
     raw(&mut out, "'>");
     out.extend_from_slice(content);
-    raw(&mut out, "</event>");
-    if let Some(terms) = terms {
-        out.extend_from_slice(terms);
-        raw(&mut out, "<origin-id xmlns='");
-        raw(&mut out, ns::SID);
-        raw(&mut out, "'");
-        attribute(&mut out, "id", &id);
-        raw(&mut out, "/>");
-    }
-    raw(&mut out, "</message>");
+    raw(&mut out, "</event></message>");
     out
 }

@@ -55,7 +55,7 @@ pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<
         && held.is_none()
         && node.keeps_items(context)
         && node.series.node.send_last.unwrap_or(true)
-        && let Some(last) = items::last(asked, &node).await?
+        && let Some(last) = items::last(asked, &node, format).await?
     {
         asked.afterwards(node, jid.clone(), last);
     }
