@@ -220,6 +220,19 @@ async fn each_wrong_question_has_an_answer_of_its_own() {
         let answer = refused(&mut peer, stranger, &[("identifier", series)], "not-authorized", "auth").await;
         assert!(answer["text"].contains(series), "{answer:?}");
     }
+    // What can hardly have been meant is said to be malformed, by whoever it is asked.
+    let digits = "urn:dev:prm:3000161007184_consumption/power/active/raw";
+    for (malformed, word) in [("fdoes/not/exists", "URN"), (digits, "14 digits")] {
+        for who in [stranger, ADVISER] {
+            for command in ["get_history", "subscribe", "unsubscribe"] {
+                let detail = format!("<bad-payload xmlns='{COMMANDS}'/>");
+                let refusal = refused_to("iq", &format!("{who}/1"), "c", "bad-request", "modify", &detail);
+                let fields = [("identifier", malformed)];
+                let answer = peer.ask(&ask(who, command, &fields), &refusal).await;
+                assert!(answer["text"].contains(word), "{answer:?}");
+            }
+        }
+    }
     for (fields, word) in [
         (vec![("identifier", "not a urn")], "identifier"),
         (vec![("identifier", "urn:")], "URN"),

@@ -7,6 +7,11 @@ use crate::domain::name::{Scope, check_name};
 use crate::domain::series::Series;
 use crate::protocol::error::StanzaError;
 
+/// A French delivery point is named by so many digits.
+const POINT_DIGITS: usize = 14;
+
+const EXAMPLE: &str = "urn:dev:prm:30001610071843_consumption/power/active/raw";
+
 /// The most series in one answer.
 const SERIES_MAX: u32 = 1000;
 
@@ -35,6 +40,32 @@ impl Identifier {
             return Err(malformed("a URN is urn:, a namespace, ':' and a name (RFC 8141)".to_owned()));
         }
         Ok(Identifier { text: text.to_owned(), exact: Some(text.to_owned()), below: format!("{text}/") })
+    }
+
+    /// What is wrong with one that nothing is had of, so that it was hardly meant: it is no URN, or one of a
+    /// delivery point without its fourteen digits. The same whether or not there is such a series.
+    pub(super) fn misread(text: &str) -> Option<(String, String)> {
+        let shown: String = text.chars().take(200).collect();
+        if !text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:")) {
+            return Some((
+                format!("'{shown}' is not a URN; an identifier is one, such as {EXAMPLE}"),
+                format!("« {shown} » n’est pas un URN ; un identifiant en est un, par exemple {EXAMPLE}"),
+            ));
+        }
+        let (whole, point) = (!text.ends_with('*'), text.strip_prefix("urn:dev:prm:")?);
+        let end = point.find(|c: char| !c.is_ascii_digit()).unwrap_or(point.len());
+        let begins_only = !whole && end + 1 == point.len();
+        if end == POINT_DIGITS || begins_only && end < POINT_DIGITS {
+            return None;
+        }
+        Some((
+            format!(
+                "'{shown}' is malformed: urn:dev:prm: is followed by {POINT_DIGITS} digits, as in {EXAMPLE}"
+            ),
+            format!(
+                "« {shown} » est mal formé : urn:dev:prm: est suivi de {POINT_DIGITS} chiffres, comme dans {EXAMPLE}"
+            ),
+        ))
     }
 
     /// As it was written.
@@ -102,6 +133,13 @@ mod tests {
         assert!(all.means("urn:dev:prm:30001610071843_production/power"));
         assert!(all.means_all_of(&Scope::parse("urn:dev:prm:30001610071843_c*").unwrap()));
         assert!(!one.means_all_of(&Scope::parse("urn:dev:prm:30001610071843_c*").unwrap()));
+        for text in ["fdoes/not/exists", "urn:dev:prm:3000161007184_c/p", "urn:dev:prm:300016100718431_c*"] {
+            assert!(Identifier::misread(text).is_some(), "{text}");
+        }
+        for text in ["urn:x:y", "URN:x:y", "urn:dev:prm:30001610071843", "urn:dev:prm:3000*", "urn:dev:prm:*"]
+        {
+            assert_eq!(Identifier::misread(text), None, "{text}");
+        }
         for text in ["", "*", "a b", "/x", "urn:", "urn:dev", "urn:dev::x", "é"] {
             assert!(Identifier::read(text).is_err(), "{text}");
         }

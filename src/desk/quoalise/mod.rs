@@ -60,8 +60,12 @@ fn asked_for(call: &Call<'_>) -> Result<Identifier, Failure> {
     })
 }
 
-/// Nothing covers what was asked for; the same whether it exists or not.
+/// Nothing covers what was asked for; the same whether it exists or not. What can hardly have been meant is said to
+/// be malformed.
 fn not_authorized(identifier: &str) -> StanzaError {
+    if let Some((text, french)) = Identifier::misread(identifier) {
+        return adhoc::bad_payload(text).or_in_french(french);
+    }
     let text =
         format!("you have no consent for {identifier}; ask the person concerned for it with request-access");
     let french = format!(

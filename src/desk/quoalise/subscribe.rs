@@ -4,7 +4,7 @@
 use jid::Jid;
 
 use super::identifier::Identifier;
-use super::{asked_for, identifier_form, not_authorized};
+use super::{asked_for, identifier_form, not_authorized, wrong};
 use crate::desk::commands::{Call, Coming, Command, Turn};
 use crate::desk::permit::Asker;
 use crate::domain::decision;
@@ -103,6 +103,9 @@ impl Command for Unsubscribe {
                 }
             }
             if ended == 0 {
+                if let Some((text, french)) = Identifier::misread(identifier.as_str()) {
+                    return Err(wrong(text, french));
+                }
                 let text = format!("you are not subscribed to {}", identifier.as_str());
                 let french = format!("vous n’êtes pas abonné à {}", identifier.as_str());
                 return Err(StanzaError::new(Condition::ItemNotFound, text).or_in_french(french).into());
