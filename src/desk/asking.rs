@@ -4,7 +4,7 @@
 //! Who asks for a series that does not exist gets the same answer, and waits as long. Who may answer is the
 //! person concerned alone, or for one without an address the operators.
 
-use jid::BareJid;
+use jid::{BareJid, Jid};
 use jiff::Timestamp;
 use minidom::Element;
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::domain::edit::Edit;
 use crate::domain::language::{Language, text};
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
+use crate::domain::subscription::Wish;
 use crate::domain::wording;
 use crate::protocol::authorization::Answer;
 use crate::protocol::error::{Condition, StanzaError};
@@ -47,11 +48,13 @@ pub enum Asked {
 }
 
 /// Asks for consent, in the name of `asker`. Of the draft, its recipient, subject, state and method are passed
-/// over. The person is told once it is stored.
+/// over. The person is told once it is stored. `wish`: what is to be subscribed when it is given, where somebody
+/// asks by subscribing.
 pub async fn ask(
     context: &Context,
     asker: &BareJid,
     mut draft: Draft,
+    wish: Option<&Wish>,
     now: Timestamp,
 ) -> Result<Asked, StoreError> {
     let store = &context.store;
@@ -83,7 +86,7 @@ pub async fn ask(
     if most > 0 && waiting >= most {
         return Ok(Asked::TooMany(most));
     }
-    match store.add_consent(&request, asker.as_str(), now).await {
+    match store.add_request(&request, wish, asker.as_str(), now).await {
         Ok(_) => {}
         Err(StoreError::Consent(why)) => return Ok(Asked::Wrong(why.into())),
         Err(error) => return Err(error),
@@ -302,17 +305,21 @@ fn names(asked: &Scope, node: &str) -> bool {
 }
 
 async fn meant(context: &Context, who: &BareJid, answer: &Answer) -> Result<Option<Consent>, StoreError> {
+    // The address that asked, or the one that the consent is for.
+    let Some(subscriber) = Jid::new(&answer.subscriber).ok().map(|jid| jid.to_bare()) else {
+        return Ok(None);
+    };
     let fits = |consent: &Consent| {
         consent.state == State::Requested
             && may_answer(context, who, consent)
-            && consent.recipient.as_str() == answer.subscriber
+            && consent.recipient == subscriber
             && consent.scope.iter().any(|scope| names(scope, &answer.node))
     };
     if let Some(id) = answer.request.as_deref().and_then(|id| Uuid::parse_str(id).ok()) {
         return Ok(context.store.consent(id).await?.filter(fits));
     }
     let filter = Filter {
-        recipient: Some(answer.subscriber.clone()),
+        recipient: Some(subscriber.to_string()),
         state: Some(State::Requested),
         ..Filter::default()
     };
@@ -393,6 +400,7 @@ mod tests {
         drop(held);
         let asker = BareJid::new("app@coop.example").unwrap();
         let mut work = Vec::new();
+        let wish = Wish { jid: Jid::from(asker.clone()), format: Default::default() };
         for name in ["urn:there", "urn:nowhere", "urn:below:*", "urn:nothing:*"] {
             let before = rows(&store).await;
             commits.store(0, Ordering::Relaxed);
@@ -401,9 +409,9 @@ mod tests {
                 purpose: Some("advice".into()),
                 ..Draft::default()
             };
-            let asked = ask(&context, &asker, draft(), at).await.unwrap();
+            let asked = ask(&context, &asker, draft(), Some(&wish), at).await.unwrap();
             assert!(matches!(asked, Asked::Pending(_)));
-            let asked = ask(&context, &asker, draft(), at).await.unwrap();
+            let asked = ask(&context, &asker, draft(), Some(&wish), at).await.unwrap();
             assert!(matches!(asked, Asked::Waiting(_)));
             assert_eq!(store.untold(0, 10).await.unwrap().len(), work.len() + 1);
             let rows: Vec<(String, i64)> = rows(&store)

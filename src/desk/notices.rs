@@ -36,11 +36,15 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
             Step::Given => Change::Began,
             _ => Change::Other,
         };
-        let nodes = news.nodes.iter().map(|node| Some(node.to_string()));
+        let bare = consent.recipient.as_str();
+        let nodes = news
+            .nodes
+            .iter()
+            .map(|place| (place.jid.as_deref().unwrap_or(bare), Some(place.node.to_string())));
         let alone = news.nodes.is_empty() || change == Change::Other;
-        for node in nodes.filter(|_| !alone).chain(alone.then_some(None)) {
+        for (to, node) in nodes.filter(|_| !alone).chain(alone.then_some((bare, None))) {
             let mut stanza = Vec::new();
-            notice::to_recipient(&mut stanza, from, &id(), consent, change, node.as_deref());
+            notice::to_recipient(&mut stanza, (from, to), &id(), consent, change, node.as_deref());
             stanzas.push((consent.recipient.domain().as_str().into(), stanza));
         }
     }
@@ -48,7 +52,8 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
         let mut stanza = Vec::new();
         // The form's id is reflected by clients (XEP-0060 §8.6).
         if form {
-            authorization::write(&mut stanza, from, to.as_str(), &id(), language, consent, body);
+            let asked = authorization::Asked { consent, from: news.asked_from.as_ref() };
+            authorization::write(&mut stanza, (from, to.as_str()), &id(), language, &asked, body);
         } else {
             notice::to_person(&mut stanza, from, to.as_str(), &id(), language, body);
         }

@@ -73,6 +73,15 @@ impl fmt::Display for Format {
     }
 }
 
+/// From where a request for consent was made by subscribing, and how what it is about is to be sent there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    /// The address that is to be subscribed, an asker's own.
+    pub jid: Jid,
+    /// How to write it.
+    pub format: Format,
+}
+
 /// A wish to be sent what is published in the series of `node`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subscription {

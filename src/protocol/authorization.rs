@@ -1,5 +1,7 @@
 //! The form by which the owner of a node is asked whether somebody may subscribe (XEP-0060 §8.6).
 
+use jid::Jid;
+
 use super::forms::{Field, Form, Kind, Submission};
 use super::text::{attribute, escape, raw};
 use crate::domain::consent::Consent;
@@ -13,14 +15,22 @@ pub const FORM_TYPE: &str = "http://jabber.org/protocol/pubsub#subscribe_authori
 /// The field that names the request, beside those of the standard.
 pub const REQUEST: &str = "{urn:courant:0}consent";
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The request.
+    pub consent: &'a Consent,
+    /// The address that asked by subscribing; the recipient, where that is not known.
+    pub from: Option<&'a Jid>,
+}
+
 /// Appends the message that asks, for clients that show forms and for those that show text alone.
 pub fn write(
     out: &mut Vec<u8>,
-    from: &str,
-    to: &str,
+    (from, to): (&str, &str),
     id: &str,
     language: Language,
-    consent: &Consent,
+    asked: &Asked<'_>,
     body: &str,
 ) {
     raw(out, "<message type='normal'");
@@ -31,11 +41,13 @@ pub fn write(
     raw(out, "><body>");
     escape(out, body);
     raw(out, "</body>");
-    form(consent, language).write(out);
+    form(asked, language).write(out);
     raw(out, "</message>");
 }
 
-fn form(consent: &Consent, language: Language) -> Form {
+fn form(asked: &Asked<'_>, language: Language) -> Form {
+    let consent = asked.consent;
+    let subscriber = asked.from.map_or_else(|| consent.recipient.to_string(), ToString::to_string);
     let own = |name: &str, label: &str, value: String| {
         Field::new(Kind::TextSingle, format!("{{urn:courant:0}}{name}"), label).value(value)
     };
@@ -45,7 +57,7 @@ fn form(consent: &Consent, language: Language) -> Form {
         Field::new(Kind::Hidden, REQUEST, "").value(consent.id.to_string()),
         Field::new(Kind::TextSingle, "pubsub#node", label("Series", "Série")).value(node),
         Field::new(Kind::JidSingle, "pubsub#subscriber_jid", label("Recipient", "Destinataire"))
-            .value(consent.recipient.to_string()),
+            .value(subscriber),
     ];
     let purpose = match &*consent.purpose {
         wording::NOT_STATED => wording::purpose(consent, language),

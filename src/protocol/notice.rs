@@ -18,25 +18,24 @@ pub enum Change {
     Other,
 }
 
-/// Appends the notice to the recipient: what happened to the consent, and with it to the subscription to
+/// Appends the notice to the recipient, at the address that is or was subscribed: what happened to the consent, and with it to the subscription to
 /// `node`, if one began or ended.
 pub fn to_recipient(
     out: &mut Vec<u8>,
-    from: &str,
+    (from, to): (&str, &str),
     id: &str,
     consent: &Consent,
     change: Change,
     node: Option<&str>,
 ) {
-    let to = consent.recipient.to_string();
-    start(out, from, &to, id);
+    start(out, from, to, id);
     raw(out, ">");
     if let Some(node) = node {
         raw(out, "<event xmlns='");
         raw(out, ns::PUBSUB_EVENT);
         raw(out, "'><subscription");
         attribute(out, "node", node);
-        attribute(out, "jid", &to);
+        attribute(out, "jid", to);
         attribute(out, "subscription", if change == Change::Began { "subscribed" } else { "none" });
         raw(out, "/></event>");
     }
@@ -144,7 +143,8 @@ mod tests {
         let mut consent = sample();
         consent.become_state(State::Revoked, consent.since, "cli", Some("moved <out>")).unwrap();
         let mut out = Vec::new();
-        to_recipient(&mut out, "energy.x", "n-1", &consent, Change::Ended, Some("urn:a"));
+        let to = consent.recipient.to_string();
+        to_recipient(&mut out, ("energy.x", &to), "n-1", &consent, Change::Ended, Some("urn:a"));
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "<message type='normal' from='energy.x' to='app@coop.example' id='n-1'>\

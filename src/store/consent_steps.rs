@@ -9,20 +9,22 @@ use uuid::Uuid;
 
 use super::changes::{self, Kind};
 use super::consents::{COLUMNS, ROWS_AT_ONCE, STANDING, find, insert, read, same, update};
-use super::notices::Step;
-use super::{Store, StoreError, disclosures, millis, next_key, next_keys, notices, persons, subscriptions};
+use super::notices::{Place, Step};
+use super::{
+    Store, StoreError, disclosures, millis, next_key, next_keys, notices, persons, subscriptions, wishes,
+};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State, method};
 use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::edit::Edit;
 use crate::domain::name::Scope;
 use crate::domain::period::Period;
-use crate::domain::subscription::{Format, Subscription};
+use crate::domain::subscription::{Format, Subscription, Wish};
 
 /// What became of a wish to end a consent.
 #[derive(Debug)]
 pub enum Ended {
     /// It ended; these of the recipient's subscriptions ended with it.
-    Done(Box<Consent>, Vec<Scope>),
+    Done(Box<Consent>, Vec<Subscription>),
     /// There is none with this id.
     NotFound,
     /// The states do not allow the step.
@@ -73,6 +75,18 @@ impl Store {
         actor: &str,
         at: Timestamp,
     ) -> Result<ConsentKey, StoreError> {
+        self.add_request(consent, None, actor, at).await
+    }
+
+    /// The same, for a request that may have been made by subscribing: what is wished is kept with it until it is
+    /// answered.
+    pub async fn add_request(
+        &self,
+        consent: &Consent,
+        wish: Option<&Wish>,
+        actor: &str,
+        at: Timestamp,
+    ) -> Result<ConsentKey, StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
         if find(&mut tx, consent.id).await?.is_some() {
             return Err(StoreError::Exists { what: format!("the consent {}", consent.id) });
@@ -84,11 +98,14 @@ impl Store {
         if consent.state == State::Requested {
             // Whoever is asked, and if nobody is: what is written is the same, so that asking takes as long.
             persons::assign_code(&mut tx, consent).await?;
+            if let Some(wish) = wish {
+                wishes::keep(&mut tx, key, wish).await?;
+            }
         }
-        subscribe(&mut tx, consent, &consent.scope, at).await?;
+        subscribe(&mut tx, consent, &consent.scope, None, at).await?;
         // Who records at the desk what was agreed elsewhere has told those concerned there.
         if !matches!(&*consent.method, method::CLI | method::IMPORT) {
-            tell(&mut tx, key, None, consent, subscribed(consent), at).await?;
+            tell(&mut tx, key, None, consent, &subscribed(consent, None), at).await?;
         }
         replace_older(&mut tx, key, consent, actor, at).await?;
         tx.commit().await?;
@@ -136,8 +153,11 @@ impl Store {
             false => Vec::new(),
         };
         let nodes = match before.state {
-            State::Requested => not_subscribed(&mut tx, &consent).await?,
-            _ => ended.clone(),
+            State::Requested => {
+                let wish = wishes::take(&mut tx, key).await?;
+                not_subscribed(&mut tx, &consent, wish.as_ref()).await?
+            }
+            _ => ended.iter().map(Place::of).collect(),
         };
         tell(&mut tx, key, Some(before.state), &consent, &nodes, at).await?;
         tx.commit().await?;
@@ -178,11 +198,13 @@ impl Store {
         if next.state != State::Requested {
             let gone: Vec<Scope> = before.scope.iter().filter(|s| keeps_not(&next, s)).cloned().collect();
             let ended = end_subscriptions(&mut tx, &before, &gone, at).await?;
-            tell(&mut tx, key, Some(before.state), &next, &ended, at).await?;
-            for scope in ended {
+            let places: Vec<Place> = ended.iter().map(Place::of).collect();
+            tell(&mut tx, key, Some(before.state), &next, &places, at).await?;
+            for held in ended {
                 let narrower: Vec<Scope> =
-                    next.scope.iter().filter(|narrow| scope.covers_scope(narrow)).cloned().collect();
-                subscribe(&mut tx, &next, &narrower, at).await?;
+                    next.scope.iter().filter(|narrow| held.node.covers_scope(narrow)).cloned().collect();
+                let wish = Wish { jid: held.jid, format: held.format };
+                subscribe(&mut tx, &next, &narrower, Some(&wish), at).await?;
             }
         }
         tx.commit().await?;
@@ -221,8 +243,10 @@ impl Store {
         keep_revision(&mut tx, key, &before, at).await?;
         update(&mut tx, key, &next).await?;
         told(&mut tx, key, Some(before.state), &next, actor, None, at).await?;
-        subscribe(&mut tx, &next, &next.scope, at).await?;
-        tell(&mut tx, key, Some(before.state), &next, subscribed(&next), at).await?;
+        let wish = wishes::take(&mut tx, key).await?;
+        subscribe(&mut tx, &next, &next.scope, wish.as_ref(), at).await?;
+        let nodes = subscribed(&next, wish.as_ref());
+        tell(&mut tx, key, Some(before.state), &next, &nodes, at).await?;
         replace_older(&mut tx, key, &next, actor, at).await?;
         tx.commit().await?;
         Ok(Stepped::Done(Box::new(next)))
@@ -255,7 +279,7 @@ impl Store {
             insert(&mut tx, &rows).await?;
             all_told(&mut tx, &rows, actor, at).await?;
             let wishes: Vec<Subscription> =
-                rows.iter().flat_map(|(_, consent)| wishes(consent, &consent.scope)).collect();
+                rows.iter().flat_map(|(_, consent)| wished(consent, &consent.scope, None)).collect();
             subscriptions::add_all(&mut tx, &wishes, at).await?;
             done.added += rows.len();
         }
@@ -399,6 +423,7 @@ async fn replace_older(
             update(conn, older, &consent).await?;
             told(conn, older, Some(before), &consent, actor, Some(&note), at).await?;
             let ended = end_subscriptions(conn, &consent, &consent.scope, at).await?;
+            let ended: Vec<Place> = ended.iter().map(Place::of).collect();
             tell(conn, older, Some(before), &consent, &ended, at).await?;
         }
     }
@@ -457,7 +482,7 @@ async fn tell(
     key: i64,
     from: Option<State>,
     consent: &Consent,
-    nodes: &[Scope],
+    nodes: &[Place],
     at: Timestamp,
 ) -> Result<(), StoreError> {
     match Step::of(from, consent.state) {
@@ -467,8 +492,11 @@ async fn tell(
 }
 
 /// The nodes that its recipient is subscribed to when it begins.
-fn subscribed(consent: &Consent) -> &[Scope] {
-    if consent.subscribe && consent.modes.notify { &consent.scope } else { &[] }
+fn subscribed(consent: &Consent, wish: Option<&Wish>) -> Vec<Place> {
+    match consent.subscribe && consent.modes.notify {
+        true => consent.scope.iter().map(|node| Place::at(node, wish.map(|wish| &wish.jid))).collect(),
+        false => Vec::new(),
+    }
 }
 
 /// The same for many new records.
@@ -523,33 +551,43 @@ fn line(
     })))
 }
 
-/// Subscribes the recipient to these nodes, if the consent is active and says so.
+/// Subscribes the recipient to these nodes, as they wish, if the consent is active and says so.
 async fn subscribe(
     conn: &mut SqliteConnection,
     consent: &Consent,
     nodes: &[Scope],
+    wish: Option<&Wish>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    for wish in wishes(consent, nodes) {
-        subscriptions::add(conn, &wish, at).await?;
+    for wished in wished(consent, nodes, wish) {
+        subscriptions::add(conn, &wished, at).await?;
     }
     Ok(())
 }
 
 /// What its recipient is subscribed to of these nodes.
-fn wishes<'c>(consent: &'c Consent, nodes: &'c [Scope]) -> impl Iterator<Item = Subscription> + 'c {
+fn wished<'c>(
+    consent: &'c Consent,
+    nodes: &'c [Scope],
+    wish: Option<&'c Wish>,
+) -> impl Iterator<Item = Subscription> + 'c {
     let wanted = consent.subscribe && consent.modes.notify && consent.state == State::Active;
-    nodes.iter().filter(move |_| wanted).map(|node| Subscription {
-        jid: Jid::from(consent.recipient.clone()),
+    nodes.iter().filter(move |_| wanted).map(move |node| Subscription {
+        jid: wish.map_or_else(|| Jid::from(consent.recipient.clone()), |wish| wish.jid.clone()),
         node: node.clone(),
-        format: Format::default(),
+        format: wish.map_or_else(Format::default, |wish| wish.format),
     })
 }
 
 /// The nodes of a request that its recipient is not subscribed to anyway, by something else.
-async fn not_subscribed(conn: &mut SqliteConnection, request: &Consent) -> Result<Vec<Scope>, StoreError> {
+async fn not_subscribed(
+    conn: &mut SqliteConnection,
+    request: &Consent,
+    wish: Option<&Wish>,
+) -> Result<Vec<Place>, StoreError> {
+    let jid = wish.map(|wish| &wish.jid);
     let rows = sqlx::query("SELECT node FROM subscription WHERE jid = ?")
-        .bind(request.recipient.as_str())
+        .bind(jid.map_or_else(|| request.recipient.to_string(), ToString::to_string))
         .fetch_all(conn)
         .await?;
     let mut held: Vec<Scope> = Vec::with_capacity(rows.len());
@@ -558,16 +596,17 @@ async fn not_subscribed(conn: &mut SqliteConnection, request: &Consent) -> Resul
         held.extend(Scope::parse(node).ok());
     }
     let is_held = |node: &&Scope| held.iter().any(|held| held.covers_scope(node));
-    Ok(request.scope.iter().filter(|node| !is_held(node)).cloned().collect())
+    Ok(request.scope.iter().filter(|node| !is_held(node)).map(|node| Place::at(node, jid)).collect())
 }
 
-/// Ends the subscriptions to these nodes that rested on this consent and on no other that still stands.
+/// Ends the subscriptions to these nodes that rested on this consent and on no other that still stands, at the
+/// recipient's bare address and at its resources.
 async fn end_subscriptions(
     conn: &mut SqliteConnection,
     rested: &Consent,
     nodes: &[Scope],
     at: Timestamp,
-) -> Result<Vec<Scope>, StoreError> {
+) -> Result<Vec<Subscription>, StoreError> {
     if nodes.is_empty() {
         return Ok(Vec::new());
     }
@@ -579,12 +618,11 @@ async fn end_subscriptions(
         .iter()
         .map(|row| read(row).map(|(_, consent)| consent))
         .collect::<Result<_, _>>()?;
-    let jid = Jid::from(rested.recipient.clone());
     let mut gone = Vec::new();
     for node in nodes {
         let still = others.iter().any(|c| c.modes.notify && c.scope.iter().any(|s| s.covers_scope(node)));
-        if !still && subscriptions::remove(conn, &jid, node, at).await? {
-            gone.push(node.clone());
+        if !still {
+            gone.extend(subscriptions::remove_all(conn, &rested.recipient, node, at).await?);
         }
     }
     Ok(gone)
@@ -648,7 +686,9 @@ mod tests {
         let ended = store.end_consent(first.id, State::Revoked, "admin", Some("x"), at).await.unwrap();
         assert!(matches!(ended, Ended::Done(c, gone) if c.state == State::Revoked && gone.is_empty()));
         let ended = store.end_consent(second.id, State::Revoked, "admin", None, at).await.unwrap();
-        assert!(matches!(ended, Ended::Done(_, gone) if gone == second.scope));
+        assert!(
+            matches!(ended, Ended::Done(_, gone) if gone.iter().map(|held| &held.node).eq(&second.scope))
+        );
         assert!(store.subscriptions(0, 10).await.unwrap().is_empty());
         assert!(matches!(
             store.end_consent(first.id, State::Revoked, "admin", None, at).await.unwrap(),

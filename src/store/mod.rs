@@ -31,6 +31,7 @@ pub mod persons;
 pub mod reductions;
 pub mod series;
 pub mod subscriptions;
+pub mod wishes;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! What happened to consents and those concerned are still to be told: noted with the step itself, so that no
 //! crash and no broken link takes it along.
 
+use jid::Jid;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -10,6 +12,7 @@ use super::{Store, StoreError, millis, next_key, timestamp};
 use crate::domain::consent::{Consent, ConsentKey, State};
 use crate::domain::language::Language;
 use crate::domain::name::Scope;
+use crate::domain::subscription::Subscription;
 
 /// What there is to tell of a consent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,55 @@ impl Step {
     }
 }
 
+/// Where a subscription began or ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
+pub struct Place {
+    /// To which node.
+    pub node: Scope,
+    /// At which address, where it is not the recipient's bare one.
+    pub jid: Option<String>,
+}
+
+/// As it stands in the store.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Node(Scope),
+    At(Scope, String),
+}
+
+impl From<Written> for Place {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Node(node) => Place { node, jid: None },
+            Written::At(node, jid) => Place { node, jid: Some(jid) },
+        }
+    }
+}
+
+impl From<Place> for Written {
+    fn from(place: Place) -> Self {
+        match place.jid {
+            None => Written::Node(place.node),
+            Some(jid) => Written::At(place.node, jid),
+        }
+    }
+}
+
+impl Place {
+    /// A node, for an address.
+    pub fn at(node: &Scope, jid: Option<&Jid>) -> Self {
+        let full = jid.filter(|jid| jid.resource().is_some());
+        Place { node: node.clone(), jid: full.map(ToString::to_string) }
+    }
+
+    /// Of this subscription.
+    pub fn of(held: &Subscription) -> Self {
+        Place::at(&held.node, Some(&held.jid))
+    }
+}
+
 /// Something that is still to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Untold {
@@ -74,13 +126,15 @@ pub struct Untold {
     /// The consent it happened to.
     pub consent: Consent,
     /// The nodes of the recipient's subscriptions that began or ended with it.
-    pub nodes: Vec<Scope>,
+    pub nodes: Vec<Place>,
     /// When.
     pub at: Timestamp,
     /// The language that the person concerned chose.
     pub language: Option<Language>,
     /// What the person concerned answers it by.
     pub code: Option<String>,
+    /// The address that asked by subscribing, as long as the request waits.
+    pub asked_from: Option<Jid>,
 }
 
 /// Notes, in the transaction of the end, that it is to be told.
@@ -88,7 +142,7 @@ pub(super) async fn note(
     conn: &mut SqliteConnection,
     step: Step,
     consent: ConsentKey,
-    nodes: &[Scope],
+    nodes: &[Place],
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let key = next_key(conn, "notice").await?;
@@ -198,7 +252,12 @@ impl Store {
                 Step::Requested => self.ensure_code(&consent).await?,
                 _ => self.code_of(&consent).await?,
             };
+            let asked_from = match step {
+                Step::Requested => self.wish_of(consent.id).await?.map(|wish| wish.jid),
+                _ => None,
+            };
             list.push(Untold {
+                asked_from,
                 step,
                 language,
                 code,
@@ -239,7 +298,8 @@ mod tests {
         store.end_consent(consent.id, State::Revoked, "admin", Some("x"), consent.since).await.unwrap();
         let untold = store.untold(0, 10).await.unwrap();
         let [end] = &untold[..] else { panic!("{untold:?}") };
-        assert_eq!((end.consent.state, &end.nodes, end.at), (State::Revoked, &consent.scope, consent.since));
+        assert_eq!((end.consent.state, end.at), (State::Revoked, consent.since));
+        assert!(end.nodes.iter().map(|place| &place.node).eq(&consent.scope));
         assert!(store.untold(end.key, 10).await.unwrap().is_empty());
         store.told(&[end.key]).await.unwrap();
         assert!(store.untold(0, 10).await.unwrap().is_empty());

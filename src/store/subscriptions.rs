@@ -102,6 +102,32 @@ pub(super) async fn remove(
     }
 }
 
+/// Ends the subscriptions of a bare address and of its resources to this node, within a transaction. Gives what
+/// ended.
+pub(super) async fn remove_all(
+    conn: &mut SqliteConnection,
+    who: &BareJid,
+    node: &Scope,
+    at: Timestamp,
+) -> Result<Vec<Subscription>, StoreError> {
+    let rows = sqlx::query(
+        "DELETE FROM subscription WHERE (jid = ?1 OR jid > ?1 || '/' AND jid < ?1 || '0') AND node = ?2 \
+         RETURNING key, jid, node, format",
+    )
+    .bind(who.as_str())
+    .bind(node.to_string())
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut gone = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (key, held) = read(row)?;
+        changes::note(conn, Kind::Subscription, key.0.cast_signed(), at).await?;
+        gone.push(held);
+    }
+    gone.sort_by(|a, b| a.jid.cmp(&b.jid));
+    Ok(gone)
+}
+
 impl Store {
     /// Subscribes, or changes the format of the subscription that is there.
     pub async fn subscribe(&self, wish: &Subscription, at: Timestamp) -> Result<(), StoreError> {

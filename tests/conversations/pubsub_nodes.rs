@@ -236,8 +236,13 @@ async fn a_node_is_set_by_a_form() {
         ("notification_type", "chat"),
     ] {
         let wrong = format!("<configure node='urn:x:1'>{}</configure>", config(&field(name, value)));
-        set(&mut peer, ROMEO, OWNER, &wrong, &refused(ROMEO, "not-acceptable", "modify", "")).await;
+        let detail = if name == "access_model" { "unsupported-access-model" } else { "" };
+        set(&mut peer, ROMEO, OWNER, &wrong, &refused(ROMEO, "not-acceptable", "modify", detail)).await;
     }
+    let form = config(&field("access_model", "roster"));
+    let create = format!("<create node='urn:x:2'/><configure>{form}</configure>");
+    let unsupported = refused(ROMEO, "not-acceptable", "modify", "unsupported-access-model");
+    set(&mut peer, ROMEO, PUBSUB, &create, &unsupported).await;
     get(&mut peer, ROMEO, OWNER, asked, &result(ROMEO, OWNER, &shown("Roof", "0", "0"))).await;
     nothing_else(&mut peer).await;
 }
@@ -276,6 +281,10 @@ async fn subscribing_and_what_is_told_of_a_node() {
     // For others, and as nobody.
     let as_romeo = "<subscribe node='urn:x:1' jid='romeo@home.example'/>";
     set(&mut peer, JULIET, PUBSUB, as_romeo, &refused(JULIET, "bad-request", "modify", "invalid-jid")).await;
+    for touch in ["unsubscribe", "options"] {
+        let as_romeo = format!("<{touch} node='urn:x:1' jid='romeo@home.example'/>");
+        set(&mut peer, JULIET, PUBSUB, &as_romeo, &refused(JULIET, "forbidden", "auth", "")).await;
+    }
     let nobody = "<subscribe node='urn:x:1'/>";
     set(&mut peer, JULIET, PUBSUB, nobody, &refused(JULIET, "bad-request", "modify", "jid-required")).await;
     let nowhere = "<subscribe jid='juliet@coop.example'/>";
@@ -532,4 +541,127 @@ async fn nodes_and_subscriptions_are_bounded() {
     // Again the same is not one more.
     set(&mut peer, JULIET, PUBSUB, &wish("urn:x:1", JULIET), &subscribed).await;
     nothing_else(&mut peer).await;
+}
+
+/// Who asks by subscribing is subscribed at the address that asked, in the format that was asked for.
+#[tokio::test]
+async fn the_address_that_asked_is_the_one_that_is_subscribed() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let (camille, full) = ("camille@home.example", "juliet@coop.example/ej");
+    let options = |format: &str| {
+        format!(
+            "<x xmlns='jabber:x:data' type='submit'>
+               <field var='{{urn:courant:0}}format'><value>{format}</value></field>
+             </x>"
+        )
+    };
+    let change = |what: &str, jid: &str| format!("<{what} node='{SERIES}' jid='{jid}'/>");
+    let is = |state: &str| format!("<subscription node='{SERIES}' jid='{full}' subscription='{state}'/>");
+    let asks = change("subscribe", full) + &format!("<options>{}</options>", options("quoalise"));
+    peer.send(&iq("set", JULIET, PUBSUB, &asks)).await;
+    let (mut answered, mut form) = (false, None);
+    while !answered || form.is_none() {
+        let said = peer.recv().await;
+        if said.starts_with("<iq") {
+            assert!(matches(&result(JULIET, PUBSUB, &is("pending")), &said).is_ok(), "{said}");
+            answered = true;
+        } else {
+            let asker = format!(
+                "<field var='pubsub#subscriber_jid' type='jid-single' label='Recipient'><value>{full}</value>"
+            );
+            assert!(said.contains(&asker), "{said}");
+            form = Some(said);
+        }
+    }
+    // It is listed under that address, and has options.
+    let list = result(JULIET, PUBSUB, &format!("<subscriptions>{}</subscriptions>", is("pending")));
+    get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &list).await;
+    let asked = format!("<subscriptions node='{SERIES}'/>");
+    let line = |state: &str| {
+        let line = format!("<subscription jid='{full}' subscription='{state}'/>");
+        result(camille, OWNER, &format!("<subscriptions node='{SERIES}'>{line}</subscriptions>"))
+    };
+    get(&mut peer, camille, OWNER, &asked, &line("pending")).await;
+    peer.send(&iq("get", JULIET, PUBSUB, &change("options", full))).await;
+    let shown = peer.recv().await;
+    assert!(shown.contains("<value>quoalise</value><option"), "{shown}");
+    let set_json = format!("<options node='{SERIES}' jid='{full}'>{}</options>", options("json"));
+    set(&mut peer, JULIET, PUBSUB, &set_json, &done(JULIET)).await;
+    let other = "juliet@coop.example/elsewhere";
+    let gone = refused(JULIET, "unexpected-request", "cancel", "not-subscribed");
+    set(&mut peer, JULIET, PUBSUB, &change("unsubscribe", other), &gone).await;
+    // The form is answered for the address that it names.
+    peer.send(&format!(
+        "<message from='{camille}/1' to='energy.example.org' id='a'>
+           <x xmlns='jabber:x:data' type='submit'>
+             <field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#subscribe_authorization</value></field>
+             <field var='pubsub#node'><value>{SERIES}</value></field>
+             <field var='pubsub#subscriber_jid'><value>{full}</value></field>
+             <field var='pubsub#allow'><value>1</value></field>
+           </x>
+         </message>"
+    ))
+    .await;
+    let begins = |state: &str, about: &str| {
+        format!(
+            "<message type='normal' from='energy.example.org' to='{full}' id='{{id}}'>
+               <event xmlns='http://jabber.org/protocol/pubsub#event'>{}</event>{about}
+             </message>",
+            is(state)
+        )
+    };
+    let receipt = format!(
+        "<message type='normal' from='energy.example.org' to='{camille}' id='{{id2}}' xml:lang='en'>
+           <body>{{body}}</body>
+         </message>"
+    );
+    let given = "<consent xmlns='urn:courant:0' id='{consent}' state='active' revision='2'/>";
+    let told = peer.expect_all(&[&begins("subscribed", given), &receipt]).await;
+    let consent = &told[0]["consent"];
+    let list = result(JULIET, PUBSUB, &format!("<subscriptions>{}</subscriptions>", is("subscribed")));
+    get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &list).await;
+    get(&mut peer, camille, OWNER, &asked, &line("subscribed")).await;
+    peer.send(&publish("p1", "one", &watts(1))).await;
+    until_said(&mut peer, &[(full, "<json xmlns='urn:xmpp:json:0'>")]).await;
+    // With the consent it ends, under the same address.
+    stage.cli(&["consent", "revoke", consent]);
+    let ended = format!("<ended xmlns='urn:courant:0' consent='{consent}' state='revoked'/>");
+    peer.expect_all(&[&begins("none", &ended), &receipt]).await;
+    // What waits is taken back under the same address too.
+    peer.send(&iq("set", JULIET, PUBSUB, &asks)).await;
+    until_said(&mut peer, &[("juliet@coop.example/1", "pending"), (camille, full)]).await;
+    peer.send(&iq("set", JULIET, PUBSUB, &change("unsubscribe", full))).await;
+    until_said(&mut peer, &[("juliet@coop.example/1", "subscription='none'"), (camille, "back")]).await;
+}
+
+/// A node that is closed ends the subscriptions of those who have no right to it, and they are told.
+#[tokio::test]
+async fn who_loses_the_right_to_a_node_is_not_subscribed_any_more() {
+    for model in ["authorize", "whitelist"] {
+        let mut stage = Stage::home("").await;
+        stage.consents("nurse@home.example", &[SERIES], &["--no-subscribe"]);
+        let mut peer = stage.start().await;
+        let camille = "camille@home.example";
+        let access = |model: &str| {
+            format!("<configure node='{SERIES}'>{}</configure>", config(&field("access_model", model)))
+        };
+        set(&mut peer, camille, OWNER, &access("open"), &done(camille)).await;
+        for jid in [JULIET, "nurse@home.example", camille] {
+            let wish = format!("<subscribe node='{SERIES}' jid='{jid}'/>");
+            let line = format!("<subscription node='{SERIES}' jid='{jid}' subscription='subscribed'/>");
+            set(&mut peer, jid, PUBSUB, &wish, &result(jid, PUBSUB, &line)).await;
+        }
+        peer.send(&iq("set", camille, OWNER, &access(model))).await;
+        let none = format!("<subscription node='{SERIES}' jid='{JULIET}' subscription='none'/>");
+        peer.expect(&event(JULIET, &none)).await;
+        peer.expect(&done(camille)).await;
+        get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &result(JULIET, PUBSUB, "<subscriptions/>")).await;
+        let lines = [camille, "nurse@home.example"]
+            .map(|jid| format!("<subscription jid='{jid}' subscription='subscribed'/>"));
+        let left = format!("<subscriptions node='{SERIES}'>{}</subscriptions>", lines.concat());
+        let asked = format!("<subscriptions node='{SERIES}'/>");
+        get(&mut peer, camille, OWNER, &asked, &result(camille, OWNER, &left)).await;
+        nothing_else(&mut peer).await;
+    }
 }

@@ -49,7 +49,7 @@ impl Command for RequestAccess {
                 let none = ConsentError::Arrangement;
                 return Err(Failure::Wrong(wrong::consent(&none, language)));
             }
-            let asked = asking::ask(call.context, call.asker, draft, call.now).await?;
+            let asked = asking::ask(call.context, call.asker, draft, None, call.now).await?;
             let (mut consent, text) = match asked {
                 Asked::Pending(consent) | Asked::Waiting(consent) => (consent, texts::PENDING),
                 Asked::Given(consent) => (consent, texts::GIVEN_ALREADY),

@@ -3,6 +3,7 @@
 
 use jid::{BareJid, Jid};
 use minidom::Element;
+use uuid::Uuid;
 
 use super::node::{Affiliation, Node, affiliation, required};
 use super::subscribe::write_subscription;
@@ -39,12 +40,16 @@ pub(super) async fn own_subscriptions(
     }
     // What was asked for and not answered yet.
     let consents = asked.context.store.consents_for(asked.sender).await.map_err(|e| failed(&e))?;
-    for (_, consent) in consents.iter().filter(|(_, c)| c.state == State::Requested && c.modes.notify) {
+    let waiting = || consents.iter().filter(|(_, c)| c.state == State::Requested && c.modes.notify);
+    let ids: Vec<Uuid> = waiting().map(|(_, consent)| consent.id).collect();
+    let wishes = asked.context.store.wishes_of(&ids).await.map_err(|e| failed(&e))?;
+    for (_, consent) in waiting() {
+        let jid = wishes.get(&consent.id).map(|wish| wish.jid.clone());
+        let jid = jid.unwrap_or_else(|| Jid::from(consent.recipient.clone()));
         for scope in &consent.scope {
             let name = scope.to_string();
-            let is_held = held.iter().any(|subscription| subscription.node == *scope);
+            let is_held = held.iter().any(|held| held.node == *scope && held.jid == jid);
             if !is_held && node.is_none_or(|node| node == name) {
-                let jid = Jid::from(consent.recipient.clone());
                 write_subscription(&mut out, &jid, Some(&name), "pending");
             }
         }
@@ -179,8 +184,13 @@ pub(super) async fn subscriptions(asked: &Asked<'_>, list: &Element) -> Result<V
         }
     }
     let owner = &node.series.owner;
-    for request in asking::requests_for(asked.context, asked.sender, owner, &node.name).await? {
-        write_subscription(&mut out, &Jid::from(request.recipient), None, "pending");
+    let requests = asking::requests_for(asked.context, asked.sender, owner, &node.name).await?;
+    let ids: Vec<Uuid> = requests.iter().map(|request| request.id).collect();
+    let mut wishes = asked.context.store.wishes_of(&ids).await.map_err(|e| failed(&e))?;
+    for request in requests {
+        let jid = wishes.remove(&request.id).map(|wish| wish.jid);
+        let jid = jid.unwrap_or_else(|| Jid::from(request.recipient));
+        write_subscription(&mut out, &jid, None, "pending");
     }
     end(&mut out, "subscriptions");
     Ok(out)
@@ -251,7 +261,12 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
     Ok(Vec::new())
 }
 
-async fn end_subscription(asked: &Asked<'_>, node: &Node, held: &Subscription) -> Result<(), StanzaError> {
+/// Ends a subscription, and tells who had it.
+pub(super) async fn end_subscription(
+    asked: &Asked<'_>,
+    node: &Node,
+    held: &Subscription,
+) -> Result<(), StanzaError> {
     let now = asked.context.clock.now().wall;
     asked.context.store.unsubscribe(&held.jid, &held.node, now).await.map_err(|e| failed(&e))?;
     tell_state(asked, node, &held.jid, "none").await;

@@ -2,6 +2,7 @@
 
 use jid::Jid;
 use minidom::Element;
+use uuid::Uuid;
 
 use super::node::{Affiliation, Node, required};
 use super::{Asked, items};
@@ -12,7 +13,7 @@ use crate::domain::consent::State;
 use crate::domain::decision;
 use crate::domain::draft::Draft;
 use crate::domain::name::Scope;
-use crate::domain::subscription::{Format, Subscription};
+use crate::domain::subscription::{Format, Subscription, Wish};
 use crate::domain::wording::NOT_STATED;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::form::{self, Field, Submitted};
@@ -32,7 +33,7 @@ const PURPOSE: &str = "{urn:courant:0}purpose";
 /// Subscribes an address of the sender's.
 pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<Vec<u8>, StanzaError> {
     let (context, name) = (asked.context, required(subscribe.attr("node"))?);
-    let jid = own_address(asked, subscribe.attr("jid"))?;
+    let jid = own_address(asked, subscribe.attr("jid"), false)?;
     let scope = Scope::parse(name).map_err(|_| no_name(name))?;
     let format = match asked.pubsub.get_child("options", ns::PUBSUB).and_then(Submitted::within) {
         Some(form) => format_of(&form, &jid)?,
@@ -41,7 +42,7 @@ pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<
     let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
     let node = Node::find(context, name).await?;
     if !permitted(asked, name, &scope, node.as_ref()).await? {
-        ask(asked, scope).await?;
+        ask(asked, scope, Wish { jid: jid.clone(), format: format.unwrap_or_default() }).await?;
         return Ok(subscription(&jid, name, "pending"));
     }
     if held.is_none() {
@@ -63,7 +64,7 @@ pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<
 }
 
 /// Asks the person concerned. For what does not exist it is the same, so that nobody learns what does.
-async fn ask(asked: &Asked<'_>, scope: Scope) -> Result<(), StanzaError> {
+async fn ask(asked: &Asked<'_>, scope: Scope, wish: Wish) -> Result<(), StanzaError> {
     let context = asked.context;
     let said = asked.pubsub.get_child("options", ns::PUBSUB).and_then(Submitted::within);
     let purpose = said.as_ref().and_then(|form| form.one(PURPOSE)).filter(|text| !text.is_empty());
@@ -74,7 +75,7 @@ async fn ask(asked: &Asked<'_>, scope: Scope) -> Result<(), StanzaError> {
         ..Draft::default()
     };
     let now = context.clock.now().wall;
-    match asking::ask(context, asked.sender, draft, now).await.map_err(|e| failed(&e))? {
+    match asking::ask(context, asked.sender, draft, Some(&wish), now).await.map_err(|e| failed(&e))? {
         asking::Asked::Pending(_) => context.taken().await,
         asking::Asked::Waiting(_) => Err(waits()),
         asking::Asked::TooMany(most) => Err(StanzaError::new(
@@ -151,7 +152,7 @@ fn no_name(name: &str) -> StanzaError {
 /// Ends a subscription; of a prefix, all that are at and below it.
 pub(super) async fn unsubscribe(asked: &Asked<'_>, unsubscribe: &Element) -> Result<Vec<u8>, StanzaError> {
     let (context, name) = (asked.context, required(unsubscribe.attr("node"))?);
-    let jid = own_address(asked, unsubscribe.attr("jid"))?;
+    let jid = own_address(asked, unsubscribe.attr("jid"), true)?;
     no_subid(unsubscribe)?;
     let not_subscribed = || {
         let text = "you are not subscribed to that";
@@ -169,6 +170,11 @@ pub(super) async fn unsubscribe(asked: &Asked<'_>, unsubscribe: &Element) -> Res
     let asker = Asker::about(context, &jid.to_bare(), name).await?;
     for (_, request) in &asker.consents {
         if request.state == State::Requested && request.scope == [scope.clone()] {
+            let wish = context.store.wish_of(request.id).await.map_err(|e| failed(&e))?;
+            let from_elsewhere = wish.is_some_and(|wish| wish.jid != jid);
+            if from_elsewhere && jid.resource().is_some() {
+                continue;
+            }
             let who = asker.who.as_str();
             let step = context.store.step_consent(request.id, State::Cancelled, who, None, now);
             ended |= matches!(step.await.map_err(|e| failed(&e))?, Stepped::Done(_));
@@ -181,10 +187,28 @@ pub(super) async fn unsubscribe(asked: &Asked<'_>, unsubscribe: &Element) -> Res
     Ok(subscription(&jid, name, "none"))
 }
 
-/// Shows or sets the options of a subscription.
+/// The request that this address made by subscribing, and what goes with it.
+async fn waiting_from(
+    asked: &Asked<'_>,
+    jid: &Jid,
+    scope: &Scope,
+) -> Result<Option<(Uuid, Wish)>, StanzaError> {
+    let asker = Asker::about(asked.context, asked.sender, &scope.to_string()).await?;
+    for (_, request) in asker.consents {
+        if request.state == State::Requested && request.scope == [scope.clone()] {
+            let wish = asked.context.store.wish_of(request.id).await.map_err(|e| failed(&e))?;
+            if let Some(wish) = wish.filter(|wish| wish.jid == *jid) {
+                return Ok(Some((request.id, wish)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Shows or sets the options of a subscription, or of one that is asked for.
 pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> Result<Vec<u8>, StanzaError> {
     let (context, name) = (asked.context, required(options.attr("node"))?);
-    let jid = own_address(asked, options.attr("jid"))?;
+    let jid = own_address(asked, options.attr("jid"), true)?;
     no_subid(options)?;
     let not_subscribed = || {
         let text = "you are not subscribed to that";
@@ -192,7 +216,13 @@ pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> 
     };
     let scope = Scope::parse(name).map_err(|_| not_subscribed())?;
     let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
-    let mut held = held.ok_or_else(not_subscribed)?;
+    let (mut held, waiting) = match held {
+        Some(held) => (held, None),
+        None => {
+            let (request, wish) = waiting_from(asked, &jid, &scope).await?.ok_or_else(not_subscribed)?;
+            (Subscription { jid: jid.clone(), node: scope, format: wish.format }, Some(request))
+        }
+    };
     if set {
         let Some(form) = Submitted::within(options) else {
             let text = "there is no form in it; ask for the form first";
@@ -202,6 +232,13 @@ pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> 
             && let Some(format) = format_of(&form, &jid)?
         {
             held.format = format;
+            if let Some(request) = waiting {
+                let wish = Wish { jid, format };
+                return match context.store.change_wish(request, &wish).await.map_err(|e| failed(&e))? {
+                    true => Ok(Vec::new()),
+                    false => Err(not_subscribed()),
+                };
+            }
             context.store.subscribe(&held, context.clock.now().wall).await.map_err(|e| failed(&e))?;
             context.taken().await?;
         }
@@ -252,8 +289,9 @@ fn format_of(form: &Submitted, jid: &Jid) -> Result<Option<Format>, StanzaError>
     Ok(format)
 }
 
-/// The address that is meant, which must be the sender's own, with or without a resource.
-pub(super) fn own_address(asked: &Asked<'_>, jid: Option<&str>) -> Result<Jid, StanzaError> {
+/// The address that is meant, which must be the sender's own, with or without a resource. Whose is somebody else's
+/// is `held`: forbidden to touch (XEP-0060 §6.2.3.3, §6.3.4.1); or is none that could be subscribed (§6.1.3.1).
+fn own_address(asked: &Asked<'_>, jid: Option<&str>, held: bool) -> Result<Jid, StanzaError> {
     let invalid = |text: &str| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-jid"));
     let Some(jid) = jid else {
         return Err(StanzaError::with(
@@ -264,7 +302,8 @@ pub(super) fn own_address(asked: &Asked<'_>, jid: Option<&str>) -> Result<Jid, S
     };
     let jid = Jid::new(jid).map_err(|_| invalid("jid is not an address"))?;
     if jid.to_bare() != *asked.sender {
-        return Err(invalid("you can do this for your own address only"));
+        let text = "you can do this for your own address only";
+        return Err(if held { StanzaError::new(Condition::Forbidden, text) } else { invalid(text) });
     }
     Ok(jid)
 }
