@@ -6,9 +6,10 @@ use jid::BareJid;
 use minidom::Element;
 
 use super::node::{KEEP, Node, cut, required};
-use super::{Asked, notices};
+use super::{Asked, lists, notices};
 use crate::config::{AccessModel, Config, NotificationType, Pubsub};
 use crate::desk::context::failed;
+use crate::domain::consent::State;
 use crate::domain::period::Period;
 use crate::domain::series::Series;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -119,7 +120,11 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
         context.store.keep_newest(name, most).await.map_err(|e| failed(&e))?;
     }
     context.taken().await?;
+    let was_open = node.series.open || node.series.node.whitelist;
     let node = Node { name: name.to_owned(), series };
+    if was_open && !node.series.open {
+        end_without_right(asked, &node).await?;
+    }
     if node.series.node.notify_config.unwrap_or(false) {
         let mut content = Vec::new();
         raw(&mut content, "<configuration");
@@ -128,6 +133,37 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
         notices::tell(context, &node, &content).await?;
     }
     Ok(Vec::new())
+}
+
+/// Ends the subscriptions of those who had what they have no right to any more: they are told so.
+async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<(), StanzaError> {
+    let Ok(scope) = crate::domain::name::Scope::parse(&node.name) else { return Ok(()) };
+    let context = asked.context;
+    let all = context.store.subscribers_of(&scope, notices::SUBSCRIBERS_MAX).await.map_err(|e| failed(&e))?;
+    let mut ended = false;
+    for held in all {
+        let who = held.jid.to_bare();
+        if node.series.is_owned_by(&who) || node.series.is_open_to(&who) || node.series.lists(&who) {
+            continue;
+        }
+        let consents = context.store.consents_about(&who, &node.name, &node.name).await;
+        let consents = consents.map_err(|e| failed(&e))?;
+        // One that is suspended, or begins later, is a right all the same.
+        let keeps = consents.iter().any(|(_, consent)| {
+            matches!(consent.state, State::Active | State::Suspended)
+                && consent.modes.notify
+                && consent.covers(&node.name)
+                && consent.is_about(&node.series.owner)
+        });
+        if !keeps {
+            lists::end_subscription(asked, node, &held).await?;
+            ended = true;
+        }
+    }
+    if ended {
+        context.taken().await?;
+    }
+    Ok(())
 }
 
 /// The fields of a node, as they are set.
@@ -270,7 +306,10 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
         "authorize" => (false, false),
         "open" => (true, false),
         "whitelist" => (false, true),
-        other => return Err(choice("pubsub#access_model", other, &ACCESS_MODELS)),
+        other => {
+            let detail = Some(Detail::Pubsub("unsupported-access-model"));
+            return Err(StanzaError { detail, ..choice("pubsub#access_model", other, &ACCESS_MODELS) });
+        }
     };
     if (open, whitelist) != (series.open, series.node.whitelist) && !series.is_owned_by(who) {
         let text = "only the person whose data it is may decide who may have it";

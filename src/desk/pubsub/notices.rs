@@ -18,7 +18,7 @@ use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
 
 /// The most subscribers that are told.
-const SUBSCRIBERS_MAX: u32 = 10_000;
+pub(super) const SUBSCRIBERS_MAX: u32 = 10_000;
 
 /// Sends an event holding `content` to the subscribers of the node.
 pub(super) async fn tell(context: &Context, node: &Node, content: &[u8]) -> Result<(), StanzaError> {
