@@ -287,16 +287,43 @@ pub async fn requests_for(
     owner: &Subject,
     node: &str,
 ) -> Result<Vec<Consent>, StanzaError> {
+    let mut found = requests_naming(context, owner, node).await.map_err(|e| super::context::failed(&e))?;
+    found.retain(|request| request.modes.notify && may_answer(context, who, request));
+    Ok(found)
+}
+
+/// The requests for exactly this node of this owner, oldest first.
+async fn requests_naming(context: &Context, owner: &Subject, node: &str) -> Result<Vec<Consent>, StoreError> {
     let filter = Filter { subject: Some(owner.clone()), state: Some(State::Requested), ..Filter::default() };
     let part = Part { max: LOOKED_AT, ..Part::default() };
-    let found = context.store.part_of_consents(&filter, &part).await;
-    let (mut found, ..) = found.map_err(|e| super::context::failed(&e))?;
-    found.retain(|request| {
-        request.modes.notify
-            && may_answer(context, who, request)
-            && request.scope.iter().any(|scope| scope.to_string() == node)
-    });
+    let (mut found, ..) = context.store.part_of_consents(&filter, &part).await?;
+    found.retain(|request| request.scope.iter().any(|scope| scope.to_string() == node));
     Ok(found)
+}
+
+/// Closes the requests for this node and nothing else, which is deleted: nobody is to answer for what is not there.
+/// Gives the addresses that wait to be subscribed.
+pub async fn close_requests(
+    context: &Context,
+    who: &BareJid,
+    owner: &Subject,
+    node: &str,
+) -> Result<Vec<Jid>, StoreError> {
+    let mut requests = requests_naming(context, owner, node).await?;
+    requests.retain(|request| request.scope.len() == 1);
+    let ids: Vec<Uuid> = requests.iter().map(|request| request.id).collect();
+    let mut wishes = context.store.wishes_of(&ids).await?;
+    let now = context.clock.now().wall;
+    let mut waited = Vec::new();
+    for request in requests {
+        let (store, why) = (&context.store, Some(super::notices::DELETED));
+        let step = store.step_consent(request.id, State::TimedOut, who.as_str(), why, now).await?;
+        if matches!(step, Stepped::Done(_)) && request.modes.notify {
+            let wish = wishes.remove(&request.id).map(|wish| wish.jid);
+            waited.push(wish.unwrap_or_else(|| Jid::from(request.recipient)));
+        }
+    }
+    Ok(waited)
 }
 
 /// Whether a node that was answered for is of what was asked: the person asked may have seen a part of it.

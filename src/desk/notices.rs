@@ -17,6 +17,9 @@ use crate::store::notices::{Step, Untold};
 /// Whose series a request is about that names none there is: nobody is asked, and nobody learns so.
 pub const NOBODY: &str = "nobody";
 
+/// Why a request is closed whose node is gone.
+pub const DELETED: &str = "the node was deleted";
+
 /// The stanzas, each with the domain it goes to.
 pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -> Vec<(Arc<str>, Vec<u8>)> {
     let consent = &news.consent;
@@ -79,7 +82,7 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
 }
 
 /// The request as a sentence, and how to answer it.
-fn question(consent: &Consent, code: Option<&str>, language: Language) -> String {
+pub fn question(consent: &Consent, code: Option<&str>, language: Language) -> String {
     let (asks, how) = match &consent.subject {
         Subject::Jid(_) => (
             text(
@@ -148,6 +151,10 @@ fn sentence(news: &Untold, language: Language) -> Option<String> {
             State::Cancelled => say(text(
                 "This request was taken back by who asked; nothing was given, and there is nothing to answer any more. {asked}",
                 "Cette demande a été retirée par qui l’avait faite ; rien n’a été donné, et il n’y a plus rien à répondre. {asked}",
+            )),
+            State::TimedOut if consent.end_reason.as_deref() == Some(DELETED) => say(text(
+                "This request is closed, as the series was deleted: nothing is given by it. {asked}",
+                "Cette demande est close, la série ayant été supprimée : rien n’est donné à ce titre. {asked}",
             )),
             State::TimedOut => say(text(
                 "This request was not answered in time and is closed: nothing is given by it. {asked}",

@@ -665,3 +665,25 @@ async fn who_loses_the_right_to_a_node_is_not_subscribed_any_more() {
         nothing_else(&mut peer).await;
     }
 }
+
+/// What was asked for goes with the node: who waits is told, and nobody is to answer any more.
+#[tokio::test]
+async fn a_node_that_goes_takes_the_requests_for_it_along() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let (camille, full) = ("camille@home.example", "juliet@coop.example/ej");
+    let asks = format!("<subscribe node='{SERIES}' jid='{full}'/>");
+    peer.send(&iq("set", JULIET, PUBSUB, &asks)).await;
+    until_said(&mut peer, &[("juliet@coop.example/1", "pending"), (camille, "subscribe_authorization")])
+        .await;
+    peer.send(&iq("set", camille, OWNER, &format!("<delete node='{SERIES}'/>"))).await;
+    let to = format!("{camille}/1");
+    let delete = format!("<delete node='{SERIES}'/>");
+    let told =
+        [(&*to, "type='result'"), (full, &*delete), (full, "subscription='none'"), (camille, "deleted")];
+    until_said(&mut peer, &told).await;
+    get(&mut peer, JULIET, PUBSUB, "<subscriptions/>", &result(JULIET, PUBSUB, "<subscriptions/>")).await;
+    let list = stage.cli(&["consent", "list", "--json"]);
+    assert!(list.contains("timed-out") && list.contains("the node was deleted"), "{list}");
+    nothing_else(&mut peer).await;
+}

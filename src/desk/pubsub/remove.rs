@@ -4,6 +4,7 @@ use minidom::Element;
 
 use super::node::{Affiliation, Node, required};
 use super::{Asked, notices, unsupported};
+use crate::desk::asking;
 use crate::desk::context::failed;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::ns;
@@ -12,7 +13,7 @@ use crate::protocol::text::{attribute, raw};
 /// The most items in one request.
 const ITEMS_MAX: usize = 256;
 
-/// Deletes a node, what is kept of it, and the subscriptions to it.
+/// Deletes a node, what is kept of it, the subscriptions to it, and the requests for it.
 pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8>, StanzaError> {
     let (context, name) = (asked.context, required(delete.attr("node"))?);
     let node = Node::run_by(context, name, asked.sender).await?;
@@ -20,11 +21,17 @@ pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8
         let text = "the node lies under a prefix that the operator registered; purge it, or ask the operator";
         return Err(StanzaError::new(Condition::NotAllowed, text));
     }
-    let to = notices::subscribers(context, &node).await?;
+    let mut to = notices::subscribers(context, &node).await?;
     context.store.remove_series(&node.series.name, context.clock.now().wall).await.map_err(|e| failed(&e))?;
     context.store.purge(name).await.map_err(|e| failed(&e))?;
     context.store.forget_name(name).await.map_err(|e| failed(&e))?;
     context.forget(name, None).await;
+    let waited = asking::close_requests(context, asked.sender, &node.series.owner, name).await;
+    for jid in waited.map_err(|e| failed(&e))? {
+        if !to.contains(&jid) {
+            to.push(jid);
+        }
+    }
     context.taken().await?;
     if node.series.node.notify_delete.unwrap_or(true) {
         let mut content = Vec::new();
