@@ -6,7 +6,7 @@ use super::ns;
 use super::text::{attribute, escape, raw};
 
 /// The features really served.
-pub const FEATURES: [&str; 39] = [
+pub const FEATURES: [&str; 40] = [
     ns::DISCO_INFO,
     ns::DISCO_ITEMS,
     ns::PING,
@@ -22,6 +22,7 @@ pub const FEATURES: [&str; 39] = [
     "http://jabber.org/protocol/pubsub#create-nodes",
     "http://jabber.org/protocol/pubsub#delete-items",
     "http://jabber.org/protocol/pubsub#delete-nodes",
+    "http://jabber.org/protocol/pubsub#get-pending",
     "http://jabber.org/protocol/pubsub#instant-nodes",
     "http://jabber.org/protocol/pubsub#item-ids",
     "http://jabber.org/protocol/pubsub#last-published",

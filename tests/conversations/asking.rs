@@ -246,11 +246,24 @@ async fn answered_by_command_and_narrowed() {
     let form = peer.recv().await;
     assert!(form.contains("subscribe_authorization"), "{form}");
 
-    // The inbox, under both of its names.
-    for node in ["pending-requests", "http://jabber.org/protocol/pubsub#get-pending"] {
-        let inbox = run(&mut peer, CAMILLE, node, "", "").await;
-        assert!(inbox.contains(&request) && inbox.contains("type='list-single'"), "{inbox}");
-    }
+    // The inbox, and the standard's.
+    let inbox = run(&mut peer, CAMILLE, "pending-requests", "", "").await;
+    assert!(inbox.contains(&request) && inbox.contains("type='list-single'"), "{inbox}");
+    let pending = "http://jabber.org/protocol/pubsub#get-pending";
+    let nodes = run(&mut peer, CAMILLE, pending, "", "").await;
+    let only = "<value>http://jabber.org/protocol/pubsub#subscribe_authorization</value></field>\
+                <field var='pubsub#node' type='list-single'";
+    assert!(nodes.contains(only) && nodes.matches("<field").count() == 2, "{nodes}");
+    assert!(nodes.contains("<option label='urn:dev:meter:7*'><value>urn:dev:meter:7*</value>"), "{nodes}");
+    let chosen = filled(&[("pubsub#node", "urn:dev:meter:7*")]);
+    peer.send(&command(CAMILLE, "r", pending, "", &chosen)).await;
+    let again = peer.recv().await;
+    assert!(again.contains(&format!("to='{CAMILLE}'")) && again.contains(&request), "{again}");
+    assert!(again.contains("pubsub#allow") && again.contains("<body>"), "{again}");
+    let sent = peer.recv().await;
+    assert!(sent.contains("status='completed'") && sent.contains("to answer: 1."), "{sent}");
+    let none = run(&mut peer, "mallory@evil.example/1", pending, "", "").await;
+    assert!(none.contains("Nobody waits for your answer") && !none.contains("urn:dev"), "{none}");
     let inbox = run(&mut peer, "mallory@evil.example/1", "pending-requests", "", "").await;
     assert!(inbox.contains("Nobody waits for your answer") && !inbox.contains(&request), "{inbox}");
 

@@ -64,6 +64,7 @@ async fn who_are_you() {
                <feature var='http://jabber.org/protocol/pubsub#create-nodes'/>
                <feature var='http://jabber.org/protocol/pubsub#delete-items'/>
                <feature var='http://jabber.org/protocol/pubsub#delete-nodes'/>
+               <feature var='http://jabber.org/protocol/pubsub#get-pending'/>
                <feature var='http://jabber.org/protocol/pubsub#instant-nodes'/>
                <feature var='http://jabber.org/protocol/pubsub#item-ids'/>
                <feature var='http://jabber.org/protocol/pubsub#last-published'/>

@@ -203,7 +203,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &operations::DeadLetters,
     &operations::AuditVerify,
     &my_consents::MyConsents,
-    &pending_requests::PENDING_REQUESTS,
+    &pending_requests::PendingRequests,
     &give_consent::GiveConsent,
     &stepping::SUSPEND,
     &stepping::RESUME,
@@ -217,7 +217,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &language::Choose,
     &help::Help,
     &ping::Ping,
-    &pending_requests::PUBSUB_PENDING,
+    &pending_requests::GetPending,
 ];
 
 /// The command of this node.

@@ -1,5 +1,8 @@
-//! `pending-requests`, and the same as `http://jabber.org/protocol/pubsub#get-pending` (XEP-0060 §8.7): the inbox of
-//! the person concerned, and of the operators for people without an address.
+//! `pending-requests`: the inbox of the person concerned, and of the operators for people without an address. And
+//! `http://jabber.org/protocol/pubsub#get-pending` (XEP-0060 §8.7), which has the approval forms of a node sent
+//! again.
+
+use uuid::Uuid;
 
 use super::choose::Among;
 use super::consent_edit::{KEPT, edited, narrowing};
@@ -7,35 +10,87 @@ use super::engine::form;
 use super::stepping::done;
 use super::{Call, Coming, Command, Failure, Turn, texts, views};
 use crate::desk::asking;
-use crate::desk::notices::NOBODY;
+use crate::desk::notices::{self, NOBODY};
 use crate::desk::receipt;
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::language::Text;
+use crate::protocol::authorization;
 use crate::protocol::forms::{Field, Kind};
 use crate::store::consent_steps::Stepped;
 
-/// The standard's name for it.
+/// The standard's name.
 const GET_PENDING: &str = "http://jabber.org/protocol/pubsub#get-pending";
 
-/// Under one of its names.
+/// The one field of its form.
+const NODE: &str = "pubsub#node";
+
 #[derive(Debug)]
-pub(super) struct PendingRequests {
-    node: &'static str,
-    name: Text,
-}
+pub(super) struct PendingRequests;
 
-pub(super) static PENDING_REQUESTS: PendingRequests =
-    PendingRequests { node: "pending-requests", name: texts::PENDING_REQUESTS };
-pub(super) static PUBSUB_PENDING: PendingRequests =
-    PendingRequests { node: GET_PENDING, name: texts::PUBSUB_PENDING };
+/// The standard's: its form has one field, and what it names is asked again in person.
+#[derive(Debug)]
+pub(super) struct GetPending;
 
-impl Command for PendingRequests {
+impl Command for GetPending {
     fn node(&self) -> &'static str {
-        self.node
+        GET_PENDING
     }
 
     fn name(&self) -> Text {
-        self.name
+        texts::PUBSUB_PENDING
+    }
+
+    fn form_type(&self) -> Option<String> {
+        Some(authorization::FORM_TYPE.to_owned())
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            let waiting = waiting(call).await?;
+            if call.turn == 0 {
+                if waiting.is_empty() {
+                    return Ok(Turn::said(texts::NO_REQUESTS.of(call.language)));
+                }
+                let mut nodes: Vec<String> =
+                    waiting.iter().flat_map(|c| &c.scope).map(ToString::to_string).collect();
+                nodes.sort();
+                nodes.dedup();
+                let options = nodes.into_iter().map(|node| (node.clone(), node));
+                let label = texts::PENDING_NODE.of(call.language);
+                let mut form = form(self.name().of(call.language), texts::PENDING_HOW.of(call.language));
+                form.fields = vec![Field::new(Kind::ListSingle, NODE, label).options(options).required()];
+                return Ok(Turn::last(form));
+            }
+            let node = call.answers.text(NODE).unwrap_or_default();
+            let named = |c: &&Consent| c.scope.iter().any(|scope| scope.to_string() == node);
+            let asked: Vec<&Consent> = waiting.iter().filter(named).collect();
+            let ids: Vec<Uuid> = asked.iter().map(|request| request.id).collect();
+            let store = &call.context.store;
+            let wishes = store.wishes_of(&ids).await?;
+            let from = call.context.jid();
+            for request in &asked {
+                let code = store.ensure_code(request).await?;
+                let body = notices::question(request, code.as_deref(), call.language);
+                let id = format!("a-{}", Uuid::new_v4().simple());
+                let wish = wishes.get(&request.id).map(|wish| &wish.jid);
+                let about = authorization::Asked { consent: request, from: wish };
+                let mut out = Vec::new();
+                authorization::write(&mut out, (&from, call.full), &id, call.language, &about, &body);
+                call.context.send(out).await;
+            }
+            let count = asked.len().to_string();
+            Ok(Turn::said(texts::PENDING_SENT.fill(call.language, &[("count", &count)])))
+        })
+    }
+}
+
+impl Command for PendingRequests {
+    fn node(&self) -> &'static str {
+        "pending-requests"
+    }
+
+    fn name(&self) -> Text {
+        texts::PENDING_REQUESTS
     }
 
     fn kept(&self) -> &'static [&'static str] {

@@ -218,6 +218,15 @@ pub(super) const TOO_MANY_REQUESTS: Text = text(
 );
 pub(super) const PENDING_REQUESTS: Text = text("Requests to answer", "Demandes à traiter");
 /// Lists show both: two entries of one name would puzzle people.
+pub(super) const PENDING_NODE: Text = text("Series", "Série");
+pub(super) const PENDING_HOW: Text = text(
+    "The requests for this series are sent to you once more, each as a form to answer.",
+    "Les demandes pour cette série vous sont envoyées à nouveau, chacune comme un formulaire à remplir.",
+);
+pub(super) const PENDING_SENT: Text = text(
+    "Requests that are sent to you to answer: {count}.",
+    "Demandes qui vous sont envoyées pour réponse : {count}.",
+);
 pub(super) const PUBSUB_PENDING: Text =
     text("Requests to answer (pubsub#get-pending)", "Demandes à traiter (pubsub#get-pending)");
 pub(super) const NO_REQUESTS: Text =
