@@ -22,7 +22,17 @@ impl Page {
     pub fn read(parent: &Element) -> Result<Option<Self>, StanzaError> {
         let Some(set) = parent.get_child("set", ns::RSM) else { return Ok(None) };
         let text = |name| set.get_child(name, ns::RSM).map(Element::text);
+        if set.has_child("index", ns::RSM) {
+            let text = "pages are not found by their index; go on from after the last one (XEP-0059)";
+            let french =
+                "les pages ne se trouvent pas par leur index ; continuez après la dernière (XEP-0059)";
+            return Err(StanzaError::new(Condition::FeatureNotImplemented, text).or_in_french(french));
+        }
         let max = match text("max") {
+            // More than can be counted is all there is.
+            Some(digits) if digits.len() > 18 && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                Some(usize::MAX)
+            }
             Some(number) => Some(number.trim().parse().map_err(|_| {
                 StanzaError::new(Condition::BadRequest, format!("max '{number}' is no number (XEP-0059)"))
             })?),

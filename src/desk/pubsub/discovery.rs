@@ -8,6 +8,7 @@ use minidom::Element;
 use super::configure::{access, fields};
 use super::node::Node;
 use crate::desk::Context;
+use crate::desk::commands;
 use crate::desk::context::failed;
 use crate::desk::permit::Asker;
 use crate::domain::consent::Consent;
@@ -17,7 +18,8 @@ use crate::protocol::disco;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::form::{self, Field};
 use crate::protocol::ns;
-use crate::protocol::text::{attribute, escape, raw};
+use crate::protocol::rsm::{self, Page};
+use crate::protocol::text::{attribute, raw};
 
 /// The most nodes in one answer.
 const NODES_MAX: usize = 1000;
@@ -30,14 +32,18 @@ const META_DATA: &str = "http://jabber.org/protocol/pubsub#meta-data";
 
 /// What a node is.
 pub(crate) async fn info(context: &Context, who: &BareJid, name: &str) -> Result<Vec<u8>, StanzaError> {
-    let asker = Asker::about(context, who, name).await?;
-    let node = Node::find(context, name).await?;
-    let Some(node) = node.filter(|node| node.is_seen_by(who, &asker.consents, asker.now)) else {
-        return Err(StanzaError::new(Condition::ItemNotFound, "there is no such node"));
-    };
+    let node = seen_node(context, who, name).await?;
     let mut form = Vec::new();
     form::write(&mut form, "result", META_DATA, &meta_data(context, &node));
     Ok(disco::node_info(name, node.series.title.as_deref(), &form))
+}
+
+/// The node, if it is there and they may know so.
+async fn seen_node(context: &Context, who: &BareJid, name: &str) -> Result<Node, StanzaError> {
+    let asker = Asker::about(context, who, name).await?;
+    let node = Node::find(context, name).await?;
+    node.filter(|node| node.is_seen_by(who, &asker.consents, asker.now))
+        .ok_or_else(|| StanzaError::new(Condition::ItemNotFound, "there is no such node"))
 }
 
 fn meta_data(context: &Context, node: &Node) -> Vec<Field<'static>> {
@@ -77,15 +83,21 @@ const MEASURES: [(&str, &str, &str); 7] = [
 pub(crate) async fn items(context: &Context, who: &BareJid, query: &Element) -> Result<Vec<u8>, StanzaError> {
     let asked = query.attr("node");
     let nodes = match asked {
-        // A leaf; its items are asked for in another way.
-        Some(_) => BTreeMap::new(),
+        // A leaf; its items are asked for in another way. A command has none.
+        Some(name) => {
+            if commands::find(name).is_none() {
+                seen_node(context, who, name).await?;
+            }
+            BTreeMap::new()
+        }
         None => seen_by(context, who).await?,
     };
     let total = nodes.len();
-    let set = query.get_child("set", ns::RSM);
-    let text = |name| set.and_then(|set| set.get_child(name, ns::RSM)).map(Element::text);
-    let most = text("max").and_then(|max| max.trim().parse().ok()).unwrap_or(NODES_MAX).min(NODES_MAX);
-    let mut page: Vec<(String, Option<String>)> = match (text("after"), text("before")) {
+    let set = Page::read(query)?;
+    let paging = set.clone().unwrap_or_default();
+    let most = paging.max.unwrap_or(NODES_MAX).min(NODES_MAX);
+    let names: Vec<String> = nodes.keys().cloned().collect();
+    let mut page: Vec<(String, Option<String>)> = match (paging.after, paging.before) {
         (Some(after), _) => nodes.into_iter().filter(|(name, _)| *name > after).collect(),
         (None, Some(before)) => {
             let all: Vec<_> =
@@ -98,17 +110,8 @@ pub(crate) async fn items(context: &Context, who: &BareJid, query: &Element) -> 
     page.truncate(most);
     let mut more = Vec::new();
     if set.is_some() || cut {
-        raw(&mut more, "<set xmlns='");
-        raw(&mut more, ns::RSM);
-        raw(&mut more, "'>");
-        if let (Some((first, _)), Some((last, _))) = (page.first(), page.last()) {
-            raw(&mut more, "<first>");
-            escape(&mut more, first);
-            raw(&mut more, "</first><last>");
-            escape(&mut more, last);
-            raw(&mut more, "</last>");
-        }
-        raw(&mut more, &format!("<count>{total}</count></set>"));
+        let first = page.first().map(|(name, _)| (name.as_str(), names.partition_point(|n| n < name)));
+        rsm::write(&mut more, first, page.last().map(|(name, _)| name.as_str()), total);
     }
     let mut out = Vec::new();
     raw(&mut out, "<query xmlns='");
