@@ -121,17 +121,27 @@ async fn history_is_answered_in_one_step_and_as_a_form() {
                      <actions execute='complete'><complete/></actions>
                      <x xmlns='jabber:x:data' type='form'>
                        <title>{{any}}</title><instructions>{{any}}</instructions>
+                       <field var='FORM_TYPE' type='hidden'><value>urn:courant:0#get_history</value></field>
                        <field var='identifier' type='text-single' label='{{any}}'>
                          <desc>{{any}}</desc><required/><value>{SERIES}</value>
                        </field>
-                       <field var='start_time' type='text-single' label='{{any}}'><desc>{{any}}</desc></field>
-                       <field var='end_time' type='text-single' label='{{any}}'><desc>{{any}}</desc></field>
+                       <field var='start_time' type='text-single' label='{{any}}'>
+                         <desc>{{any}}</desc><value>{{from}}</value>
+                       </field>
+                       <field var='end_time' type='text-single' label='{{any}}'>
+                         <desc>{{any}}</desc><value>{{until}}</value>
+                       </field>
                      </x>
                    </command>
                  </iq>"
             ),
         )
         .await;
+    // Yesterday, from midnight to midnight.
+    for time in [&form["from"], &form["until"]] {
+        assert!(time.ends_with("T00:00:00+00:00"), "{form:?}");
+    }
+    assert!(form["from"] < form["until"], "{form:?}");
     let session = &form["session"];
     peer.ask(
         &format!(

@@ -235,7 +235,7 @@ impl Visit<'_> {
             return Err(self.bad_payload(texts::labelled_of(var, texts::KEPT, self.language)));
         }
         match (&submission.form_type, self.command.form_type()) {
-            (Some(given), Some(own)) if *given != own => {
+            (Some(given), Some(own)) if *given != own && !self.command.takes_any_form() => {
                 Err(self.bad_payload(texts::OTHER_FORM.of(self.language)))
             }
             _ => Ok(()),

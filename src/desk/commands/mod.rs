@@ -175,6 +175,11 @@ pub trait Command: fmt::Debug + Send + Sync {
         Some(format!("urn:courant:0#{}", self.node()))
     }
 
+    /// Whether forms of any other type are taken as well, or of none: existing clients send them.
+    fn takes_any_form(&self) -> bool {
+        false
+    }
+
     /// Fields of the record that it has no field for, and that are not to be passed over when somebody says them all
     /// the same: they would think that they are changed.
     fn kept(&self) -> &'static [&'static str] {

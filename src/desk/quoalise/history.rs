@@ -49,17 +49,19 @@ impl Command for GetHistory {
         NAME
     }
 
-    /// Existing clients send forms of a type of their own, or of none.
-    fn form_type(&self) -> Option<String> {
-        None
+    fn takes_any_form(&self) -> bool {
+        true
     }
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
             if call.turn == 0 {
                 let mut form = identifier_form(call, NAME, HOW).await?;
-                for (var, label) in [("start_time", START), ("end_time", END)] {
+                let times = [("start_time", START), ("end_time", END)];
+                for ((var, label), time) in times.into_iter().zip(yesterday(call)) {
                     let mut field = Field::new(Kind::TextSingle, var, label.of(call.language));
+                    // Who says all in one step means what they leave out.
+                    field.values.extend(time.filter(|_| !call.in_one_step));
                     field.desc = Some(TIME_DESC.of(call.language).to_owned());
                     form.fields.push(field);
                 }
@@ -68,6 +70,14 @@ impl Command for GetHistory {
             Wanted::read(call)?.answer().await
         })
     }
+}
+
+/// From when to when yesterday was, where people live.
+fn yesterday(call: &Call<'_>) -> [Option<String>; 2] {
+    let zone = call.context.config.consent.time_zone().unwrap_or(TimeZone::UTC);
+    let today = call.now.to_zoned(zone).start_of_day().ok();
+    let before = today.as_ref().and_then(|today| today.yesterday().ok()?.start_of_day().ok());
+    [before, today].map(|day| Some(day?.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()))
 }
 
 /// What is asked for, by whom: all that outlives the clerk's attention.

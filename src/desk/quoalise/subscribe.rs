@@ -47,8 +47,8 @@ impl Command for Subscribe {
         SUBSCRIBE
     }
 
-    fn form_type(&self) -> Option<String> {
-        None
+    fn takes_any_form(&self) -> bool {
+        true
     }
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
@@ -83,8 +83,8 @@ impl Command for Unsubscribe {
         UNSUBSCRIBE
     }
 
-    fn form_type(&self) -> Option<String> {
-        None
+    fn takes_any_form(&self) -> bool {
+        true
     }
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
