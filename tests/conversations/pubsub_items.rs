@@ -105,6 +105,20 @@ async fn items_are_fetched_under_consent_by_number_by_id_and_in_pages() {
     let only = "<set xmlns='http://jabber.org/protocol/rsm'><count>5</count></set>";
     peer.ask(&iq("get", ADVISER, PUBSUB, &count), &items(ADVISER, "", only)).await;
     peer.ask(
+        &iq("get", ADVISER, PUBSUB, &page("<index>2</index>")),
+        &refused_to("iq", "adviser@coop.example/1", "x", "feature-not-implemented", "cancel", ""),
+    )
+    .await;
+    let plenty = format!("<items node='{SERIES}' max_items='99999999999999999999'/>");
+    peer.ask(&iq("get", ADVISER, PUBSUB, &plenty), &items(ADVISER, &all(1..=5), TERMS)).await;
+    // The operator, who sees every series, is told what is not there.
+    let nowhere = "<items node='urn:dev:nowhere'/>";
+    peer.ask(
+        &iq("get", "admin@example.org", PUBSUB, nowhere),
+        &refused_to("iq", "admin@example.org/1", "x", "item-not-found", "cancel", ""),
+    )
+    .await;
+    peer.ask(
         &iq("get", ADVISER, PUBSUB, &page("<after>nowhere</after>")),
         &refused_to("iq", "adviser@coop.example/1", "x", "item-not-found", "cancel", ""),
     )

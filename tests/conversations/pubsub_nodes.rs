@@ -281,6 +281,37 @@ async fn subscribing_and_what_is_told_of_a_node() {
     // For others, and as nobody.
     let as_romeo = "<subscribe node='urn:x:1' jid='romeo@home.example'/>";
     set(&mut peer, JULIET, PUBSUB, as_romeo, &refused(JULIET, "bad-request", "modify", "invalid-jid")).await;
+    // Options that are not served are refused, and so is a request that nobody knows.
+    let option = |name: &str, value: &str| {
+        let form = format!("<x xmlns='jabber:x:data' type='submit'>{}</x>", field(name, value));
+        format!("<options node='urn:x:1' jid='juliet@coop.example'>{form}</options>")
+    };
+    for (name, value) in [("digest", "1"), ("nobody_knows", "1"), ("deliver", "0")] {
+        let invalid = refused(JULIET, "bad-request", "modify", "invalid-options");
+        set(&mut peer, JULIET, PUBSUB, &option(name, value), &invalid).await;
+    }
+    set(&mut peer, JULIET, PUBSUB, &option("digest", "0"), &done(JULIET)).await;
+    peer.send(&iq("get", JULIET, PUBSUB, "<options node='urn:x:1' jid='juliet@coop.example'/>")).await;
+    let shown = peer.recv().await;
+    assert!(shown.contains("{urn:courant:0}format") && !shown.contains("pubsub#deliver"), "{shown}");
+    let detail = "<unsupported xmlns='http://jabber.org/protocol/pubsub#errors' feature='unknown'/>";
+    let unknown = refused_to("iq", "juliet@coop.example/1", "x", "feature-not-implemented", "cancel", detail);
+    set(&mut peer, JULIET, PUBSUB, "<dance/>", &unknown).await;
+    // A leaf has no nodes below it; what is not seen is not there.
+    for (who, node, there) in [(JULIET, "urn:x:1", true), (JULIET, "urn:x:2", false)] {
+        peer.send(&format!(
+            "<iq type='get' from='{who}/1' to='energy.example.org' id='x'>
+               <query xmlns='http://jabber.org/protocol/disco#items' node='{node}'/>
+             </iq>"
+        ))
+        .await;
+        let said = peer.recv().await;
+        assert_eq!(
+            (said.contains("type='result'"), said.contains("item-not-found")),
+            (there, !there),
+            "{said}"
+        );
+    }
     for touch in ["unsubscribe", "options"] {
         let as_romeo = format!("<{touch} node='urn:x:1' jid='romeo@home.example'/>");
         set(&mut peer, JULIET, PUBSUB, &as_romeo, &refused(JULIET, "forbidden", "auth", "")).await;

@@ -351,7 +351,9 @@ fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result
         Some("max") => series.node.max_items = None,
         Some(number) => match number.parse::<u32>() {
             Ok(most) if most > 0 => series.node.max_items = Some(most),
-            _ => return Err(unacceptable("pubsub#max_items is a number from 1, or max".into())),
+            _ => {
+                return Err(unacceptable("pubsub#max_items is a number from 1 to 4294967295, or max".into()));
+            }
         },
     }
     Ok(())

@@ -128,9 +128,16 @@ fn unknown(child: &Element) -> StanzaError {
         "subscribe" | "unsubscribe" => {
             StanzaError::new(Condition::BadRequest, "that is asked with an iq of type set")
         }
-        name => StanzaError::new(
+        "create" | "configure" | "publish" | "retract" | "items" | "subscriptions" | "affiliations"
+        | "delete" | "purge" => StanzaError::new(
             Condition::BadRequest,
-            format!("the pubsub request {} is not known, or not of this type", node::cut(name)),
+            format!("the pubsub request {} is not of this type, or not of this namespace", child.name()),
+        ),
+        "collection" | "associate" | "disassociate" => unsupported("collections"),
+        name => StanzaError::with(
+            Condition::FeatureNotImplemented,
+            format!("the pubsub request {} is not known here", node::cut(name)),
+            Detail::Unsupported { feature: "unknown" },
         ),
     }
 }

@@ -272,15 +272,28 @@ pub(super) fn default_options(node: Option<&str>) -> Vec<u8> {
 }
 
 fn fields(format: Format) -> Vec<Field<'static>> {
-    vec![
-        Field::boolean("pubsub#deliver", "Send notifications", true),
-        Field::list(FORMAT, "In which format to send", format.as_str(), &Format::NAMES),
-    ]
+    vec![Field::list(FORMAT, "In which format to send", format.as_str(), &Format::NAMES)]
 }
 
 fn format_of(form: &Submitted, jid: &Jid) -> Result<Option<Format>, StanzaError> {
     let invalid =
         |text: String| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options"));
+    for var in form.names() {
+        let value = form.one(var).unwrap_or_default();
+        let known = match var {
+            "FORM_TYPE" => value == SUBSCRIBE_OPTIONS,
+            "pubsub#deliver" | FORMAT | PURPOSE => true,
+            // What is not to be had, as long as it is not asked for.
+            "pubsub#digest" | "pubsub#include_body" => matches!(value, "0" | "false"),
+            "pubsub#subscription_type" => value == "items",
+            _ => false,
+        };
+        if !known {
+            let text =
+                format!("the option {} is not served here, or not with this value", super::node::cut(var));
+            return Err(invalid(text));
+        }
+    }
     if form.boolean("pubsub#deliver").map_err(invalid)? == Some(false) {
         return Err(invalid("a subscription that sends nothing is none; unsubscribe instead".into()));
     }
