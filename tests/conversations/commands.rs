@@ -55,7 +55,7 @@ pub(crate) fn refused(to: &str, id: &str, condition: &str, type_: &str, lang: &s
 /// page.
 pub(crate) async fn run(peer: &mut Peer, from: &str, node: &str, attributes: &str, content: &str) -> String {
     peer.send(&command(from, "run", node, attributes, content)).await;
-    peer.recv().await
+    peer.recv_iq().await
 }
 
 #[tokio::test]

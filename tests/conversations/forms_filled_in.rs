@@ -234,17 +234,11 @@ async fn a_name_is_a_line() {
         assert!(!taken || answer.contains(&format!("<value>{SERIES}</value><value>urn:dev:prm:gas</value>")));
     }
     let fields = filled(&[("name", "urn:dev:x"), ("owner", "camille@home.example"), ("producers", "x y")]);
-    let mut answer = peer_answer(&mut peer, ADMIN, "series-add", &fields).await;
+    let mut answer = run(&mut peer, ADMIN, "series-add", "", &fields).await;
     assert!(answer.contains("bad-payload") && answer.contains("Producers: "), "{answer}");
     let fields = fields.replace("x y", "gw@prod.example");
-    answer = peer_answer(&mut peer, ADMIN, "series-add", &fields).await;
+    answer = run(&mut peer, ADMIN, "series-add", "", &fields).await;
     assert!(answer.contains("status='completed'"), "{answer}");
-}
-
-/// The answer alone, whoever else is told something meanwhile.
-async fn peer_answer(peer: &mut Peer, from: &str, node: &str, content: &str) -> String {
-    peer.send(&command(from, "run", node, "", content)).await;
-    peer.recv_iq().await
 }
 
 #[tokio::test]
@@ -319,7 +313,7 @@ async fn an_arrangement_that_is_not_there_is_not_renewed() {
     assert_eq!(told[0], told[1]);
     // Whose it is renews it.
     let fields = filled(&[("scope", SERIES), ("purpose", "x"), ("arrangement", arrangement)]);
-    let asked = peer_answer(&mut peer, "adviser@coop.example/desk", "request-access", &fields).await;
+    let asked = run(&mut peer, "adviser@coop.example/desk", "request-access", "", &fields).await;
     assert!(asked.contains("is pending"), "{asked}");
 }
 
@@ -504,16 +498,16 @@ async fn what_stands_is_listed_first() {
     stage.cli(&["consent", "revoke", &ended]);
     stage.consents(ADVISER, &[SERIES], &[]);
     let mut peer = stage.start().await;
-    let list = peer_answer(&mut peer, CAMILLE, "my-consents", "").await;
+    let list = run(&mut peer, CAMILLE, "my-consents", "", "").await;
     let place = |text: &str| list.find(text).unwrap_or_else(|| panic!("{text} in {list}"));
     assert!(place("<value>active</value>") < place("<value>revoked</value>"), "{list}");
-    let active = peer_answer(&mut peer, CAMILLE, "my-consents", &filled(&[("state", "revoked")])).await;
+    let active = run(&mut peer, CAMILLE, "my-consents", "", &filled(&[("state", "revoked")])).await;
     assert!(active.contains("1 to 1 of 1") && !active.contains(ADVISER), "{active}");
-    let wrong = peer_answer(&mut peer, CAMILLE, "my-consents", &filled(&[("state", "gone")])).await;
+    let wrong = run(&mut peer, CAMILLE, "my-consents", "", &filled(&[("state", "gone")])).await;
     assert!(wrong.contains("bad-payload") && wrong.contains("choose one of requested, active"), "{wrong}");
     // Too many to choose from: the form says where they are listed.
     stage.cli(&["consent", "import", file.to_str().unwrap()]);
-    let form = peer_answer(&mut peer, CAMILLE, "withdraw-consent", "").await;
+    let form = run(&mut peer, CAMILLE, "withdraw-consent", "", "").await;
     assert!(field(&form, "id").contains("my-consents shows them"), "{form}");
 }
 
@@ -531,6 +525,6 @@ async fn a_data_need_knows_its_own_series() {
         assert!(answer.contains("bad-payload") && answer.contains(words), "{answer}");
     }
     let whole = filled(&[("need", "advice"), ("scope", SERIES)]);
-    let asked = peer_answer(&mut peer, "app@coop.example/1", "request-access", &whole).await;
+    let asked = run(&mut peer, "app@coop.example/1", "request-access", "", &whole).await;
     assert!(asked.contains("is pending") && valued(&asked, "scope", SERIES), "{asked}");
 }
