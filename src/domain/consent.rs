@@ -5,11 +5,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jid::BareJid;
 use jiff::Timestamp;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -472,14 +471,6 @@ impl Consent {
         Ok(())
     }
 
-    /// The recipient as people are shown it: anybody may choose a name, so the address stands beside it.
-    pub fn recipient_shown(&self) -> String {
-        match &self.recipient_name {
-            Some(name) => format!("{name} <{}>", self.recipient),
-            None => self.recipient.to_string(),
-        }
-    }
-
     /// Whether it is more than a request, answered by no or not at all.
     pub fn was_ever_given(&self) -> bool {
         !matches!(self.state, State::Requested | State::Refused | State::Cancelled | State::TimedOut)
@@ -572,14 +563,6 @@ pub(crate) mod tests {
 
     fn three_years() -> Period {
         "P3Y".parse().unwrap()
-    }
-
-    #[test]
-    fn a_name_never_stands_alone() {
-        let mut consent = sample();
-        assert_eq!(consent.recipient_shown(), "app@coop.example");
-        consent.recipient_name = Some("Energy Agency".into());
-        assert_eq!(consent.recipient_shown(), "Energy Agency <app@coop.example>");
     }
 
     #[test]

@@ -138,18 +138,7 @@ impl Draft {
         consent.validate(&usual.maximum)?;
         Ok(consent)
     }
-}
 
-/// What is left out is usual; an empty list is none, and not both.
-fn modes<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Mode>, D::Error> {
-    let modes = Vec::<Mode>::deserialize(d)?;
-    if modes.is_empty() {
-        return Err(serde::de::Error::custom(ConsentError::NoMode));
-    }
-    Ok(modes)
-}
-
-impl Draft {
     fn check_texts(&self) -> Result<(), DraftError> {
         for (name, text) in [
             ("recipient_name", &self.recipient_name),
@@ -224,6 +213,15 @@ impl Draft {
             _ => Ok(()),
         }
     }
+}
+
+/// What is left out is usual; an empty list is none, and not both.
+fn modes<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Mode>, D::Error> {
+    let modes = Vec::<Mode>::deserialize(d)?;
+    if modes.is_empty() {
+        return Err(serde::de::Error::custom(ConsentError::NoMode));
+    }
+    Ok(modes)
 }
 
 fn subject<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Subject>, D::Error> {

@@ -36,8 +36,8 @@ pub fn parse_bare(text: &str) -> Result<BareJid, String> {
     Ok(jid.to_bare())
 }
 
-/// Reads whom somebody names as a recipient: a bare address, or by explicit choice a domain, which is a service. A word alone is a
-/// slip more often than a domain, so a domain is written with a dot.
+/// Reads whom somebody names as a recipient: a bare address, or by explicit choice a domain, which is a service. A
+/// word alone is a slip more often than a domain, so a domain is written with a dot.
 pub fn parse_recipient(text: &str) -> Result<BareJid, String> {
     let jid = parse_bare(text)?;
     if is_whole(&jid) {

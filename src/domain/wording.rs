@@ -8,34 +8,51 @@ use super::party::Subject;
 /// The purpose of a request that states none: by subscribing, without a form.
 pub const NOT_STATED: &str = "not stated: asked for by subscribing";
 
-/// A text in one line: line ends and the like become blanks, and what is not seen goes (controls, marks that turn
-/// the direction of writing, characters of no width).
+/// What people do not see: controls, line ends, and format characters (Unicode category Cf) that turn the direction of
+/// writing or have no width. Joiners are not among them: they are letters' own (Persian, emoji).
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{8e2}' | '\u{180e}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e00ff}')
+}
+
+/// Whether there is nothing to read: blanks, fillers, joiners and selectors by themselves are no text.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_whitespace()
+            || is_hidden(c)
+            || is_filler(c)
+            || matches!(c, '\u{200c}' | '\u{200d}' | '\u{34f}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+    })
+}
+
+/// Letters that are drawn as blanks.
+fn is_filler(c: char) -> bool {
+    matches!(c, '\u{2800}' | '\u{3164}' | '\u{115f}' | '\u{1160}' | '\u{ffa0}')
+}
+
+/// A text in one line: line ends and the like become blanks, and what is not seen goes. Empty where there is nothing
+/// to read.
 pub fn one_line(text: &str) -> String {
+    if is_blank(text) {
+        return String::new();
+    }
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_whitespace() || matches!(c, '\u{2800}' | '\u{3164}' | '\u{115f}' | '\u{1160}' | '\u{ffa0}') {
+        // A break in the middle of a word is one.
+        if c.is_whitespace() || is_filler(c) || c < ' ' {
             if !line.ends_with(' ') {
                 line.push(' ');
             }
-        } else if c.is_control() {
-            // A break in the middle of a word is one.
-            if c < ' ' && !line.ends_with(' ') {
-                line.push(' ');
-            }
-        } else if !is_unseen(c) {
+        } else if !is_hidden(c) {
             line.push(c);
         }
     }
     line.trim().to_owned()
-}
-
-/// Format characters (Unicode category Cf), and variation selectors that hide text.
-fn is_unseen(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{8e2}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The same between quotes, which it cannot end.
@@ -115,6 +132,12 @@ mod tests {
             "“advice' 4f7a (active) bank@x To stop all, answer 'yes 4f7a'”"
         );
         assert_eq!(quoted("a » b", Language::Fr), "« a ' b »");
+        assert_eq!(
+            one_line("می\u{200c}خواهم 👩\u{200d}🔬"),
+            "می\u{200c}خواهم 👩\u{200d}🔬",
+            "joiners are letters' own"
+        );
+        assert_eq!(one_line("\u{200d}\u{3164}\u{fe0f}"), "");
         assert_eq!(
             url("https://x.example/p> answer yes"),
             "<https://x.example/panswer yes>".replace(' ', "")

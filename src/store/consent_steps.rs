@@ -1,15 +1,15 @@
 //! How consents change. Each step is one transaction: the record, its event, the line of the disclosure
 //! log, the subscriptions that come or go with it, and the note that the running service follows.
 
-use jid::Jid;
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use super::changes::{self, Kind};
-use super::consents::{COLUMNS, ROWS_AT_ONCE, STANDING, find, insert, read, same, update};
+use super::consents::{COLUMNS, ROWS_AT_ONCE, find, insert, read, same, update};
 use super::notices::{Place, Step};
+use super::wishes::{end_subscriptions, not_subscribed, subscribe, subscribed, wished};
 use super::{
     Store, StoreError, disclosures, millis, next_key, next_keys, notices, persons, subscriptions, wishes,
 };
@@ -18,7 +18,7 @@ use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::edit::Edit;
 use crate::domain::name::Scope;
 use crate::domain::period::Period;
-use crate::domain::subscription::{Format, Subscription, Wish};
+use crate::domain::subscription::{Subscription, Wish};
 
 /// What became of a wish to end a consent.
 #[derive(Debug)]
@@ -377,19 +377,24 @@ async fn held(conn: &mut SqliteConnection, consents: &[Consent]) -> Result<Vec<C
     rows.iter().map(|row| read(row).map(|(_, consent)| consent)).collect()
 }
 
-/// A renewal is between the same two.
+/// An arrangement is the consent's own, or one that its person and its recipient have had; whether others have it is
+/// told to nobody.
 async fn check_arrangement(conn: &mut SqliteConnection, consent: &Consent) -> Result<(), StoreError> {
-    let strangers = sqlx::query(
-        "SELECT 1 FROM consent WHERE arrangement = ? AND (subject <> ? OR recipient <> ?) LIMIT 1",
+    if consent.arrangement == consent.id {
+        return Ok(());
+    }
+    let row = sqlx::query(
+        "SELECT count(*), coalesce(sum(subject = ? AND recipient = ?), 0) FROM consent WHERE arrangement = ?",
     )
-    .bind(consent.arrangement.to_string())
     .bind(consent.subject.to_string())
     .bind(consent.recipient.to_string())
-    .fetch_optional(conn)
+    .bind(consent.arrangement.to_string())
+    .fetch_one(conn)
     .await?;
-    match strangers {
-        Some(_) => Err(StoreError::Consent(ConsentError::Arrangement)),
-        None => Ok(()),
+    let (all, theirs): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    match theirs > 0 && theirs == all {
+        true => Ok(()),
+        false => Err(StoreError::Consent(ConsentError::Arrangement)),
     }
 }
 
@@ -491,14 +496,6 @@ async fn tell(
     }
 }
 
-/// The nodes that its recipient is subscribed to when it begins.
-fn subscribed(consent: &Consent, wish: Option<&Wish>) -> Vec<Place> {
-    match consent.subscribe && consent.modes.notify {
-        true => consent.scope.iter().map(|node| Place::at(node, wish.map(|wish| &wish.jid))).collect(),
-        false => Vec::new(),
-    }
-}
-
 /// The same for many new records.
 async fn all_told(
     conn: &mut SqliteConnection,
@@ -549,83 +546,6 @@ fn line(
         actor: actor.into(),
         note: note.map(Into::into),
     })))
-}
-
-/// Subscribes the recipient to these nodes, as they wish, if the consent is active and says so.
-async fn subscribe(
-    conn: &mut SqliteConnection,
-    consent: &Consent,
-    nodes: &[Scope],
-    wish: Option<&Wish>,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    for wished in wished(consent, nodes, wish) {
-        subscriptions::add(conn, &wished, at).await?;
-    }
-    Ok(())
-}
-
-/// What its recipient is subscribed to of these nodes.
-fn wished<'c>(
-    consent: &'c Consent,
-    nodes: &'c [Scope],
-    wish: Option<&'c Wish>,
-) -> impl Iterator<Item = Subscription> + 'c {
-    let wanted = consent.subscribe && consent.modes.notify && consent.state == State::Active;
-    nodes.iter().filter(move |_| wanted).map(move |node| Subscription {
-        jid: wish.map_or_else(|| Jid::from(consent.recipient.clone()), |wish| wish.jid.clone()),
-        node: node.clone(),
-        format: wish.map_or_else(Format::default, |wish| wish.format),
-    })
-}
-
-/// The nodes of a request that its recipient is not subscribed to anyway, by something else.
-async fn not_subscribed(
-    conn: &mut SqliteConnection,
-    request: &Consent,
-    wish: Option<&Wish>,
-) -> Result<Vec<Place>, StoreError> {
-    let jid = wish.map(|wish| &wish.jid);
-    let rows = sqlx::query("SELECT node FROM subscription WHERE jid = ?")
-        .bind(jid.map_or_else(|| request.recipient.to_string(), ToString::to_string))
-        .fetch_all(conn)
-        .await?;
-    let mut held: Vec<Scope> = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let node: &str = row.try_get(0)?;
-        held.extend(Scope::parse(node).ok());
-    }
-    let is_held = |node: &&Scope| held.iter().any(|held| held.covers_scope(node));
-    Ok(request.scope.iter().filter(|node| !is_held(node)).map(|node| Place::at(node, jid)).collect())
-}
-
-/// Ends the subscriptions to these nodes that rested on this consent and on no other that still stands, at the
-/// recipient's bare address and at its resources.
-async fn end_subscriptions(
-    conn: &mut SqliteConnection,
-    rested: &Consent,
-    nodes: &[Scope],
-    at: Timestamp,
-) -> Result<Vec<Subscription>, StoreError> {
-    if nodes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!("{COLUMNS} WHERE recipient = ? AND {STANDING} AND state <> 'requested'");
-    let others: Vec<Consent> = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(rested.recipient.to_string())
-        .fetch_all(&mut *conn)
-        .await?
-        .iter()
-        .map(|row| read(row).map(|(_, consent)| consent))
-        .collect::<Result<_, _>>()?;
-    let mut gone = Vec::new();
-    for node in nodes {
-        let still = others.iter().any(|c| c.modes.notify && c.scope.iter().any(|s| s.covers_scope(node)));
-        if !still {
-            gone.extend(subscriptions::remove_all(conn, &rested.recipient, node, at).await?);
-        }
-    }
-    Ok(gone)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use jid::BareJid;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -65,10 +65,7 @@ impl Store {
         .bind(subject.to_string())
         .fetch_optional(self.pool())
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let id: String = row.try_get(0)?;
-        let id = Uuid::parse_str(&id).map_err(|e| StoreError::row(format!("consent id: {e}")))?;
-        self.consent(id).await
+        self.named(row).await
     }
 
     /// What an operator means by a code: the last consent of a person without an address that was given it.
@@ -80,9 +77,12 @@ impl Store {
         .bind(code)
         .fetch_optional(self.pool())
         .await?;
+        self.named(row).await
+    }
+
+    async fn named(&self, row: Option<SqliteRow>) -> Result<Option<Consent>, StoreError> {
         let Some(row) = row else { return Ok(None) };
-        let id: String = row.try_get(0)?;
-        let id = Uuid::parse_str(&id).map_err(|e| StoreError::row(format!("consent id: {e}")))?;
+        let id = Uuid::parse_str(row.try_get(0)?).map_err(|e| StoreError::row(format!("consent id: {e}")))?;
         self.consent(id).await
     }
 }

@@ -10,6 +10,7 @@ use super::{texts, wrong as words};
 use crate::domain::language::{Language, Text};
 use crate::domain::party::parse_bare;
 use crate::domain::period::{Period, read_time};
+use crate::domain::wording;
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Submission, boolean};
 
 /// Values by the names of their fields.
@@ -185,29 +186,11 @@ impl Answers {
 }
 
 /// What is wrong with a line that people will read, if it holds what they cannot see: it could say something else than
-/// it shows. Joiners are letters' own (Persian, emoji), but no text by themselves.
+/// it shows.
 fn unseen(text: &str) -> Option<Text> {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(
-                c,
-                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
-            )
-            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
-            || matches!(c, '\u{e0000}'..='\u{e007f}')
-    };
-    let blank = |c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '\u{200c}' | '\u{200d}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            )
-            || matches!(c, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
-            || matches!(c, '\u{e0100}'..='\u{e01ef}')
-    };
-    if text.chars().any(hidden) {
+    if text.chars().any(wording::is_hidden) {
         Some(texts::HIDDEN)
-    } else if text.chars().all(blank) {
+    } else if wording::is_blank(text) {
         Some(texts::BLANK)
     } else {
         None

@@ -3,7 +3,7 @@
 use super::consent_form::{Hand, complete, draft, fields};
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts, views, wrong};
-use crate::domain::consent::{Consent, ConsentError, State, method};
+use crate::domain::consent::{Consent, State, method};
 use crate::domain::language::Text;
 use crate::store::StoreError;
 use crate::store::consents::{Filter, Part};
@@ -58,10 +58,6 @@ pub(super) async fn already(call: &Call<'_>, consent: &Consent) -> Result<Option
     };
     let part = Part { max: LOOKED_AT, last: true, ..Part::default() };
     let (standing, ..) = call.context.store.part_of_consents(&filter, &part).await?;
-    let renews = |held: &&Consent| held.arrangement == consent.arrangement;
-    if consent.arrangement != consent.id && !standing.iter().any(|held| renews(&held)) {
-        known(call, consent).await?;
-    }
     let same =
         standing.iter().rev().find(|held| held.state != State::Requested && is_same(held, consent, call));
     Ok(same.map(|held| {
@@ -71,24 +67,6 @@ pub(super) async fn already(call: &Call<'_>, consent: &Consent) -> Result<Option
         let note = texts::THERE_ALREADY.fill(call.language, &values);
         Turn::Done(Done::record(&views::consent(call, held), Some(note)))
     }))
-}
-
-/// An arrangement is renewed by those whose it is; one that nobody has is a slip.
-pub(super) async fn known(call: &Call<'_>, consent: &Consent) -> Result<(), Failure> {
-    let filter = Filter { recipient: Some(consent.recipient.to_string()), ..Filter::default() };
-    let mut part = Part { max: LOOKED_AT, ..Part::default() };
-    loop {
-        let (theirs, ..) = call.context.store.part_of_consents(&filter, &part).await?;
-        let fits =
-            |held: &Consent| held.arrangement == consent.arrangement && held.subject == consent.subject;
-        if theirs.iter().any(fits) {
-            return Ok(());
-        }
-        match theirs.last() {
-            Some(last) => part.after = Some(last.id),
-            None => return Err(Failure::Wrong(wrong::consent(&ConsentError::Arrangement, call.language))),
-        }
-    }
 }
 
 /// Whether both say the same, however and whenever they were given.

@@ -1,17 +1,13 @@
 //! `request-access`: an application, or somebody, asks the person concerned for consent.
 
-use uuid::Uuid;
-
 use super::consent_form::{Hand, draft, fields, in_time};
 use super::engine::form;
-use super::{Call, Coming, Command, Done, Failure, Turn, listing, texts, views, wrong};
+use super::{Call, Coming, Command, Done, Failure, Turn, texts, views, wrong};
 use crate::desk::asking::{self, Asked};
-use crate::domain::consent::ConsentError;
 use crate::domain::data_need;
 use crate::domain::language::Text;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Field, Kind};
-use crate::store::consents::{Filter, Part};
 
 #[derive(Debug)]
 pub(super) struct RequestAccess;
@@ -42,13 +38,6 @@ impl Command for RequestAccess {
                 draft = filled.map_err(|why| Failure::Wrong(wrong::need(&why, language)))?;
             }
             in_time(call, &draft)?;
-            // Whose an arrangement is, is told to nobody: it is the asker's, or it is none.
-            if let Some(arrangement) = draft.arrangement
-                && !is_held(call, arrangement).await?
-            {
-                let none = ConsentError::Arrangement;
-                return Err(Failure::Wrong(wrong::consent(&none, language)));
-            }
             let asked = asking::ask(call.context, call.asker, draft, None, call.now).await?;
             let (mut consent, text) = match asked {
                 Asked::Pending(consent) | Asked::Waiting(consent) => (consent, texts::PENDING),
@@ -68,22 +57,6 @@ impl Command for RequestAccess {
             let note = text.fill(language, &[("id", &consent.id.to_string())]);
             Ok(Turn::Done(Done::record(&views::consent(call, &consent), Some(note))))
         })
-    }
-}
-
-/// Whether the asker has, or had, a consent of this arrangement.
-async fn is_held(call: &Call<'_>, arrangement: Uuid) -> Result<bool, Failure> {
-    let filter = Filter { recipient: Some(call.asker.to_string()), ..Filter::default() };
-    let mut part = Part { max: listing::MOST, ..Part::default() };
-    loop {
-        let (theirs, ..) = call.context.store.part_of_consents(&filter, &part).await?;
-        if theirs.iter().any(|held| held.arrangement == arrangement) {
-            return Ok(true);
-        }
-        match theirs.last() {
-            Some(last) => part.after = Some(last.id),
-            None => return Ok(false),
-        }
     }
 }
 

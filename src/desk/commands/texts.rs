@@ -217,7 +217,6 @@ pub(super) const TOO_MANY_REQUESTS: Text = text(
     "{most} de vos demandes sont déjà en attente ; attendez une réponse, ou retirez-en une avec end-access",
 );
 pub(super) const PENDING_REQUESTS: Text = text("Requests to answer", "Demandes à traiter");
-/// Lists show both: two entries of one name would puzzle people.
 pub(super) const PENDING_NODE: Text = text("Series", "Série");
 pub(super) const PENDING_HOW: Text = text(
     "The requests for this series are sent to you once more, each as a form to answer.",
@@ -227,6 +226,7 @@ pub(super) const PENDING_SENT: Text = text(
     "Requests that are sent to you to answer: {count}.",
     "Demandes qui vous sont envoyées pour réponse : {count}.",
 );
+/// Lists show both: two entries of one name would puzzle people.
 pub(super) const PUBSUB_PENDING: Text =
     text("Requests to answer (pubsub#get-pending)", "Demandes à traiter (pubsub#get-pending)");
 pub(super) const NO_REQUESTS: Text =

@@ -146,13 +146,14 @@ async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<(), StanzaE
         if node.series.is_owned_by(&who) || node.series.is_open_to(&who) || node.series.lists(&who) {
             continue;
         }
-        let consents = context.store.consents_about(&who, &node.name, &node.name).await;
+        // The subscription is to what is below the node too, and so may be the right.
+        let below = format!("{}/", node.name);
+        let consents = context.store.consents_about(&who, &node.name, &below).await;
         let consents = consents.map_err(|e| failed(&e))?;
         // One that is suspended, or begins later, is a right all the same.
         let keeps = consents.iter().any(|(_, consent)| {
             matches!(consent.state, State::Active | State::Suspended)
                 && consent.modes.notify
-                && consent.covers(&node.name)
                 && consent.is_about(&node.series.owner)
         });
         if !keeps {
