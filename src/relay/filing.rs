@@ -1,16 +1,17 @@
 //! What is filed under each scope: a registration, consents, subscriptions; by their places, found by the name
 //! of a series.
 //!
-//! A look-up costs one hash for the exact name and one per *distinct length* of prefix, however many prefixes
-//! there are.
+//! A look-up reads the name once; on the way it asks once for each *distinct length* of prefix, however many
+//! prefixes there are.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use super::few::Few;
+use super::rows::grow;
 use crate::domain::name::Scope;
 
 /// What is filed under one scope.
@@ -49,13 +50,15 @@ pub(super) struct Filing {
 impl Filing {
     /// All that is filed under scopes that cover `name`, the most specific first.
     pub(super) fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Filed> {
-        let prefixes = self
-            .lengths
-            .range(..=name.len())
-            .rev()
-            .filter(|&(&length, _)| name.is_char_boundary(length))
-            .filter_map(|(&length, _)| self.find(&self.prefixes, &name[..length]));
-        self.find(&self.exact, name).into_iter().chain(prefixes).filter_map(|place| self.at(place))
+        let mut way = Way::along(name, &self.hasher);
+        let mut prefixes = Vec::new();
+        for (&length, _) in self.lengths.range(..=name.len()) {
+            let hash = way.hash_at(length);
+            // What is filed is whole characters, so that what is found ends between two.
+            prefixes.extend(self.find_hashed(&self.prefixes, hash, &name.as_bytes()[..length]));
+        }
+        let exact = self.find_hashed(&self.exact, way.hash_at(name.len()), name.as_bytes());
+        exact.into_iter().chain(prefixes.into_iter().rev()).filter_map(|place| self.at(place))
     }
 
     /// All that is filed under the exact names that `name` lies below, on a `/`, the nearest first.
@@ -65,14 +68,13 @@ impl Filing {
     }
 
     fn find(&self, table: &HashTable<u32>, text: &str) -> Option<u32> {
-        if table.is_empty() {
-            return None;
-        }
-        table
-            .find(self.hasher.hash_one(text), |place| {
-                self.at(*place).is_some_and(|filed| **text_of(&filed.scope) == *text)
-            })
-            .copied()
+        self.find_hashed(table, hash(text, &self.hasher), text.as_bytes())
+    }
+
+    fn find_hashed(&self, table: &HashTable<u32>, hash: u64, text: &[u8]) -> Option<u32> {
+        let is_it =
+            |place: &u32| self.at(*place).is_some_and(|filed| text_of(&filed.scope).as_bytes() == text);
+        table.find(hash, is_it).copied()
     }
 
     fn at(&self, place: u32) -> Option<&Filed> {
@@ -85,6 +87,11 @@ impl Filing {
         place.and_then(|place| self.at(place)).map_or(scope, |filed| filed.scope.clone())
     }
 
+    /// The scope of this place; it is there as long as something is filed under it.
+    pub(super) fn scope(&self, place: u32) -> Option<&Scope> {
+        self.at(place).map(|filed| &filed.scope)
+    }
+
     fn table(&self, scope: &Scope) -> &HashTable<u32> {
         match scope {
             Scope::Exact(_) => &self.exact,
@@ -92,12 +99,16 @@ impl Filing {
         }
     }
 
-    /// Changes what is filed under exactly this scope; nothing may be there yet, and nothing may be left.
-    pub(super) fn change(&mut self, scope: &Scope, change: impl FnOnce(&mut Filed)) {
-        let place = match self.find(self.table(scope), text_of(scope)) {
+    /// Where what is of exactly this scope is filed: a new place if nothing is yet, which is to be filled at once.
+    pub(super) fn place(&mut self, scope: Scope) -> u32 {
+        match self.find(self.table(&scope), text_of(&scope)) {
             Some(place) => place,
-            None => self.open(scope.clone()),
-        };
+            None => self.open(scope),
+        }
+    }
+
+    /// Changes what is filed there; the place goes when nothing is left.
+    pub(super) fn change(&mut self, place: u32, change: impl FnOnce(&mut Filed)) {
         let Some(Some(filed)) = self.filed.get_mut(place as usize) else { return };
         change(filed);
         if filed.is_empty() {
@@ -110,6 +121,7 @@ impl Filing {
             Some(place) => place,
             // A scope is dozens of bytes: memory ends long before the numbers.
             None => {
+                grow(&mut self.filed);
                 self.filed.push(None);
                 (self.filed.len() - 1) as u32
             }
@@ -117,13 +129,13 @@ impl Filing {
         if let Scope::Prefix(prefix) = &scope {
             *self.lengths.entry(prefix.len()).or_default() += 1;
         }
-        let hash = self.hasher.hash_one(&**text_of(&scope));
+        let hash = hash(text_of(&scope), &self.hasher);
         let is_exact = matches!(scope, Scope::Exact(_));
         let (registration, consents, subscriptions) = (None, Few::None, Few::None);
         self.filed[place as usize] = Some(Filed { scope, registration, consents, subscriptions });
         let (filed, hasher) = (&self.filed, &self.hasher);
         let again = |place: &u32| {
-            filed[*place as usize].as_ref().map_or(0, |filed| hasher.hash_one(&**text_of(&filed.scope)))
+            filed[*place as usize].as_ref().map_or(0, |filed| self::hash(text_of(&filed.scope), hasher))
         };
         let table = if is_exact { &mut self.exact } else { &mut self.prefixes };
         table.insert_unique(hash, place, again);
@@ -132,7 +144,7 @@ impl Filing {
 
     fn close(&mut self, place: u32) {
         let Some(Filed { scope, .. }) = self.filed[place as usize].take() else { return };
-        let hash = self.hasher.hash_one(&**text_of(&scope));
+        let hash = hash(text_of(&scope), &self.hasher);
         let table = match &scope {
             Scope::Exact(_) => &mut self.exact,
             Scope::Prefix(_) => &mut self.prefixes,
@@ -150,6 +162,36 @@ impl Filing {
         }
         self.free.push(place);
     }
+}
+
+/// A name hashed from its beginning on, with a halt at any length.
+struct Way<'a> {
+    name: &'a [u8],
+    /// Has taken all words before `at`.
+    hasher: DefaultHasher,
+    at: usize,
+}
+
+impl<'a> Way<'a> {
+    fn along(name: &'a str, hasher: &RandomState) -> Self {
+        Way { name: name.as_bytes(), hasher: hasher.build_hasher(), at: 0 }
+    }
+
+    /// The hash of the first `length` octets; no halt may be before the last one, nor beyond the end.
+    fn hash_at(&mut self, length: usize) -> u64 {
+        let (words, rest) = self.name[self.at..length].as_chunks::<8>();
+        for word in words {
+            self.hasher.write_u64(u64::from_le_bytes(*word));
+        }
+        self.at += 8 * words.len();
+        let mut whole = self.hasher.clone();
+        whole.write(rest);
+        whole.finish()
+    }
+}
+
+fn hash(text: &str, hasher: &RandomState) -> u64 {
+    Way::along(text, hasher).hash_at(text.len())
 }
 
 fn text_of(scope: &Scope) -> &Arc<str> {
@@ -170,32 +212,52 @@ mod tests {
         filing.matching(name).map(|filed| filed.scope.to_string()).collect()
     }
 
+    fn change(filing: &mut Filing, text: &str, change: impl FnOnce(&mut Filed)) {
+        let place = filing.place(scope(text));
+        filing.change(place, change);
+    }
+
     #[test]
     fn the_most_specific_comes_first_and_what_is_empty_goes() {
         let mut filing = Filing::default();
         for (place, text) in ["urn:a*", "urn:ab*", "urn:abc", "urn:x*", "urn:abc*"].into_iter().enumerate() {
-            filing.change(&scope(text), |filed| filed.consents.push(place as u32));
+            change(&mut filing, text, |filed| filed.consents.push(place as u32));
         }
         assert_eq!(found(&filing, "urn:abc"), ["urn:abc", "urn:abc*", "urn:ab*", "urn:a*"]);
         assert_eq!(found(&filing, "urn:abd"), ["urn:ab*", "urn:a*"]);
         assert!(found(&filing, "urn:b").is_empty());
-        filing.change(&scope("urn:ab*"), |filed| filed.subscriptions.push(9));
-        filing.change(&scope("urn:ab*"), |filed| filed.consents.remove(1));
+        change(&mut filing, "urn:ab*", |filed| filed.subscriptions.push(9));
+        change(&mut filing, "urn:ab*", |filed| filed.consents.remove(1));
         assert_eq!(found(&filing, "urn:abd"), ["urn:ab*", "urn:a*"], "the subscription is still there");
-        filing.change(&scope("urn:ab*"), |filed| filed.subscriptions.remove(9));
-        filing.change(&scope("urn:abc"), |filed| filed.consents.remove(2));
-        filing.change(&scope("urn:never"), |_| {});
+        change(&mut filing, "urn:ab*", |filed| filed.subscriptions.remove(9));
+        change(&mut filing, "urn:abc", |filed| filed.consents.remove(2));
+        change(&mut filing, "urn:never", |_| {});
         assert_eq!(found(&filing, "urn:abc"), ["urn:abc*", "urn:a*"]);
         assert_eq!(filing.free.len(), 2, "what was never there takes no place");
-        filing.change(&scope("urn:abc"), |filed| filed.registration = Some(1));
+        change(&mut filing, "urn:abc", |filed| filed.registration = Some(1));
         assert_eq!(found(&filing, "urn:abc"), ["urn:abc", "urn:abc*", "urn:a*"]);
         assert_eq!(filing.free.len(), 1, "places are taken again");
     }
 
     #[test]
+    fn prefixes_of_every_length_are_found_in_one_walk() {
+        let name = "urn:dev:mac:0024befffe804ff1:cellar/power/a";
+        let mut filing = Filing::default();
+        let ends: Vec<usize> = (5..=name.len()).collect();
+        for &end in &ends {
+            change(&mut filing, &format!("{}*", &name[..end]), |filed| filed.consents.push(end as u32));
+        }
+        let lengths: Vec<usize> = filing.matching(name).map(Filed::len).collect();
+        assert_eq!(lengths, ends.iter().rev().copied().collect::<Vec<_>>());
+        // One that differs in its last octet shares all but the longest.
+        let other = format!("{}b", &name[..name.len() - 1]);
+        assert_eq!(filing.matching(&other).count(), ends.len() - 1);
+    }
+
+    #[test]
     fn texts_are_shared() {
         let mut filing = Filing::default();
-        filing.change(&scope("urn:a"), |filed| filed.consents.push(1));
+        change(&mut filing, "urn:a", |filed| filed.consents.push(1));
         let (Scope::Exact(first), Scope::Exact(second)) =
             (filing.shared(scope("urn:a")), filing.shared(scope("urn:a")))
         else {
@@ -209,7 +271,7 @@ mod tests {
     fn there_may_be_many() {
         let mut filing = Filing::default();
         for number in 0..1000 {
-            filing.change(&scope(&format!("urn:{number}")), |filed| filed.consents.push(number));
+            change(&mut filing, &format!("urn:{number}"), |filed| filed.consents.push(number));
         }
         for number in 0..1000 {
             let name = format!("urn:{number}");

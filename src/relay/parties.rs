@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use jid::BareJid;
 
+use super::rows::grow;
 use crate::domain::party::Subject;
 
 /// A party as a number.
@@ -76,6 +77,7 @@ impl Parties {
     fn add(&mut self, text: &str, domain: u32) -> Party {
         // An address is dozens of bytes: memory ends long before the numbers.
         let place = self.addresses.len() as u32;
+        grow(&mut self.addresses);
         self.addresses.push(Address { text: text.into(), domain });
         let (addresses, hasher) = (&self.addresses, &self.hasher);
         let again = |place: &u32| hasher.hash_one(&*addresses[*place as usize].text);

@@ -15,11 +15,11 @@ use crate::domain::series::Series;
 #[derive(Debug)]
 pub(super) struct Kept {
     key: u64,
-    pub(super) name: Scope,
+    /// Where its name is filed.
+    pub(super) name: u32,
     pub(super) owner: Party,
     producers: Few,
     open: bool,
-    retention: Option<Duration>,
     /// The registration as it is, where more of it is set than the above.
     whole: Option<Box<Series>>,
 }
@@ -31,8 +31,8 @@ impl Numbered for Kept {
 }
 
 impl Kept {
-    /// `name` is its own, sharing text with others where it can.
-    pub(super) fn new(key: u64, series: Box<Series>, name: Scope, parties: &mut Parties) -> Self {
+    /// `name` is where its own is filed.
+    pub(super) fn new(key: u64, series: Box<Series>, name: u32, parties: &mut Parties) -> Self {
         let is_usual = series.node.is_usual()
             && series.meta.is_empty()
             && series.title.is_none()
@@ -45,14 +45,17 @@ impl Kept {
             owner: parties.number_subject(&series.owner),
             producers: series.producers.iter().map(|who| parties.number(who).0).collect(),
             open: series.open,
-            retention: series.retention.as_ref().map(|retention| retention.nominal()),
             whole: (!is_usual).then_some(series),
         }
     }
 
     /// Whether items are kept.
     pub(super) fn keeps(&self) -> bool {
-        self.retention.is_some_and(|retention| !retention.is_zero())
+        self.retention().is_some_and(|retention| !retention.is_zero())
+    }
+
+    fn retention(&self) -> Option<Duration> {
+        Some(self.whole.as_ref()?.retention.as_ref()?.nominal())
     }
 
     /// Who may publish.
@@ -64,14 +67,15 @@ impl Kept {
 /// A registration, to be asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Registration<'a> {
+    pub(super) name: &'a Scope,
     pub(super) kept: &'a Kept,
     pub(super) parties: &'a Parties,
 }
 
 impl<'a> Registration<'a> {
     /// Exact, or a prefix.
-    pub fn name(&self) -> &Scope {
-        &self.kept.name
+    pub fn name(&self) -> &'a Scope {
+        self.name
     }
 
     /// Who owns it.
@@ -139,7 +143,7 @@ impl<'a> Registration<'a> {
 
     /// How long items are kept, where it says.
     pub fn retention(&self) -> Option<Duration> {
-        self.kept.retention
+        self.kept.retention()
     }
 
     /// The registration as it was recorded.
@@ -149,7 +153,7 @@ impl<'a> Registration<'a> {
         }
         let address = |party| self.parties.address(party).and_then(|(text, _)| BareJid::new(text).ok());
         Some(Series {
-            name: self.kept.name.clone(),
+            name: self.name.clone(),
             owner: self.parties.subject(self.kept.owner)?,
             producers: self.kept.producers().filter_map(address).collect(),
             open: self.kept.open,
@@ -200,8 +204,8 @@ mod tests {
             let names = ["ann@home.example", "gw@prod.example", "app@coop.example", "out@coop.example"];
             let people = names.map(|name| BareJid::new(name).unwrap());
             let numbers = people.clone().map(|who| parties.number(&who));
-            let kept = Kept::new(1, Box::new(series.clone()), series.name.clone(), &mut parties);
-            let registration = Registration { kept: &kept, parties: &parties };
+            let kept = Kept::new(1, Box::new(series.clone()), 0, &mut parties);
+            let registration = Registration { name: &series.name, kept: &kept, parties: &parties };
             assert_eq!(registration.to_series().as_ref(), Some(&series));
             for (who, party) in people.iter().zip(numbers) {
                 assert_eq!(registration.is_owned_by(party), series.is_owned_by(who), "{who}");

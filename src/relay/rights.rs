@@ -52,7 +52,8 @@ pub struct Subscriber<'a> {
 #[derive(Debug)]
 struct Wish {
     key: SubscriptionKey,
-    node: Scope,
+    /// Where the name of what it subscribes to is filed.
+    node: u32,
     /// With its resource, if it has one.
     full: Option<Box<Arc<str>>>,
     party: Party,
@@ -99,7 +100,7 @@ impl Rights {
 
     fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
         if let Some((_, old)) = self.registrations.remove(key) {
-            self.filing.change(&old.name, |filed| filed.registration = None);
+            self.filing.change(old.name, |filed| filed.registration = None);
             self.keeping -= usize::from(old.keeps());
             for producer in old.producers() {
                 if let Some(count) = self.producers.get_mut(&producer) {
@@ -111,14 +112,14 @@ impl Rights {
             }
         }
         if let Some(series) = series {
-            let name = self.filing.shared(series.name.clone());
-            let kept = Kept::new(key, series, name.clone(), &mut self.parties);
+            let name = self.filing.place(series.name.clone());
+            let kept = Kept::new(key, series, name, &mut self.parties);
             for producer in kept.producers() {
                 *self.producers.entry(producer).or_default() += 1;
             }
             self.keeping += usize::from(kept.keeps());
             let place = self.registrations.insert(kept);
-            self.filing.change(&name, |filed| filed.registration = Some(place));
+            self.filing.change(name, |filed| filed.registration = Some(place));
         }
     }
 
@@ -127,7 +128,8 @@ impl Rights {
         if let Some((place, old)) = self.grants.remove(key.0) {
             self.coarse -= usize::from(old.coarse().is_some());
             for scope in old.scope() {
-                self.filing.change(scope, |filed| filed.consents.remove(place));
+                let filed = self.filing.place(scope.clone());
+                self.filing.change(filed, |filed| filed.consents.remove(place));
             }
         }
         // What has ended needs no place in memory: nothing leaves under it ever again.
@@ -141,7 +143,8 @@ impl Rights {
             let grant = Grant::new(key, &consent, (party, giver), words, scope.clone());
             let place = self.grants.insert(grant);
             for scope in &scope {
-                self.filing.change(scope, |filed| {
+                let filed = self.filing.place(scope.clone());
+                self.filing.change(filed, |filed| {
                     // The same scope may be named twice.
                     if filed.consents.as_slice().last() != Some(&place) {
                         filed.consents.push(place);
@@ -153,14 +156,14 @@ impl Rights {
 
     fn set_subscription(&mut self, key: SubscriptionKey, subscription: Option<Subscription>) {
         if let Some((place, old)) = self.wishes.remove(key.0) {
-            self.filing.change(&old.node, |filed| filed.subscriptions.remove(place));
+            self.filing.change(old.node, |filed| filed.subscriptions.remove(place));
         }
         if let Some(Subscription { jid, node, format }) = subscription {
-            let node = self.filing.shared(node);
+            let node = self.filing.place(node);
             let party = self.parties.number(&jid.to_bare());
             let full = jid.resource().is_some().then(|| Box::new(jid.as_str().into()));
-            let place = self.wishes.insert(Wish { key, node: node.clone(), full, party, format });
-            self.filing.change(&node, |filed| filed.subscriptions.push(place));
+            let place = self.wishes.insert(Wish { key, node, full, party, format });
+            self.filing.change(node, |filed| filed.subscriptions.push(place));
         }
     }
 
@@ -194,7 +197,7 @@ impl Rights {
 
     fn registration_at(&self, place: u32) -> Option<Registration<'_>> {
         let kept = self.registrations.at(place)?;
-        Some(Registration { kept, parties: &self.parties })
+        Some(Registration { name: self.filing.scope(kept.name)?, kept, parties: &self.parties })
     }
 
     /// Notes a series that something is published of; whether it is new, so that the store should know it.

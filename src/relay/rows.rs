@@ -44,6 +44,7 @@ impl<T: Numbered> Rows<T> {
             Some(place) => place,
             // A row is dozens of bytes: memory ends long before the numbers.
             None => {
+                grow(&mut self.rows);
                 self.rows.push(None);
                 (self.rows.len() - 1) as u32
             }
@@ -67,6 +68,13 @@ impl<T: Numbered> Rows<T> {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.places.len()
+    }
+}
+
+/// Makes room for one more, and for an eighth of what is there: twice as much would be empty for long.
+pub(super) fn grow<T>(rows: &mut Vec<T>) {
+    if rows.len() == rows.capacity() {
+        rows.reserve_exact(rows.len() / 8 + 16);
     }
 }
 

@@ -50,6 +50,10 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// How long to wait for another process that holds the database before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a connection keeps of the file, in KiB: the kernel keeps it too, and there are four connections. A group
+/// of commits fits in.
+const PAGE_CACHE_KIB: u32 = 512;
+
 /// What a commit survives, and what it costs (`[delivery] durability`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,6 +93,7 @@ impl Store {
                 Durability::Off => SqliteSynchronous::Off,
             })
             .foreign_keys(true)
+            .pragma("cache_size", format!("-{PAGE_CACHE_KIB}"))
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
