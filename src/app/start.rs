@@ -64,12 +64,20 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
     for (seq, subscription) in store.dead_deliveries().await? {
         relay.know_dead(seq, subscription);
     }
+    // What was retracted after an item came is forgotten behind it.
+    let mut retracted = store.retracted().await?.into_iter().peekable();
     let mut last = 0;
     loop {
         let page = store.journal_outlines(last, OUTLINES).await?;
         let Some(outline) = page.last() else { break };
         last = outline.seq;
-        page.iter().for_each(|outline| relay.recover(outline));
+        for outline in &page {
+            while let Some(gone) = retracted.next_if(|gone| gone.seq < outline.seq) {
+                relay.forget(&gone.node, gone.item.as_deref());
+            }
+            relay.recover(outline);
+        }
     }
+    retracted.for_each(|gone| relay.forget(&gone.node, gone.item.as_deref()));
     Ok((relay, known))
 }

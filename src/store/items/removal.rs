@@ -34,7 +34,58 @@ pub(super) async fn trim(conn: &mut SqliteConnection, node: i64, most: u32) -> R
     Ok(())
 }
 
+/// Has these items be new when they come again, though the journal still has them; none is all of the node.
+///
+/// In the transaction that removes them, so that a restart knows of one as of the other.
+async fn note_retracted(
+    conn: &mut SqliteConnection,
+    node: &str,
+    items: Option<&[String]>,
+) -> Result<(), StoreError> {
+    // What the journal has no row of any more is new by itself.
+    sqlx::query("DELETE FROM retracted WHERE seq < COALESCE((SELECT MIN(seq) FROM journal), seq + 1)")
+        .execute(&mut *conn)
+        .await?;
+    let each: Vec<Option<&str>> = items.map_or(vec![None], |ids| ids.iter().map(|id| Some(&**id)).collect());
+    for item in each {
+        sqlx::query(
+            "INSERT INTO retracted (seq, node, item) SELECT value, ?, ? FROM counter WHERE name = 'journal'",
+        )
+        .bind(node)
+        .bind(item)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Items that were retracted while the journal had them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retracted {
+    /// The end of the journal at that moment: what came later came after it.
+    pub seq: u64,
+    /// Of this node.
+    pub node: String,
+    /// This one, or all of them.
+    pub item: Option<String>,
+}
+
 impl Store {
+    /// What was retracted of what the journal has, in order.
+    pub async fn retracted(&self) -> Result<Vec<Retracted>, StoreError> {
+        let rows =
+            sqlx::query("SELECT seq, node, item FROM retracted ORDER BY key").fetch_all(self.pool()).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Retracted {
+                    seq: row.try_get::<i64, _>(0)?.unsigned_abs(),
+                    node: row.try_get(1)?,
+                    item: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+
     /// Removes these items of a node, all or none. `false` if one of them is not there, and then nothing
     /// happened.
     pub async fn retract(&self, node: &str, ids: &[String]) -> Result<bool, StoreError> {
@@ -51,6 +102,7 @@ impl Store {
             let Some(row) = found else { return Ok(false) };
             remove_item(&mut tx, row.try_get(0)?).await?;
         }
+        note_retracted(&mut tx, node, Some(ids)).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -78,8 +130,12 @@ impl Store {
             .bind(AT_ONCE)
             .execute(&mut *tx)
             .await?;
+            let done = items.is_empty() && chunks.rows_affected() == 0;
+            if done {
+                note_retracted(&mut tx, node, None).await?;
+            }
             tx.commit().await?;
-            if items.is_empty() && chunks.rows_affected() == 0 {
+            if done {
                 return Ok(());
             }
         }
