@@ -1,7 +1,7 @@
 //! A series whose source keeps its history itself: `get_history` is passed on there, and what comes back goes
 //! through the same consent as anything else.
 
-use super::stage::{SERIES, Stage, UNDER_CONSENT, nothing_else};
+use super::stage::{SERIES, Stage, UNDER_CONSENT, accepted, nothing_else, publish, watts};
 use crate::support::{Captures, Peer};
 
 const ADVISER: &str = "adviser@coop.example";
@@ -393,9 +393,15 @@ async fn a_prefix_is_asked_for_by_what_the_consents_name() {
         &history(ADVISER, "c", &hours(0..2), UNDER_CONSENT),
     )
     .await;
-    // All of it is Camille's to fetch, but for Bob's.
+    // All of it is Camille's to fetch, but for Bob's. Sources know no '*': they are asked for what is known by name.
     let begins = [("identifier", "urn:dev:prm:30001610071843_c*")];
-    let question = peer.ask(&ask(owner, "c", &begins), &passed_on(&begins, EXECUTE)).await;
+    let detail = format!("<bad-payload xmlns='{COMMANDS}'/>");
+    let to = format!("{owner}/1");
+    let unnamed = super::stage::refused_to("iq", &to, "c", "bad-request", "modify", &detail);
+    let told = peer.ask(&ask(owner, "c", &begins), &unnamed).await;
+    assert!(told["text"].contains("name the whole series"), "{told:?}");
+    peer.ask(&publish("p", "i", &watts(1)), &accepted("p", "i")).await;
+    let question = peer.ask(&ask(owner, "c", &begins), &passed_on(&[("identifier", SERIES)], EXECUTE)).await;
     peer.ask(
         &answered(&question["up"], SOURCE, &data(&format!("{}<senml n='{bobs}' v='1'/>", hours(0..2)))),
         &history(owner, "c", &hours(0..2), ""),

@@ -32,6 +32,13 @@ const SERIES_MAX: u32 = 1000;
 /// The most sources that are asked for one answer.
 const QUESTIONS_MAX: usize = 8;
 
+const NONE_KNOWN: Text = text(
+    "'{what}' is kept by its source, which is asked for one series at a time, and none of these is known here yet; \
+     name the whole series",
+    "« {what} » est conservé par sa source, que l’on interroge une série à la fois, et aucune de celles-ci n’est \
+     encore connue ici ; nommez la série entière",
+);
+
 /// How often a source may show a form before it answers.
 const FORMS_MAX: usize = 1;
 
@@ -60,7 +67,8 @@ const LINK_LOST: Text = text(
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Question {
     source: Jid,
-    what: Scope,
+    /// A series, by its whole name: existing sources know no `*`, and answer it with an error.
+    what: String,
     /// The data windows of the consents together; nothing where it is open.
     window: (Option<Timestamp>, Option<Timestamp>),
 }
@@ -69,16 +77,8 @@ impl Question {
     /// Whether whoever answers this one answers the other as well: a source takes an identifier to mean all
     /// below it.
     fn includes(&self, other: &Question) -> bool {
-        self.source == other.source
-            && match (&self.what, &other.what) {
-                (Scope::Prefix(_), other) => self.what.covers_scope(other),
-                (Scope::Exact(name), Scope::Exact(other)) => {
-                    other.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                }
-                (Scope::Exact(name), Scope::Prefix(other)) => {
-                    other.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('/'))
-                }
-            }
+        let rest = other.what.strip_prefix(&*self.what);
+        self.source == other.source && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     fn widen(&mut self, window: (Option<Timestamp>, Option<Timestamp>)) {
@@ -105,12 +105,35 @@ pub(super) async fn questions(wanted: &Wanted, asker: &Asker) -> Result<Question
     let below = store.series_below(identifier.below(), SERIES_MAX).await.map_err(|e| failed(&e))?;
     registered.extend(below);
     let mut questions: Vec<Question> = Vec::new();
+    let mut unnamed: Vec<(&Jid, Scope)> = Vec::new();
     for series in &registered {
         let Some(source) = &series.source else { continue };
         let about = if series.name.covers_scope(&whole) { &whole } else { &series.name };
-        for (what, window) in parts(asker, series, about, |scope| identifier.means_all_of(scope)) {
-            add(&mut questions, Question { source: source.clone(), what, window });
+        let parts = parts(asker, series, about, |scope| identifier.means_all_of(scope));
+        let named = parts.iter().filter_map(|(what, _)| match what {
+            Scope::Exact(name) => Some(name.to_string()),
+            Scope::Prefix(_) => None,
+        });
+        let mut names: Vec<String> = named.collect();
+        for (what, _) in &parts {
+            if let Scope::Prefix(prefix) = what {
+                names.extend(known_below(wanted, series, prefix).await?);
+                unnamed.push((source, what.clone()));
+            }
         }
+        for (what, window) in parts {
+            for name in names.iter().filter(|name| what.covers(name)) {
+                add(&mut questions, Question { source: source.clone(), what: name.clone(), window });
+            }
+        }
+    }
+    let nothing_of = |(source, what): &(&Jid, Scope)| {
+        !questions.iter().any(|question| question.source == **source && what.covers(&question.what))
+    };
+    if let Some((_, what)) = unnamed.iter().find(|unnamed| nothing_of(unnamed)) {
+        let what = what.to_string();
+        let said = |language| NONE_KNOWN.fill(language, &[("what", &what)]);
+        return Err(adhoc::bad_payload(said(Language::En)).or_in_french(said(Language::Fr)));
     }
     if questions.len() > QUESTIONS_MAX {
         let text = format!(
@@ -125,6 +148,24 @@ pub(super) async fn questions(wanted: &Wanted, asker: &Asker) -> Result<Question
         (question, span)
     });
     Ok(narrowed.collect())
+}
+
+/// The series of a registration that begin so and that are known by name: something was published of them.
+async fn known_below(wanted: &Wanted, series: &Series, prefix: &str) -> Result<Vec<String>, StanzaError> {
+    let store = &wanted.context.store;
+    let mut names = Vec::new();
+    for name in store.known_names_below(prefix, SERIES_MAX).await.map_err(|e| failed(&e))? {
+        let registered = store.registrations_of(&name).await.map_err(|e| failed(&e))?;
+        // A more specific registration may be somebody else's, and is looked at by itself.
+        if registered.first().is_some_and(|registered| registered.name == series.name) {
+            names.push(name);
+        }
+        // More than can be asked is said below.
+        if names.len() > QUESTIONS_MAX {
+            break;
+        }
+    }
+    Ok(names)
 }
 
 type Part = (Scope, (Option<Timestamp>, Option<Timestamp>));
@@ -312,7 +353,7 @@ async fn ask_one(
         return Err(NoAnswer::Itself);
     }
     let [start, end] = span.write();
-    let said = upstream::Question { identifier: question.what.to_string(), start, end };
+    let said = upstream::Question { identifier: question.what.clone(), start, end };
     let limits = Limits { bytes: usize::MAX, records: usize::MAX, ..Limits::default() };
     let options = Options { limits, ..Options::default() };
     let mut session: Option<String> = None;
@@ -340,7 +381,7 @@ mod tests {
 
     fn question(what: &str, from: Option<&str>) -> Question {
         let window = (from.map(|at| at.parse().unwrap()), None);
-        Question { source: Jid::new("p@x/1").unwrap(), what: Scope::parse(what).unwrap(), window }
+        Question { source: Jid::new("p@x/1").unwrap(), what: what.to_owned(), window }
     }
 
     #[test]
@@ -348,10 +389,8 @@ mod tests {
         for (one, other, kept) in [
             ("urn:a", "urn:a/b", vec!["urn:a"]),
             ("urn:a/b", "urn:a", vec!["urn:a"]),
-            ("urn:a*", "urn:ab/c", vec!["urn:a*"]),
+            ("urn:a", "urn:a", vec!["urn:a"]),
             ("urn:a", "urn:ab", vec!["urn:a", "urn:ab"]),
-            ("urn:a", "urn:a/*", vec!["urn:a"]),
-            ("urn:a", "urn:a*", vec!["urn:a*"]),
             ("urn:a/b", "urn:a/c", vec!["urn:a/b", "urn:a/c"]),
         ] {
             let mut questions = Vec::new();
