@@ -16,8 +16,8 @@ use crate::domain::consent::{Consent, ConsentKey};
 use crate::domain::subscription;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::event::{self, Terms};
-use crate::protocol::rsm::Page;
-use crate::protocol::text::{attribute, escape, raw};
+use crate::protocol::rsm::{self, Page};
+use crate::protocol::text::{attribute, raw};
 use crate::protocol::{description, ns, quoalise};
 use crate::senml::{Format, Profile, Resolved, Unwritable, write};
 use crate::store::items::read::{Head, Window};
@@ -328,7 +328,7 @@ fn unwritable(why: &Unwritable) -> StanzaError {
 
 struct Answer<'a> {
     node: &'a Node,
-    items: Vec<(String, Vec<u8>)>,
+    items: Vec<(Head, Vec<u8>)>,
     size: usize,
     tally: Tally,
 }
@@ -370,7 +370,7 @@ impl<'a> Answer<'a> {
         }
         self.size += item.len();
         self.tally.absorb(tally);
-        self.items.push((head.id.clone(), item));
+        self.items.push((head.clone(), item));
         true
     }
 
@@ -392,17 +392,16 @@ impl<'a> Answer<'a> {
         }
         raw(&mut content, "</items>");
         if let Some(count) = count {
-            raw(&mut content, "<set xmlns='");
-            raw(&mut content, ns::RSM);
-            raw(&mut content, "'>");
-            if let (Some((first, _)), Some((last, _))) = (self.items.first(), self.items.last()) {
-                raw(&mut content, "<first>");
-                escape(&mut content, first);
-                raw(&mut content, "</first><last>");
-                escape(&mut content, last);
-                raw(&mut content, "</last>");
-            }
-            raw(&mut content, &format!("<count>{count}</count></set>"));
+            let first = match self.items.first() {
+                Some((head, _)) => {
+                    let before = asked.context.store.count_items_before(&self.node.name, head.key).await;
+                    let index = usize::try_from(before.map_err(|e| failed(&e))?).unwrap_or(usize::MAX);
+                    Some((head.id.as_str(), index))
+                }
+                None => None,
+            };
+            let last = self.items.last().map(|(head, _)| head.id.as_str());
+            rsm::write(&mut content, first, last, usize::try_from(count).unwrap_or(usize::MAX));
         }
         let rests_on = self.tally.rests_on.clone();
         for key in &rests_on {

@@ -281,6 +281,20 @@ impl Store {
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 
+    /// How many of them came before this one.
+    pub async fn count_items_before(&self, node: &str, key: i64) -> Result<u64, StoreError> {
+        let Some(kept) = self.kept(node, 0).await? else { return Ok(0) };
+        let row = sqlx::query(
+            "SELECT COUNT(*) FROM (SELECT key FROM history_item WHERE node = ?1 AND key < ?2 \
+             UNION SELECT key >> 20 FROM history_chunk WHERE series = ?1 AND key < ?2 << 20)",
+        )
+        .bind(kept.key)
+        .bind(key)
+        .fetch_one(self.pool())
+        .await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
+
     /// The payload of an item that is no SenML, if it is one, and within its time.
     pub async fn foreign_payload(&self, key: i64, now: i64) -> Result<Option<Vec<u8>>, StoreError> {
         let row = sqlx::query(
