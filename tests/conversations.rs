@@ -22,6 +22,7 @@ mod conversations {
     mod forms_filled_in;
     mod grant_then_relay;
     mod granularity;
+    mod pubsub_affiliations;
     mod pubsub_items;
     mod pubsub_nodes;
     mod quoalise;

@@ -84,14 +84,17 @@ impl Asker {
         if series.node.outcasts.contains(&self.who) {
             return Standing::Nothing(Denial::NoneRegistered);
         }
-        if series.producers.contains(&self.who) {
-            return Standing::Whole(Ground::Producer);
-        }
-        if series.open {
-            return Standing::Whole(Ground::Open);
-        }
-        if series.node.whitelist && series.node.members.contains(&self.who) {
-            return Standing::Whole(Ground::Listed);
+        // To whom nothing is open but to publish, there is still what they were given consent for.
+        if !series.only_publishes(&self.who) {
+            if series.producers.contains(&self.who) {
+                return Standing::Whole(Ground::Producer);
+            }
+            if series.open {
+                return Standing::Whole(Ground::Open);
+            }
+            if series.node.whitelist && series.node.members.contains(&self.who) {
+                return Standing::Whole(Ground::Listed);
+            }
         }
         let mut nearest = Denial::NoneRegistered;
         for (_, consent) in self.consents.iter().filter(|(_, c)| c.is_about(&series.owner)) {

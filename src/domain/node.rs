@@ -32,6 +32,12 @@ pub struct NodeSettings {
     /// may have the data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creator: Option<BareJid>,
+    /// Who runs the node beside them, by the wish of the person concerned (affiliation `owner`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<BareJid>,
+    /// Which of the producers may publish and not read (affiliation `publish-only`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub publish_only: Vec<BareJid>,
     /// Anyone may publish (`pubsub#publish_model`).
     #[serde(skip_serializing_if = "is_false")]
     pub anyone_publishes: bool,

@@ -59,15 +59,26 @@ impl Series {
             && !self.node.outcasts.contains(sender)
     }
 
+    /// Whether this address may publish, and reads nothing for it (XEP-0060 §4.1, publish-only).
+    pub fn only_publishes(&self, who: &BareJid) -> bool {
+        self.node.publish_only.contains(who) && self.producers.contains(who) && !self.is_owned_by(who)
+    }
+
     /// Whether this address is on the list of a node that has one.
     pub fn lists(&self, who: &BareJid) -> bool {
         let list = &self.node;
-        list.whitelist && (list.members.contains(who) || self.producers.contains(who))
+        let producer = || self.producers.contains(who) && !self.only_publishes(who);
+        list.whitelist && (list.members.contains(who) || producer())
     }
 
     /// Whether it is open data for this address: for all but those it was closed to (XEP-0060 §4.1, outcast).
     pub fn is_open_to(&self, who: &BareJid) -> bool {
-        self.open && !self.node.outcasts.contains(who)
+        self.open && !self.node.outcasts.contains(who) && !self.only_publishes(who)
+    }
+
+    /// Whether this address runs the node: configures, purges and deletes it.
+    pub fn is_run_by(&self, who: &BareJid) -> bool {
+        self.is_owned_by(who) || self.node.creator.as_ref() == Some(who) || self.node.owners.contains(who)
     }
 
     /// Whether this is the person concerned.

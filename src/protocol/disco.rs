@@ -6,7 +6,7 @@ use super::ns;
 use super::text::{attribute, escape, raw};
 
 /// The features really served.
-pub const FEATURES: [&str; 40] = [
+pub const FEATURES: [&str; 41] = [
     ns::DISCO_INFO,
     ns::DISCO_ITEMS,
     ns::PING,
@@ -34,6 +34,7 @@ pub const FEATURES: [&str; 40] = [
     "http://jabber.org/protocol/pubsub#outcast-affiliation",
     "http://jabber.org/protocol/pubsub#persistent-items",
     "http://jabber.org/protocol/pubsub#publish",
+    "http://jabber.org/protocol/pubsub#publish-only-affiliation",
     "http://jabber.org/protocol/pubsub#publish-options",
     "http://jabber.org/protocol/pubsub#publisher-affiliation",
     "http://jabber.org/protocol/pubsub#purge-nodes",

@@ -112,7 +112,8 @@ impl<'a> Registration<'a> {
 
     /// Whether it is open data for this address.
     pub fn is_open_to(&self, who: Party) -> bool {
-        let some_are_out = |series: &Series| !series.node.outcasts.is_empty();
+        let some_are_out =
+            |series: &Series| !(series.node.outcasts.is_empty() && series.node.publish_only.is_empty());
         self.kept.open
             && (!self.kept.whole.as_deref().is_some_and(some_are_out)
                 || self.asked(who, |series, who| series.is_open_to(who)).unwrap_or(true))
@@ -198,6 +199,10 @@ mod tests {
         unusual.node.whitelist = true;
         unusual.node.members = vec!["app@coop.example".parse().unwrap()];
         unusual.node.outcasts = vec!["out@coop.example".parse().unwrap()];
+        changes.push(unusual.clone());
+        unusual.node.publish_only = vec!["gw@prod.example".parse().unwrap()];
+        changes.push(unusual.clone());
+        unusual.node.whitelist = false;
         changes.push(unusual);
         for series in changes {
             let mut parties = Parties::default();

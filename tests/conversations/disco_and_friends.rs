@@ -76,6 +76,7 @@ async fn who_are_you() {
                <feature var='http://jabber.org/protocol/pubsub#outcast-affiliation'/>
                <feature var='http://jabber.org/protocol/pubsub#persistent-items'/>
                <feature var='http://jabber.org/protocol/pubsub#publish'/>
+               <feature var='http://jabber.org/protocol/pubsub#publish-only-affiliation'/>
                <feature var='http://jabber.org/protocol/pubsub#publish-options'/>
                <feature var='http://jabber.org/protocol/pubsub#publisher-affiliation'/>
                <feature var='http://jabber.org/protocol/pubsub#purge-nodes'/>

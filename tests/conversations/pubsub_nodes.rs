@@ -3,13 +3,13 @@
 use super::stage::{SERIES, Stage, nothing_else, publish, refused_to, watts};
 use crate::support::{Peer, matches};
 
-const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
-const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+pub(super) const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+pub(super) const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
 
 /// Everybody may make nodes here, and they keep their items.
 const FREE: &str = "[pubsub]\nretention = \"P30D\"";
 
-fn iq(type_: &str, from: &str, namespace: &str, child: &str) -> String {
+pub(super) fn iq(type_: &str, from: &str, namespace: &str, child: &str) -> String {
     format!(
         "<iq type='{type_}' from='{from}/1' to='energy.example.org' id='x'>
            <pubsub xmlns='{namespace}'>{child}</pubsub>
@@ -18,11 +18,11 @@ fn iq(type_: &str, from: &str, namespace: &str, child: &str) -> String {
 }
 
 /// A result without content.
-fn done(to: &str) -> String {
+pub(super) fn done(to: &str) -> String {
     format!("<iq type='result' from='energy.example.org' to='{to}/1' id='x'/>")
 }
 
-fn result(to: &str, namespace: &str, child: &str) -> String {
+pub(super) fn result(to: &str, namespace: &str, child: &str) -> String {
     format!(
         "<iq type='result' from='energy.example.org' to='{to}/1' id='x'>
            <pubsub xmlns='{namespace}'>{child}</pubsub>
@@ -30,7 +30,7 @@ fn result(to: &str, namespace: &str, child: &str) -> String {
     )
 }
 
-fn refused(to: &str, condition: &str, type_: &str, detail: &str) -> String {
+pub(super) fn refused(to: &str, condition: &str, type_: &str, detail: &str) -> String {
     let detail = match detail {
         "" => String::new(),
         name => format!("<{name} xmlns='http://jabber.org/protocol/pubsub#errors'/>"),
@@ -38,7 +38,7 @@ fn refused(to: &str, condition: &str, type_: &str, detail: &str) -> String {
     refused_to("iq", &format!("{to}/1"), "x", condition, type_, &detail)
 }
 
-fn event(to: &str, content: &str) -> String {
+pub(super) fn event(to: &str, content: &str) -> String {
     format!(
         "<message type='normal' from='energy.example.org' to='{to}' id='{{id}}'>
            <event xmlns='http://jabber.org/protocol/pubsub#event'>{content}</event>
@@ -46,15 +46,15 @@ fn event(to: &str, content: &str) -> String {
     )
 }
 
-async fn set(peer: &mut Peer, from: &str, namespace: &str, child: &str, answer: &str) {
+pub(super) async fn set(peer: &mut Peer, from: &str, namespace: &str, child: &str, answer: &str) {
     peer.ask(&iq("set", from, namespace, child), answer).await;
 }
 
-async fn get(peer: &mut Peer, from: &str, namespace: &str, child: &str, answer: &str) {
+pub(super) async fn get(peer: &mut Peer, from: &str, namespace: &str, child: &str, answer: &str) {
     peer.ask(&iq("get", from, namespace, child), answer).await;
 }
 
-fn config(fields: &str) -> String {
+pub(super) fn config(fields: &str) -> String {
     format!(
         "<x xmlns='jabber:x:data' type='submit'>
            <field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#node_config</value></field>{fields}
@@ -62,19 +62,19 @@ fn config(fields: &str) -> String {
     )
 }
 
-fn field(name: &str, value: &str) -> String {
+pub(super) fn field(name: &str, value: &str) -> String {
     format!("<field var='pubsub#{name}'><value>{value}</value></field>")
 }
 
-async fn free() -> (Stage, Peer) {
+pub(super) async fn free() -> (Stage, Peer) {
     let mut stage = Stage::empty(FREE).await;
     stage.courant.set("COURANT_ACCESS__CREATE_NODES", "anyone");
     let peer = stage.start().await;
     (stage, peer)
 }
 
-const ROMEO: &str = "romeo@home.example";
-const JULIET: &str = "juliet@coop.example";
+pub(super) const ROMEO: &str = "romeo@home.example";
+pub(super) const JULIET: &str = "juliet@coop.example";
 
 #[tokio::test]
 async fn a_node_lives_from_its_creation_to_its_deletion() {
@@ -454,41 +454,6 @@ async fn the_owner_sees_who_waits_and_answers_in_the_list() {
     }
     peer.send(&publish("p1", "one", &watts(1))).await;
     until_said(&mut peer, &[(JULIET, "<item id='one'")]).await;
-}
-
-#[tokio::test]
-async fn affiliations_are_changed_all_or_none() {
-    let (_stage, mut peer) = free().await;
-    set(&mut peer, ROMEO, PUBSUB, "<create node='urn:x:1'/>", &done(ROMEO)).await;
-    let change = |lines: &str| format!("<affiliations node='urn:x:1'>{lines}</affiliations>");
-    let publisher = "<affiliation jid='juliet@coop.example' affiliation='publisher'/>";
-    let no_owner = "<affiliation jid='romeo@home.example' affiliation='none'/>";
-    let refusal = refused(ROMEO, "not-acceptable", "modify", "");
-    set(&mut peer, ROMEO, OWNER, &change(&format!("{publisher}{no_owner}")), &refusal).await;
-    let listed = |lines: &str| {
-        let owner = "<affiliation jid='romeo@home.example' affiliation='owner'/>";
-        result(ROMEO, OWNER, &format!("<affiliations node='urn:x:1'>{owner}{lines}</affiliations>"))
-    };
-    let asked = "<affiliations node='urn:x:1'/>";
-    get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
-    set(&mut peer, ROMEO, OWNER, &change(publisher), &done(ROMEO)).await;
-    get(&mut peer, ROMEO, OWNER, asked, &listed(publisher)).await;
-    let outcast = "<affiliation jid='juliet@coop.example' affiliation='outcast'/>";
-    set(&mut peer, ROMEO, OWNER, &change(outcast), &done(ROMEO)).await;
-    get(&mut peer, ROMEO, OWNER, asked, &listed(outcast)).await;
-    let wish = "<subscribe node='urn:x:1' jid='juliet@coop.example'/>";
-    set(&mut peer, JULIET, PUBSUB, wish, &refused(JULIET, "forbidden", "auth", "")).await;
-    let nothing = "<affiliation jid='juliet@coop.example' affiliation='none'/>";
-    set(&mut peer, ROMEO, OWNER, &change(nothing), &done(ROMEO)).await;
-    get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
-    // Not more of them than can be looked through for each publish.
-    let many = |from: usize| -> String {
-        let line = |n| format!("<affiliation jid='a{n}@coop.example' affiliation='outcast'/>");
-        change(&(from..from + 600).map(line).collect::<String>())
-    };
-    set(&mut peer, ROMEO, OWNER, &many(0), &done(ROMEO)).await;
-    set(&mut peer, ROMEO, OWNER, &many(600), &refused(ROMEO, "policy-violation", "modify", "")).await;
-    nothing_else(&mut peer).await;
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
 }
 
 /// Ends the subscriptions of those who had what they have no right to any more: they are told so.
-async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<(), StanzaError> {
+pub(super) async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<(), StanzaError> {
     let Ok(scope) = crate::domain::name::Scope::parse(&node.name) else { return Ok(()) };
     let context = asked.context;
     let all = context.store.subscribers_of(&scope, notices::SUBSCRIBERS_MAX).await.map_err(|e| failed(&e))?;

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use minidom::Element;
 
 use super::Asked;
-use super::node::{Affiliation, Node, required};
+use super::node::{Affiliation, Node, publishes_only, required};
 use crate::desk::context::failed;
 use crate::desk::permit::{Asker, Standing, Tally, terms};
 use crate::desk::reducing::Reducing;
@@ -201,6 +201,9 @@ fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
     });
     match asker.standing(&node.name, &node.series) {
         Standing::Nothing(_) if something_below => Ok(()),
+        Standing::Nothing(_) if node.affiliation(&asker.who) == Affiliation::PublishOnly => {
+            Err(publishes_only())
+        }
         Standing::Nothing(_) if node.series.node.whitelist => {
             let text = "only those on the list of the node may have its items; ask its owner";
             Err(StanzaError::with(Condition::NotAllowed, text, Detail::Pubsub("closed-node")))

@@ -1,7 +1,7 @@
-//! Who is what: one's own subscriptions and affiliations (XEP-0060 §5.6, §5.7), and those of a node for its
-//! owner (§8.8, §8.9).
+//! One's own subscriptions and affiliations (XEP-0060 §5.6, §5.7), and the subscriptions to a node for its owner
+//! (§8.8).
 
-use jid::{BareJid, Jid};
+use jid::Jid;
 use minidom::Element;
 use uuid::Uuid;
 
@@ -19,10 +19,7 @@ use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
 
 /// The most lines of a list.
-const LINES_MAX: u32 = 1000;
-
-/// The most affiliations of one node: they are in memory, and looked through for each publish.
-const LISTED_MAX: usize = 1000;
+pub(super) const LINES_MAX: u32 = 1000;
 
 /// One's own subscriptions, to one node or all.
 pub(super) async fn own_subscriptions(
@@ -88,91 +85,6 @@ pub(super) async fn own_affiliations(
     Ok(out)
 }
 
-/// Who is affiliated with a node.
-pub(super) async fn affiliations(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
-    let node = Node::run_by(asked.context, required(list.attr("node"))?, asked.sender).await?;
-    let mut out = start(ns::PUBSUB_OWNER, "affiliations", Some(&node.name));
-    let settings = &node.series.node;
-    let owners = node.series.owner.jid().into_iter().chain(&settings.creator);
-    let everybody = owners.chain(&node.series.producers).chain(&settings.members).chain(&settings.outcasts);
-    let mut listed: Vec<&BareJid> = Vec::new();
-    for who in everybody {
-        if !listed.contains(&who) {
-            listed.push(who);
-            raw(&mut out, "<affiliation");
-            attribute(&mut out, "jid", who.as_str());
-            attribute(&mut out, "affiliation", node.affiliation(who).as_str());
-            raw(&mut out, "/>");
-        }
-    }
-    end(&mut out, "affiliations");
-    Ok(out)
-}
-
-/// Changes who is affiliated with a node, all or nothing.
-pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
-    let (context, name) = (asked.context, required(list.attr("node"))?);
-    let node = Node::run_by(context, name, asked.sender).await?;
-    if !node.is_registered_itself() {
-        let text = "the node lies under a prefix that the operator registered; configure it first";
-        return Err(StanzaError::new(Condition::NotAllowed, text));
-    }
-    let mut series = node.series.clone();
-    let mut excluded = Vec::new();
-    for change in list.children().filter(|c| c.is("affiliation", ns::PUBSUB_OWNER)).take(LINES_MAX as usize) {
-        let who = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_bare());
-        let who = who.ok_or_else(|| {
-            StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
-        })?;
-        let wanted = change.attr("affiliation").unwrap_or_default();
-        if affiliation(&series, &who).as_str() == wanted {
-            continue;
-        }
-        if affiliation(&series, &who) == Affiliation::Owner || wanted == "owner" {
-            let text = "a node has the owner it has; the person concerned cannot be changed here";
-            return Err(StanzaError::new(Condition::NotAcceptable, text));
-        }
-        if matches!(wanted, "member" | "publisher") && !series.is_owned_by(asked.sender) {
-            let text = "only the person whose data it is may decide who may have it";
-            return Err(StanzaError::new(Condition::Forbidden, text));
-        }
-        series.producers.retain(|held| *held != who);
-        series.node.members.retain(|held| *held != who);
-        series.node.outcasts.retain(|held| *held != who);
-        match wanted {
-            "none" => {}
-            "publisher" => series.producers.push(who.clone()),
-            "member" => series.node.members.push(who.clone()),
-            "outcast" => series.node.outcasts.push(who.clone()),
-            _ => {
-                let text = "an affiliation is publisher, member, outcast or none";
-                return Err(StanzaError::new(Condition::NotAcceptable, text));
-            }
-        }
-        let loses = series.node.whitelist && wanted == "none";
-        if wanted == "outcast" || loses {
-            excluded.push(who);
-        }
-    }
-    let listed = series.producers.len() + series.node.members.len() + series.node.outcasts.len();
-    if listed > LISTED_MAX {
-        let text = format!("a node has at most {LISTED_MAX} affiliations; end some that are not needed");
-        return Err(StanzaError::new(Condition::PolicyViolation, text));
-    }
-    let now = context.clock.now().wall;
-    context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;
-    let node = Node { name: name.to_owned(), series };
-    for who in excluded {
-        for held in context.store.subscriptions_of(&who, LINES_MAX).await.map_err(|e| failed(&e))? {
-            if held.node.to_string() == name {
-                end_subscription(asked, &node, &held).await?;
-            }
-        }
-    }
-    context.taken().await?;
-    Ok(Vec::new())
-}
-
 /// Who subscribes to a node.
 pub(super) async fn subscriptions(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
     let node = Node::run_by(asked.context, required(list.attr("node"))?, asked.sender).await?;
@@ -227,7 +139,9 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
                 changes.push((jid, Change::Answered(request, wanted == "subscribed")));
             }
             ("none", None) => changes.push((jid, Change::Ends)),
-            ("subscribed", None) if node.series.open => changes.push((jid, Change::Begins)),
+            ("subscribed", None) if node.series.is_open_to(&jid.to_bare()) => {
+                changes.push((jid, Change::Begins))
+            }
             ("subscribed", None) => {
                 let text = "who has consent subscribes; give your consent to them, and they are subscribed";
                 return Err(StanzaError::new(Condition::NotAcceptable, text));
@@ -280,7 +194,7 @@ async fn tell_state(asked: &Asked<'_>, node: &Node, jid: &Jid, state: &str) {
     notices::say(asked.context, node, std::slice::from_ref(jid), &content).await;
 }
 
-fn start(namespace: &str, element: &str, node: Option<&str>) -> Vec<u8> {
+pub(super) fn start(namespace: &str, element: &str, node: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     raw(&mut out, "<pubsub xmlns='");
     raw(&mut out, namespace);
@@ -293,7 +207,7 @@ fn start(namespace: &str, element: &str, node: Option<&str>) -> Vec<u8> {
     out
 }
 
-fn end(out: &mut Vec<u8>, element: &str) {
+pub(super) fn end(out: &mut Vec<u8>, element: &str) {
     raw(out, "</");
     raw(out, element);
     raw(out, "></pubsub>");

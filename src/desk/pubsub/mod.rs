@@ -1,7 +1,7 @@
 //! The pubsub service (XEP-0060), all but publishing, which the relay does.
 //!
 //! - `create`, `configure`, `remove`: nodes come, are set, and go.
-//! - `subscribe`, `lists`: who gets them, and who is what.
+//! - `subscribe`, `lists`, `affiliations`: who gets them, and who is what.
 //! - `items`: what is kept.
 //! - `discovery`: what there is, for whoever may see it.
 //! - `notices`: what subscribers are told besides items.
@@ -9,6 +9,7 @@
 //! A node is a series: it exists when it is registered itself or lies under a registered prefix, of which
 //! those are listed that something was published to. What somebody may not see does not exist for them.
 
+mod affiliations;
 mod configure;
 mod create;
 pub(crate) mod discovery;
@@ -88,8 +89,8 @@ pub(super) async fn serve(
         (true, false, "default") => configure::show_default(&asked)?,
         (true, true, "delete") => remove::delete(&asked, child).await?,
         (true, true, "purge") => remove::purge(&asked, child).await?,
-        (true, false, "affiliations") => lists::affiliations(&asked, child).await?,
-        (true, true, "affiliations") => lists::set_affiliations(&asked, child).await?,
+        (true, false, "affiliations") => affiliations::affiliations(&asked, child).await?,
+        (true, true, "affiliations") => affiliations::set_affiliations(&asked, child).await?,
         (true, false, "subscriptions") => lists::subscriptions(&asked, child).await?,
         (true, true, "subscriptions") => lists::set_subscriptions(&asked, child).await?,
         _ => return Err(unknown(child)),

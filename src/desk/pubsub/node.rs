@@ -28,16 +28,28 @@ pub(crate) struct Node {
 pub(super) enum Affiliation {
     Owner,
     Publisher,
+    PublishOnly,
     Member,
     Outcast,
     None,
 }
 
 impl Affiliation {
+    /// All of them.
+    pub(super) const ALL: [Affiliation; 6] = [
+        Affiliation::Owner,
+        Affiliation::Publisher,
+        Affiliation::PublishOnly,
+        Affiliation::Member,
+        Affiliation::Outcast,
+        Affiliation::None,
+    ];
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Affiliation::Owner => "owner",
             Affiliation::Publisher => "publisher",
+            Affiliation::PublishOnly => "publish-only",
             Affiliation::Member => "member",
             Affiliation::Outcast => "outcast",
             Affiliation::None => "none",
@@ -108,8 +120,10 @@ impl Node {
 
 /// What somebody is to the nodes of a registration.
 pub(super) fn affiliation(series: &Series, who: &BareJid) -> Affiliation {
-    if series.is_owned_by(who) || series.node.creator.as_ref() == Some(who) {
+    if series.is_run_by(who) {
         Affiliation::Owner
+    } else if series.only_publishes(who) {
+        Affiliation::PublishOnly
     } else if series.producers.contains(who) {
         Affiliation::Publisher
     } else if series.node.outcasts.contains(who) {
@@ -130,6 +144,12 @@ pub(super) fn required(node: Option<&str>) -> Result<&str, StanzaError> {
             Detail::Pubsub("nodeid-required"),
         )
     })
+}
+
+/// To who may publish to a node, and nothing else.
+pub(super) fn publishes_only() -> StanzaError {
+    let text = "you may publish to this node, and not read it";
+    StanzaError::new(Condition::Forbidden, text)
 }
 
 /// Foreign text in an answer is kept short.

@@ -4,7 +4,7 @@ use jid::Jid;
 use minidom::Element;
 use uuid::Uuid;
 
-use super::node::{Affiliation, Node, required};
+use super::node::{Affiliation, Node, publishes_only, required};
 use super::{Asked, items};
 use crate::desk::asking;
 use crate::desk::context::failed;
@@ -104,6 +104,7 @@ async fn permitted(
     node: Option<&Node>,
 ) -> Result<bool, StanzaError> {
     let asker = Asker::about(asked.context, asked.sender, name).await?;
+    let mut only_publishes = false;
     if let Some(node) = node {
         match node.affiliation(asked.sender) {
             Affiliation::Outcast => {
@@ -111,7 +112,9 @@ async fn permitted(
                 return Err(StanzaError::new(Condition::Forbidden, text));
             }
             Affiliation::Owner if node.series.is_owned_by(asked.sender) => return Ok(true),
-            Affiliation::Member | Affiliation::Publisher if node.series.node.whitelist => return Ok(true),
+            // What they were given consent for is theirs all the same.
+            Affiliation::PublishOnly => only_publishes = true,
+            _ if node.series.lists(asked.sender) => return Ok(true),
             _ if node.series.open => return Ok(true),
             _ if node.series.node.whitelist => {
                 let text = "only those on the list of the node may subscribe; ask its owner";
@@ -140,7 +143,11 @@ async fn permitted(
         }
         pending |= consent.state == State::Requested;
     }
-    if pending { Err(waits()) } else { Ok(false) }
+    match (pending, only_publishes) {
+        (true, _) => Err(waits()),
+        (false, true) => Err(publishes_only()),
+        (false, false) => Ok(false),
+    }
 }
 
 /// What cannot be the name of a series: nobody can be asked for it.

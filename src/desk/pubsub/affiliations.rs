@@ -1,0 +1,146 @@
+//! Who is what to a node, for who runs it (XEP-0060 §8.9).
+//!
+//! The person concerned decides who else runs the node, and who may have the data: so it is they alone who make
+//! somebody an owner, a publisher, publish-only or a member, and who is one of these stays so until they say
+//! otherwise. Whoever runs the node may keep others out of it, and may go.
+
+use jid::{BareJid, Jid};
+use minidom::Element;
+
+use super::Asked;
+use super::configure::end_without_right;
+use super::lists::{LINES_MAX, end, end_subscription, start};
+use super::node::{Affiliation, Node, affiliation, required};
+use crate::desk::context::failed;
+use crate::domain::series::Series;
+use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::ns;
+use crate::protocol::text::{attribute, raw};
+
+/// The most affiliations of one node: they are in memory, and looked through for each publish.
+const LISTED_MAX: usize = 1000;
+
+/// Who is affiliated with a node.
+pub(super) async fn affiliations(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
+    let node = Node::run_by(asked.context, required(list.attr("node"))?, asked.sender).await?;
+    let mut out = start(ns::PUBSUB_OWNER, "affiliations", Some(&node.name));
+    let settings = &node.series.node;
+    let owners = node.series.owner.jid().into_iter().chain(&settings.creator).chain(&settings.owners);
+    let everybody = owners.chain(&node.series.producers).chain(&settings.members).chain(&settings.outcasts);
+    let mut listed: Vec<&BareJid> = Vec::new();
+    for who in everybody {
+        if !listed.contains(&who) {
+            listed.push(who);
+            raw(&mut out, "<affiliation");
+            attribute(&mut out, "jid", who.as_str());
+            attribute(&mut out, "affiliation", node.affiliation(who).as_str());
+            raw(&mut out, "/>");
+        }
+    }
+    end(&mut out, "affiliations");
+    Ok(out)
+}
+
+/// Changes who is affiliated with a node, all or nothing.
+pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Result<Vec<u8>, StanzaError> {
+    let (context, name) = (asked.context, required(list.attr("node"))?);
+    let node = Node::run_by(context, name, asked.sender).await?;
+    if !node.is_registered_itself() {
+        let text = "the node lies under a prefix that the operator registered; configure it first";
+        return Err(StanzaError::new(Condition::NotAllowed, text));
+    }
+    let mut series = node.series.clone();
+    let (mut excluded, mut narrowed) = (Vec::new(), false);
+    for change in list.children().filter(|c| c.is("affiliation", ns::PUBSUB_OWNER)).take(LINES_MAX as usize) {
+        let who = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_bare());
+        let who = who.ok_or_else(|| {
+            StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
+        })?;
+        let wanted = change.attr("affiliation").unwrap_or_default();
+        if affiliation(&series, &who).as_str() == wanted {
+            continue;
+        }
+        let wanted = read(wanted)?;
+        may_change(&series, asked.sender, &who, wanted)?;
+        put(&mut series, &who, wanted);
+        narrowed |= matches!(wanted, Affiliation::None | Affiliation::PublishOnly);
+        if wanted == Affiliation::Outcast {
+            excluded.push(who);
+        }
+    }
+    let on = &series.node;
+    let listed = series.producers.len() + on.members.len() + on.outcasts.len() + on.owners.len();
+    if listed > LISTED_MAX {
+        let text = format!("a node has at most {LISTED_MAX} affiliations; end some that are not needed");
+        return Err(StanzaError::new(Condition::PolicyViolation, text));
+    }
+    let now = context.clock.now().wall;
+    context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;
+    let node = Node { name: name.to_owned(), series };
+    for who in excluded {
+        for held in context.store.subscriptions_of(&who, LINES_MAX).await.map_err(|e| failed(&e))? {
+            if held.node.to_string() == name {
+                end_subscription(asked, &node, &held).await?;
+            }
+        }
+    }
+    context.taken().await?;
+    if narrowed && (node.series.open || node.series.node.whitelist) {
+        end_without_right(asked, &node).await?;
+    }
+    Ok(Vec::new())
+}
+
+fn read(wanted: &str) -> Result<Affiliation, StanzaError> {
+    Affiliation::ALL.into_iter().find(|known| known.as_str() == wanted).ok_or_else(|| {
+        let text = "an affiliation is owner, publisher, publish-only, member, outcast or none";
+        StanzaError::new(Condition::NotAcceptable, text)
+    })
+}
+
+/// Whether this is for the asker to change.
+fn may_change(
+    series: &Series,
+    asker: &BareJid,
+    who: &BareJid,
+    wanted: Affiliation,
+) -> Result<(), StanzaError> {
+    if series.is_owned_by(who) {
+        let text = "the person concerned stays the owner of the node; that cannot be changed here";
+        return Err(StanzaError::new(Condition::NotAcceptable, text));
+    }
+    let leaves = asker == who && matches!(wanted, Affiliation::None);
+    let narrows = match wanted {
+        Affiliation::Outcast => !series.is_run_by(who),
+        // Of who may publish only, that would take what the person concerned said of reading.
+        Affiliation::None => !series.is_run_by(who) && !series.only_publishes(who),
+        _ => false,
+    };
+    if series.is_owned_by(asker) || narrows || leaves {
+        return Ok(());
+    }
+    let text = "only the person whose data it is may decide who runs the node and who may have it";
+    Err(StanzaError::new(Condition::Forbidden, text))
+}
+
+fn put(series: &mut Series, who: &BareJid, wanted: Affiliation) {
+    let on = &mut series.node;
+    for list in
+        [&mut series.producers, &mut on.members, &mut on.outcasts, &mut on.owners, &mut on.publish_only]
+    {
+        list.retain(|held| held != who);
+    }
+    on.creator.take_if(|creator| creator == who);
+    let also = match wanted {
+        Affiliation::None => return,
+        Affiliation::Member => &mut on.members,
+        Affiliation::Outcast => &mut on.outcasts,
+        Affiliation::Publisher => return series.producers.push(who.clone()),
+        Affiliation::PublishOnly => &mut on.publish_only,
+        Affiliation::Owner => &mut on.owners,
+    };
+    also.push(who.clone());
+    if matches!(wanted, Affiliation::PublishOnly | Affiliation::Owner) {
+        series.producers.push(who.clone());
+    }
+}

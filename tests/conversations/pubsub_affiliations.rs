@@ -1,0 +1,197 @@
+//! Who is what to a node (XEP-0060 §4.1, §8.9): the person concerned decides it.
+
+use super::pubsub_nodes::{
+    JULIET, OWNER, PUBSUB, ROMEO, config, done, event, field, free, get, iq, refused, result, set,
+};
+use super::stage::{Stage, nothing_else};
+use crate::support::Peer;
+
+#[tokio::test]
+async fn affiliations_are_changed_all_or_none() {
+    let (_stage, mut peer) = free().await;
+    set(&mut peer, ROMEO, PUBSUB, "<create node='urn:x:1'/>", &done(ROMEO)).await;
+    let change = |lines: &str| format!("<affiliations node='urn:x:1'>{lines}</affiliations>");
+    let publisher = "<affiliation jid='juliet@coop.example' affiliation='publisher'/>";
+    let no_owner = "<affiliation jid='romeo@home.example' affiliation='none'/>";
+    let refusal = refused(ROMEO, "not-acceptable", "modify", "");
+    set(&mut peer, ROMEO, OWNER, &change(&format!("{publisher}{no_owner}")), &refusal).await;
+    let listed = |lines: &str| {
+        let owner = "<affiliation jid='romeo@home.example' affiliation='owner'/>";
+        result(ROMEO, OWNER, &format!("<affiliations node='urn:x:1'>{owner}{lines}</affiliations>"))
+    };
+    let asked = "<affiliations node='urn:x:1'/>";
+    get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
+    set(&mut peer, ROMEO, OWNER, &change(publisher), &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &listed(publisher)).await;
+    let outcast = "<affiliation jid='juliet@coop.example' affiliation='outcast'/>";
+    set(&mut peer, ROMEO, OWNER, &change(outcast), &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &listed(outcast)).await;
+    let wish = "<subscribe node='urn:x:1' jid='juliet@coop.example'/>";
+    set(&mut peer, JULIET, PUBSUB, wish, &refused(JULIET, "forbidden", "auth", "")).await;
+    let nothing = "<affiliation jid='juliet@coop.example' affiliation='none'/>";
+    set(&mut peer, ROMEO, OWNER, &change(nothing), &done(ROMEO)).await;
+    get(&mut peer, ROMEO, OWNER, asked, &listed("")).await;
+    // Not more of them than can be looked through for each publish.
+    let many = |from: usize| -> String {
+        let line = |n| format!("<affiliation jid='a{n}@coop.example' affiliation='outcast'/>");
+        change(&(from..from + 600).map(line).collect::<String>())
+    };
+    set(&mut peer, ROMEO, OWNER, &many(0), &done(ROMEO)).await;
+    set(&mut peer, ROMEO, OWNER, &many(600), &refused(ROMEO, "policy-violation", "modify", "")).await;
+    nothing_else(&mut peer).await;
+}
+
+const NODE: &str = "urn:x:1";
+
+/// Romeo's node, with this access model.
+async fn with_node(model: &str) -> (Stage, Peer) {
+    let (stage, mut peer) = free().await;
+    let create =
+        format!("<create node='{NODE}'/><configure>{}</configure>", config(&field("access_model", model)));
+    set(&mut peer, ROMEO, PUBSUB, &create, &done(ROMEO)).await;
+    (stage, peer)
+}
+
+fn line(jid: &str, what: &str) -> String {
+    format!("<affiliation jid='{jid}' affiliation='{what}'/>")
+}
+
+fn lines(lines: &[(&str, &str)]) -> String {
+    let lines: String = lines.iter().map(|(jid, what)| line(jid, what)).collect();
+    format!("<affiliations node='{NODE}'>{lines}</affiliations>")
+}
+
+fn item(id: &str) -> String {
+    format!(
+        "<publish node='{NODE}'>
+           <item id='{id}'>
+             <sensml xmlns='urn:ietf:params:xml:ns:senml'><senml bn='{NODE}' bt='1763679600' v='1'/></sensml>
+           </item>
+         </publish>"
+    )
+}
+
+fn kept(id: &str) -> String {
+    format!("<publish node='{NODE}'><item id='{id}'/></publish>")
+}
+
+fn subscription(jid: &str, state: &str) -> String {
+    format!("<subscription node='{NODE}' jid='{jid}' subscription='{state}'/>")
+}
+
+#[tokio::test]
+async fn publish_only_is_to_publish_and_not_to_read() {
+    for model in ["open", "whitelist", "authorize"] {
+        let (_stage, mut peer) = with_node(model).await;
+        set(&mut peer, ROMEO, PUBSUB, &item("his"), &result(ROMEO, PUBSUB, &kept("his"))).await;
+        let hers = [(JULIET, "publish-only")];
+        set(&mut peer, ROMEO, OWNER, &lines(&hers), &done(ROMEO)).await;
+        let all = result(ROMEO, OWNER, &lines(&[(ROMEO, "owner"), hers[0]]));
+        get(&mut peer, ROMEO, OWNER, &lines(&[]), &all).await;
+        let own =
+            format!("<affiliations><affiliation node='{NODE}' affiliation='publish-only'/></affiliations>");
+        get(&mut peer, JULIET, PUBSUB, "<affiliations/>", &result(JULIET, PUBSUB, &own)).await;
+
+        let forbidden = refused(JULIET, "forbidden", "auth", "");
+        let wish = format!("<subscribe node='{NODE}' jid='{JULIET}'/>");
+        set(&mut peer, JULIET, PUBSUB, &wish, &forbidden).await;
+        get(&mut peer, JULIET, PUBSUB, &format!("<items node='{NODE}'/>"), &forbidden).await;
+        set(&mut peer, JULIET, PUBSUB, &item("hers"), &result(JULIET, PUBSUB, &kept("hers"))).await;
+        // She takes back what is hers only.
+        let retract = |id: &str| format!("<retract node='{NODE}'><item id='{id}'/></retract>");
+        set(&mut peer, JULIET, PUBSUB, &retract("his"), &forbidden).await;
+        set(&mut peer, JULIET, PUBSUB, &retract("hers"), &done(JULIET)).await;
+        for child in ["purge", "delete"] {
+            set(&mut peer, JULIET, OWNER, &format!("<{child} node='{NODE}'/>"), &forbidden).await;
+        }
+        nothing_else(&mut peer).await;
+    }
+}
+
+/// Who read a node that was open to them, and is to publish only, is not subscribed any more.
+#[tokio::test]
+async fn who_becomes_publish_only_is_told_that_the_subscription_ended() {
+    let (_stage, mut peer) = with_node("open").await;
+    let wish = format!("<subscribe node='{NODE}' jid='{JULIET}'/>");
+    let subscribed = result(JULIET, PUBSUB, &subscription(JULIET, "subscribed"));
+    set(&mut peer, JULIET, PUBSUB, &wish, &subscribed).await;
+    peer.send(&iq("set", ROMEO, OWNER, &lines(&[(JULIET, "publish-only")]))).await;
+    peer.expect(&event(JULIET, &subscription(JULIET, "none"))).await;
+    peer.expect(&done(ROMEO)).await;
+    set(&mut peer, ROMEO, PUBSUB, &item("his"), &result(ROMEO, PUBSUB, &kept("his"))).await;
+    // Nor is she subscribed by others; who is kept out neither.
+    for what in ["publish-only", "outcast"] {
+        set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, what)]), &done(ROMEO)).await;
+        let put = format!(
+            "<subscriptions node='{NODE}'><subscription jid='{JULIET}' subscription='subscribed'/></subscriptions>"
+        );
+        set(&mut peer, ROMEO, OWNER, &put, &refused(ROMEO, "not-acceptable", "modify", "")).await;
+    }
+    nothing_else(&mut peer).await;
+}
+
+/// Several run a node; whose data it is, and who decides about it, stays one.
+#[tokio::test]
+async fn a_second_owner_runs_the_node_and_the_person_concerned_decides() {
+    let (_stage, mut peer) = with_node("open").await;
+    let nurse = "nurse@home.example";
+    set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, "owner")]), &done(ROMEO)).await;
+    let both = [(ROMEO, "owner"), (JULIET, "owner")];
+    for who in [ROMEO, JULIET] {
+        get(&mut peer, who, OWNER, &lines(&[]), &result(who, OWNER, &lines(&both))).await;
+    }
+    set(&mut peer, JULIET, PUBSUB, &item("hers"), &result(JULIET, PUBSUB, &kept("hers"))).await;
+    set(&mut peer, ROMEO, PUBSUB, &item("his"), &result(ROMEO, PUBSUB, &kept("his"))).await;
+    let retract = format!("<retract node='{NODE}'><item id='his'/></retract>");
+    set(&mut peer, JULIET, PUBSUB, &retract, &done(JULIET)).await;
+    set(&mut peer, JULIET, OWNER, &format!("<purge node='{NODE}'/>"), &done(JULIET)).await;
+    let configure = |name: &str, value: &str| {
+        format!("<configure node='{NODE}'>{}</configure>", config(&field(name, value)))
+    };
+    set(&mut peer, JULIET, OWNER, &configure("title", "Balcony"), &done(JULIET)).await;
+    // Who may have it is not hers to say: neither in the form nor in the list.
+    let forbidden = refused(JULIET, "forbidden", "auth", "");
+    set(&mut peer, JULIET, OWNER, &configure("access_model", "authorize"), &forbidden).await;
+    for what in ["owner", "publisher", "publish-only", "member"] {
+        set(&mut peer, JULIET, OWNER, &lines(&[(nurse, what)]), &forbidden).await;
+    }
+    set(&mut peer, JULIET, OWNER, &lines(&[(nurse, "outcast")]), &done(JULIET)).await;
+    // He stays what he is.
+    for (who, what) in [(JULIET, "outcast"), (JULIET, "none"), (ROMEO, "publisher")] {
+        let refusal = refused(who, "not-acceptable", "modify", "");
+        set(&mut peer, who, OWNER, &lines(&[(ROMEO, what), (JULIET, "owner")]), &refusal).await;
+    }
+    get(
+        &mut peer,
+        ROMEO,
+        OWNER,
+        &lines(&[]),
+        &result(ROMEO, OWNER, &lines(&[both[0], both[1], (nurse, "outcast")])),
+    )
+    .await;
+    // She goes, comes back, and is sent away.
+    set(&mut peer, JULIET, OWNER, &lines(&[(JULIET, "none")]), &done(JULIET)).await;
+    get(&mut peer, JULIET, OWNER, &lines(&[]), &forbidden).await;
+    set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, "owner")]), &done(ROMEO)).await;
+    set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, "publisher")]), &done(ROMEO)).await;
+    get(&mut peer, JULIET, OWNER, &lines(&[]), &forbidden).await;
+    // Whom he lets run it may delete it as well.
+    set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, "owner")]), &done(ROMEO)).await;
+    set(&mut peer, JULIET, OWNER, &format!("<delete node='{NODE}'/>"), &done(JULIET)).await;
+    nothing_else(&mut peer).await;
+}
+
+/// Who made a node under somebody's prefix runs it until that person says otherwise.
+#[tokio::test]
+async fn the_person_concerned_takes_a_node_from_who_made_it() {
+    let mut stage = Stage::empty("").await;
+    stage.series("urn:x:*", "gw@prod.example");
+    let mut peer = stage.start().await;
+    let (gateway, camille) = ("gw@prod.example", "camille@home.example");
+    set(&mut peer, gateway, PUBSUB, &format!("<create node='{NODE}'/>"), &done(gateway)).await;
+    set(&mut peer, camille, OWNER, &lines(&[(gateway, "publisher")]), &done(camille)).await;
+    let forbidden = refused(gateway, "forbidden", "auth", "");
+    set(&mut peer, gateway, OWNER, &format!("<delete node='{NODE}'/>"), &forbidden).await;
+    set(&mut peer, gateway, PUBSUB, &item("i"), &result(gateway, PUBSUB, &kept("i"))).await;
+    nothing_else(&mut peer).await;
+}
