@@ -3,6 +3,8 @@
 //! The sender is who the server says; everything else in a stanza is hostile. No IQ of type get or set
 //! stays without an answer, and no stanza ends the connection.
 
+mod texts;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use minidom::Element;
 use crate::config::{AccessModel, Payloads, Pubsub};
 use crate::desk::{self, Request};
 use crate::domain::clock::Now;
+use crate::domain::language::Language;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::outside::Outside;
 use crate::protocol::publish::{self, Payload};
@@ -136,7 +139,7 @@ impl Router {
             Ok(Routed::Answered(content)) => outside.reply().result(out, &content),
             Ok(Routed::Done) => {}
             Ok(Routed::Desk) => return Some(Request { outside, sender: sender.to_bare(), stanza }),
-            Err(error) => outside.refuse(&error, out),
+            Err(error) => outside.refuse(&error.told_in(spoken(&stanza)), out),
         }
         None
     }
@@ -323,6 +326,15 @@ fn reply_to(outside: &Outside) -> ReplyTo {
 
 /// A refusal of the relay as a stanza error (DESIGN §2).
 fn refused(refusal: &Refusal) -> StanzaError {
+    let mut error = refused_in_english(refusal);
+    if let Some((words, values)) = texts::words(refusal) {
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, &**value)).collect();
+        error.french = Some(words.fill(Language::Fr, &values));
+    }
+    error
+}
+
+fn refused_in_english(refusal: &Refusal) -> StanzaError {
     let text = refusal.to_string();
     match refusal {
         Refusal::Forbidden { .. } => StanzaError::new(Condition::Forbidden, text),
@@ -341,6 +353,12 @@ fn refused(refusal: &Refusal) -> StanzaError {
         }
         Refusal::Storage => StanzaError::new(Condition::InternalServerError, text),
     }
+}
+
+/// The language of a stanza: what somebody chose is not looked up on the way of a publish.
+fn spoken(stanza: &Element) -> Language {
+    let lang = stanza.attr_ns("http://www.w3.org/XML/1998/namespace", "lang");
+    Language::choose(None, lang, Language::En)
 }
 
 /// Whether an IQ answer proves that its sender was reached.

@@ -23,6 +23,7 @@ mod conversations {
     mod grant_then_relay;
     mod granularity;
     mod pubsub_affiliations;
+    mod pubsub_in_french;
     mod pubsub_items;
     mod pubsub_nodes;
     mod quoalise;

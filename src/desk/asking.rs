@@ -271,12 +271,15 @@ pub async fn answer_request(
     };
     match stepped.map_err(|e| super::context::failed(&e))? {
         Stepped::Done(_) => Ok(true),
-        Stepped::Refused(why) => {
-            let french = super::commands::wrong::consent(&why, Language::Fr);
-            Err(StanzaError::new(Condition::BadRequest, why.to_string()).or_in_french(french))
-        }
+        Stepped::Refused(why) => Err(wrong(&why.into())),
         Stepped::NotFound | Stepped::Stale(_) => Ok(false),
     }
+}
+
+/// What is wrong with a request, in either language.
+pub fn wrong(why: &DraftError) -> StanzaError {
+    let french = super::commands::wrong::draft(why, Language::Fr);
+    StanzaError::new(Condition::BadRequest, why.to_string()).or_in_french(french)
 }
 
 /// The requests for exactly this node of this owner that this person may answer and that ask to be subscribed,

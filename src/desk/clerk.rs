@@ -38,13 +38,19 @@ impl Clerk {
                 Err(StanzaError::new(
                     Condition::ResourceConstraint,
                     "that took too long; ask for less at once",
-                ))
+                )
+                .or_in_french("cela a pris trop longtemps ; demandez moins à la fois"))
             });
-            let said = answer.unwrap_or_else(|error| {
-                let mut out = Vec::new();
-                request.outside.refuse(&error, &mut out);
-                Said::Now(out.into())
-            });
+            let said = match answer {
+                Ok(said) => said,
+                Err(error) => {
+                    let (who, stanza) = (&request.sender, &request.stanza);
+                    let language = engine::language(&self.context, who, stanza, stanza).await;
+                    let mut out = Vec::new();
+                    request.outside.refuse(&error.told_in(language), &mut out);
+                    Said::Now(out.into())
+                }
+            };
             match said {
                 Said::Now(outgoing) => {
                     if self.context.out.send(outgoing).await.is_err() {
@@ -67,7 +73,8 @@ impl Clerk {
             return Ok(self.message(request).await?.into());
         }
         let Some(child) = request.stanza.children().next() else {
-            return Err(StanzaError::new(Condition::BadRequest, "the request is empty"));
+            return Err(StanzaError::new(Condition::BadRequest, "the request is empty")
+                .or_in_french("la demande est vide"));
         };
         let is_query = child.name() == "query" && outside.type_ == "get";
         match &*child.ns() {
@@ -152,4 +159,5 @@ pub fn unknown() -> StanzaError {
         Condition::ServiceUnavailable,
         "this service does not know that request; disco#info lists what it does know",
     )
+    .or_in_french("ce service ne connaît pas cette demande ; disco#info donne celles qu’il connaît")
 }

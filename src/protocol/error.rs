@@ -3,7 +3,7 @@
 
 use super::ns;
 use super::text::{attribute, escape, raw};
-use crate::domain::language::Language;
+use crate::domain::language::{Language, Text};
 
 /// RFC 6120 §8.3.3, those used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +119,17 @@ impl StanzaError {
     /// With one.
     pub fn with(condition: Condition, text: impl Into<String>, detail: Detail) -> Self {
         StanzaError { detail: Some(detail), ..Self::new(condition, text) }
+    }
+
+    /// In every language, with `{name}`s filled in; which one it is told in is chosen later.
+    pub fn said(condition: Condition, words: Text, values: &[(&str, &str)]) -> Self {
+        Self::new(condition, words.fill(Language::En, values)).or_in_french(words.fill(Language::Fr, values))
+    }
+
+    /// The same, with an application condition.
+    pub fn because(mut self, detail: Detail) -> Self {
+        self.detail = Some(detail);
+        self
     }
 
     /// The same, its text being in this language.

@@ -7,6 +7,7 @@ use minidom::Element;
 use super::error::{Condition, Detail, StanzaError};
 use super::ns;
 use super::text::{attribute, raw};
+use crate::domain::language::{Text, text};
 
 /// The items one publish may hold: it is all or nothing, and is answered in one stanza.
 pub const ITEMS_MAX: usize = 256;
@@ -36,6 +37,30 @@ pub struct Request {
     pub items: Vec<(Option<String>, Payload<'static>)>,
 }
 
+const NO_NODE: Text = text("the publish names no node", "la publication ne nomme aucun nœud");
+const NO_ITEM: Text = text("the publish holds no item", "la publication ne contient aucun élément");
+const TWO_PAYLOADS: Text = text(
+    "the item holds more than one payload; give each an item of its own",
+    "l’élément a plus d’un contenu ; donnez à chacun son propre élément",
+);
+const UNWRITABLE: Text = text(
+    "the payload cannot be written again as it came",
+    "le contenu ne peut pas être récrit tel qu’il est venu",
+);
+const NO_PAYLOAD: Text = text("the item holds no payload", "l’élément ne contient rien");
+const TOO_MANY_ITEMS: Text = text(
+    "more than {most} items in one publish; send it in several",
+    "plus de {most} éléments dans une publication ; envoyez-les en plusieurs",
+);
+const TOO_LARGE: Text = text(
+    "the payload is larger than {most} bytes, which not every server passes on",
+    "le contenu dépasse {most} octets, ce que tous les serveurs ne transmettent pas",
+);
+const NOT_UNDERSTOOD: Text = text(
+    "the payload <{name} xmlns='{namespace}'/> is not understood here; send <sensml xmlns='{senml}'/>",
+    "le contenu <{name} xmlns='{namespace}'/> n’est pas compris ici ; envoyez <sensml xmlns='{senml}'/>",
+);
+
 /// Reads the `<publish/>` of a `<pubsub/>`.
 pub fn read(publish: &Element) -> Result<Request, StanzaError> {
     read_any(publish, false)
@@ -43,23 +68,22 @@ pub fn read(publish: &Element) -> Result<Request, StanzaError> {
 
 /// The same, for a node that may take `any` payload.
 pub fn read_any(publish: &Element, any: bool) -> Result<Request, StanzaError> {
-    let bad = |text: &str, detail| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub(detail));
+    let bad = |words: Text, detail| {
+        StanzaError::said(Condition::BadRequest, words, &[]).because(Detail::Pubsub(detail))
+    };
     let node = publish.attr("node").filter(|node| !node.is_empty());
-    let node = node.ok_or_else(|| bad("the publish names no node", "nodeid-required"))?;
+    let node = node.ok_or_else(|| bad(NO_NODE, "nodeid-required"))?;
     let mut items = Vec::new();
     for item in publish.children().filter(|child| child.is("item", ns::PUBSUB)) {
         if items.len() == ITEMS_MAX {
-            let text = format!("more than {ITEMS_MAX} items in one publish; send it in several");
-            let detail = Detail::Unsupported { feature: "multi-items" };
-            return Err(StanzaError::with(Condition::PolicyViolation, text, detail));
+            let most = ITEMS_MAX.to_string();
+            return Err(StanzaError::said(Condition::PolicyViolation, TOO_MANY_ITEMS, &[("most", &most)])
+                .because(Detail::Unsupported { feature: "multi-items" }));
         }
         let mut payloads = item.children();
-        let element = payloads.next().ok_or_else(|| bad("the item holds no payload", "payload-required"))?;
+        let element = payloads.next().ok_or_else(|| bad(NO_PAYLOAD, "payload-required"))?;
         if payloads.next().is_some() {
-            return Err(bad(
-                "the item holds more than one payload; give each an item of its own",
-                "invalid-payload",
-            ));
+            return Err(bad(TWO_PAYLOADS, "invalid-payload"));
         }
         let payload = match payload(element) {
             Some(payload) => payload,
@@ -69,7 +93,7 @@ pub fn read_any(publish: &Element, any: bool) -> Result<Request, StanzaError> {
         items.push((item.attr("id").map(str::to_owned), payload));
     }
     if items.is_empty() {
-        return Err(bad("the publish holds no item", "item-required"));
+        return Err(bad(NO_ITEM, "item-required"));
     }
     Ok(Request { node: Some(node.to_owned()), items })
 }
@@ -95,26 +119,23 @@ pub fn payload(element: &Element) -> Option<Payload<'static>> {
 fn foreign(element: &Element, node: &str) -> Result<Payload<'static>, StanzaError> {
     let mut bytes = Vec::new();
     if element.write_to(&mut bytes).is_err() {
-        let text = "the payload cannot be written again as it came";
-        return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-payload")));
+        return Err(StanzaError::said(Condition::BadRequest, UNWRITABLE, &[])
+            .because(Detail::Pubsub("invalid-payload")));
     }
     if bytes.len() > FOREIGN_MAX {
-        let text =
-            format!("the payload is larger than {FOREIGN_MAX} bytes, which not every server passes on");
-        return Err(StanzaError::with(Condition::NotAcceptable, text, Detail::Pubsub("payload-too-big")));
+        let most = FOREIGN_MAX.to_string();
+        return Err(StanzaError::said(Condition::NotAcceptable, TOO_LARGE, &[("most", &most)])
+            .because(Detail::Pubsub("payload-too-big")));
     }
     Ok(Payload::Foreign(bytes, node.to_owned()))
 }
 
 /// The refusal of a payload that is not understood (DESIGN §2).
 fn unknown(element: &Element) -> StanzaError {
-    let text = format!(
-        "the payload <{} xmlns='{}'/> is not understood here; send <sensml xmlns='{}'/>",
-        cut(element.name()),
-        cut(&element.ns()),
-        ns::SENML
-    );
-    StanzaError::with(Condition::FeatureNotImplemented, text, Detail::Unsupported { feature: "payload" })
+    let (name, namespace) = (cut(element.name()), cut(&element.ns()));
+    let values = [("name", &*name), ("namespace", &*namespace), ("senml", ns::SENML)];
+    StanzaError::said(Condition::FeatureNotImplemented, NOT_UNDERSTOOD, &values)
+        .because(Detail::Unsupported { feature: "payload" })
 }
 
 /// Foreign text in an answer is kept short.

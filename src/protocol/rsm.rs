@@ -34,7 +34,9 @@ impl Page {
                 Some(usize::MAX)
             }
             Some(number) => Some(number.trim().parse().map_err(|_| {
+                let number: String = number.chars().take(50).collect();
                 StanzaError::new(Condition::BadRequest, format!("max '{number}' is no number (XEP-0059)"))
+                    .or_in_french(format!("max « {number} » n’est pas un nombre (XEP-0059)"))
             })?),
             None => None,
         };

@@ -7,13 +7,13 @@
 use jid::{BareJid, Jid};
 use minidom::Element;
 
-use super::Asked;
 use super::configure::end_without_right;
 use super::lists::{LINES_MAX, end, end_subscription, start};
-use super::node::{Affiliation, Node, affiliation, required};
+use super::node::{Affiliation, Node, affiliation, not_an_address, required};
+use super::{Asked, texts};
 use crate::desk::context::failed;
 use crate::domain::series::Series;
-use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
 
@@ -46,16 +46,13 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
     let (context, name) = (asked.context, required(list.attr("node"))?);
     let node = Node::run_by(context, name, asked.sender).await?;
     if !node.is_registered_itself() {
-        let text = "the node lies under a prefix that the operator registered; configure it first";
-        return Err(StanzaError::new(Condition::NotAllowed, text));
+        return Err(StanzaError::said(Condition::NotAllowed, texts::CONFIGURE_FIRST, &[]));
     }
     let mut series = node.series.clone();
     let (mut excluded, mut narrowed) = (Vec::new(), false);
     for change in list.children().filter(|c| c.is("affiliation", ns::PUBSUB_OWNER)).take(LINES_MAX as usize) {
         let who = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_bare());
-        let who = who.ok_or_else(|| {
-            StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
-        })?;
+        let who = who.ok_or_else(not_an_address)?;
         let wanted = change.attr("affiliation").unwrap_or_default();
         if affiliation(&series, &who).as_str() == wanted {
             continue;
@@ -71,8 +68,12 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
     let on = &series.node;
     let listed = series.producers.len() + on.members.len() + on.outcasts.len() + on.owners.len();
     if listed > LISTED_MAX {
-        let text = format!("a node has at most {LISTED_MAX} affiliations; end some that are not needed");
-        return Err(StanzaError::new(Condition::PolicyViolation, text));
+        let most = LISTED_MAX.to_string();
+        return Err(StanzaError::said(
+            Condition::PolicyViolation,
+            texts::TOO_MANY_LISTED,
+            &[("most", &most)],
+        ));
     }
     let now = context.clock.now().wall;
     context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;
@@ -92,10 +93,10 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
 }
 
 fn read(wanted: &str) -> Result<Affiliation, StanzaError> {
-    Affiliation::ALL.into_iter().find(|known| known.as_str() == wanted).ok_or_else(|| {
-        let text = "an affiliation is owner, publisher, publish-only, member, outcast or none";
-        StanzaError::new(Condition::NotAcceptable, text)
-    })
+    Affiliation::ALL
+        .into_iter()
+        .find(|known| known.as_str() == wanted)
+        .ok_or_else(|| StanzaError::said(Condition::NotAcceptable, texts::NOT_AN_AFFILIATION, &[]))
 }
 
 /// Whether this is for the asker to change.
@@ -106,8 +107,7 @@ fn may_change(
     wanted: Affiliation,
 ) -> Result<(), StanzaError> {
     if series.is_owned_by(who) {
-        let text = "the person concerned stays the owner of the node; that cannot be changed here";
-        return Err(StanzaError::new(Condition::NotAcceptable, text));
+        return Err(StanzaError::said(Condition::NotAcceptable, texts::OWNER_STAYS, &[]));
     }
     let leaves = asker == who && matches!(wanted, Affiliation::None);
     let narrows = match wanted {
@@ -119,8 +119,7 @@ fn may_change(
     if series.is_owned_by(asker) || narrows || leaves {
         return Ok(());
     }
-    let text = "only the person whose data it is may decide who runs the node and who may have it";
-    Err(StanzaError::new(Condition::Forbidden, text))
+    Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_DECIDE, &[]))
 }
 
 fn put(series: &mut Series, who: &BareJid, wanted: Affiliation) {

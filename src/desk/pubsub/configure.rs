@@ -6,10 +6,11 @@ use jid::BareJid;
 use minidom::Element;
 
 use super::node::{KEEP, Node, cut, required};
-use super::{Asked, lists, notices};
+use super::{Asked, lists, notices, texts};
 use crate::config::{AccessModel, Config, NotificationType, Pubsub};
 use crate::desk::context::failed;
 use crate::domain::consent::State;
+use crate::domain::language::Text;
 use crate::domain::period::Period;
 use crate::domain::series::Series;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -52,7 +53,7 @@ pub(super) fn show_default(asked: &Asked<'_>) -> Result<Vec<u8>, StanzaError> {
 
 fn usual(config: &Config, owner: &BareJid) -> Result<Series, StanzaError> {
     let name = crate::domain::name::Scope::parse("new")
-        .map_err(|e| StanzaError::new(Condition::InternalServerError, e.to_string()))?;
+        .map_err(|_| StanzaError::said(Condition::InternalServerError, texts::NOT_A_NODE, &[]))?;
     let mut series = Series {
         name,
         owner: crate::domain::party::Subject::Jid(owner.clone()),
@@ -90,10 +91,7 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
     let (context, name) = (asked.context, required(configure.attr("node"))?);
     let node = Node::run_by(context, name, asked.sender).await?;
     let Some(form) = Submitted::within(configure) else {
-        return Err(StanzaError::new(
-            Condition::BadRequest,
-            "there is no form in it; ask for the form first",
-        ));
+        return Err(StanzaError::said(Condition::BadRequest, texts::NO_FORM, &[]));
     };
     if form.type_ == "cancel" {
         return Ok(Vec::new());
@@ -102,7 +100,7 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
     let itself = node.is_registered_itself();
     if !itself {
         let Ok(scope) = crate::domain::name::Scope::parse(name) else {
-            return Err(StanzaError::new(Condition::NotAcceptable, "that is not the name of a node"));
+            return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_NODE, &[]));
         };
         series.name = scope;
     }
@@ -243,17 +241,14 @@ pub(super) fn access(series: &Series) -> &'static str {
 /// Changes a registration as a form says; fields that are not in the form, or not known, change nothing.
 pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
     if form.form_type().is_some_and(|type_| type_ != NODE_CONFIG) {
-        return Err(StanzaError::new(
-            Condition::BadRequest,
-            format!("the form is not of type {NODE_CONFIG}"),
-        ));
+        return Err(StanzaError::said(Condition::BadRequest, texts::OTHER_FORM, &[("type", NODE_CONFIG)]));
     }
     for (var, value) in FIXED {
         let same = |given: &str| {
             given == value || (given, value) == ("true", "1") || (given, value) == ("false", "0")
         };
         if form.one(var).is_some_and(|given| !same(given)) {
-            return Err(unacceptable(format!("{var} cannot be set to anything but {value} here")));
+            return Err(unacceptable(texts::FIXED, &[("var", var), ("value", value)]));
         }
     }
     set_access(series, form, who)?;
@@ -283,7 +278,7 @@ pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Res
         ("pubsub#notify_retract", &mut settings.notify_retract),
     ];
     for (var, setting) in flags {
-        if let Some(value) = form.boolean(var).map_err(unacceptable)? {
+        if let Some(value) = boolean(form, var)? {
             *setting = Some(value);
         }
     }
@@ -313,8 +308,7 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
         }
     };
     if (open, whitelist) != (series.open, series.node.whitelist) && !series.is_owned_by(who) {
-        let text = "only the person whose data it is may decide who may have it";
-        return Err(StanzaError::new(Condition::Forbidden, text));
+        return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_OPEN, &[]));
     }
     (series.open, series.node.whitelist) = (open, whitelist);
     Ok(())
@@ -323,16 +317,18 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
 /// How long it is kept may be shortened by whoever runs the node; for longer it takes the person concerned.
 fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
     let before = series.retention.clone();
-    let period = |text: &str| -> Result<Period, StanzaError> { text.parse().map_err(unacceptable) };
+    let period = |text: &str| -> Result<Period, StanzaError> {
+        text.parse().map_err(|_| unacceptable(texts::SECONDS, &[]))
+    };
     if let Some(expire) = form.one("pubsub#item_expire").filter(|text| !text.is_empty() && *text != "0") {
         let retention = match expire.parse::<u32>() {
             Ok(seconds) => period(&format!("PT{seconds}S"))?,
             Err(_) if expire == "max" => period("P100Y")?,
-            Err(_) => return Err(unacceptable("pubsub#item_expire is a number of seconds, or max".into())),
+            Err(_) => return Err(unacceptable(texts::SECONDS, &[])),
         };
         series.retention = Some(retention);
     }
-    match form.boolean("pubsub#persist_items").map_err(unacceptable)? {
+    match boolean(form, "pubsub#persist_items")? {
         Some(false) => series.retention = Some(period("P0D")?),
         Some(true) if series.retention.as_ref().is_none_or(|held| held.nominal() == Duration::ZERO) => {
             series.retention = Some(period(KEEP)?);
@@ -343,8 +339,7 @@ fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result
         let shorter = |new: &Period| before.as_ref().is_some_and(|old| new.nominal() <= old.nominal());
         let none = |new: &Period| new.nominal().is_zero();
         if !series.retention.as_ref().is_some_and(|new| none(new) || shorter(new)) {
-            let text = "only the person whose data it is may have it kept for longer";
-            return Err(StanzaError::new(Condition::Forbidden, text));
+            return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_KEEP, &[]));
         }
     }
     match form.one("pubsub#max_items") {
@@ -352,20 +347,26 @@ fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result
         Some("max") => series.node.max_items = None,
         Some(number) => match number.parse::<u32>() {
             Ok(most) if most > 0 => series.node.max_items = Some(most),
-            _ => {
-                return Err(unacceptable("pubsub#max_items is a number from 1 to 4294967295, or max".into()));
-            }
+            _ => return Err(unacceptable(texts::MAX_ITEMS, &[])),
         },
     }
     Ok(())
 }
 
-fn unacceptable(text: String) -> StanzaError {
-    StanzaError::new(Condition::NotAcceptable, text)
+fn boolean(form: &Submitted, var: &str) -> Result<Option<bool>, StanzaError> {
+    form.boolean(var).map_err(|_| {
+        let given = cut(form.one(var).unwrap_or_default());
+        unacceptable(texts::BOOLEAN, &[("var", var), ("given", &given)])
+    })
+}
+
+fn unacceptable(words: Text, values: &[(&str, &str)]) -> StanzaError {
+    StanzaError::said(Condition::NotAcceptable, words, values)
 }
 
 fn choice(var: &str, given: &str, known: &[&str]) -> StanzaError {
-    unacceptable(format!("{var} '{}' is not served here; choose one of {}", cut(given), known.join(", ")))
+    let (given, known) = (cut(given), known.join(", "));
+    unacceptable(texts::CHOICE, &[("var", var), ("given", &given), ("known", &known)])
 }
 
 /// Whether a node is set as the publisher expects (XEP-0060 §7.1.5).
@@ -382,8 +383,8 @@ pub(super) fn meets(usual: &Pubsub, series: &Series, form: &Submitted) -> Result
             None => FIXED.iter().any(|(fixed, value)| *fixed == var && *value == wanted),
         };
         if !same {
-            let text = format!("the node is not set as you expect: {}", cut(var));
-            return Err(StanzaError::with(Condition::Conflict, text, Detail::Pubsub("precondition-not-met")));
+            return Err(StanzaError::said(Condition::Conflict, texts::NOT_SET_SO, &[("var", &cut(var))])
+                .because(Detail::Pubsub("precondition-not-met")));
         }
     }
     Ok(())

@@ -3,7 +3,8 @@
 use jid::BareJid;
 use minidom::Element;
 
-use super::{Asked, configure};
+use super::node::cut;
+use super::{Asked, configure, texts};
 use crate::config::{AccessModel, CreateNodes};
 use crate::desk::Context;
 use crate::desk::context::failed;
@@ -28,20 +29,27 @@ pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8
     let scope = match Scope::parse(&name) {
         Ok(scope @ Scope::Exact(_)) => scope,
         Ok(Scope::Prefix(_)) => {
-            let text = "a node's name does not end in '*'; a prefix of series is registered by the operator";
-            return Err(StanzaError::new(Condition::NotAcceptable, text));
+            return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_PREFIX, &[]));
         }
-        Err(error) => return Err(StanzaError::new(Condition::NotAcceptable, error.to_string())),
+        Err(error) => {
+            tracing::debug!(%error, "a name that is none");
+            return Err(StanzaError::said(
+                Condition::NotAcceptable,
+                texts::BAD_NAME,
+                &[("name", &cut(&name))],
+            ));
+        }
     };
     let mut series = template(context, asked.sender, &name, scope).await?;
     let most = context.config.limits.nodes;
     if most > 0 && !context.is_admin(asked.sender) {
         let made = context.store.count_series_of(asked.sender).await.map_err(|e| failed(&e))?;
         if made >= most as u64 {
-            let text =
-                format!("you have {made} nodes, and {most} is the most; delete some that are not needed");
+            let values = [("made", &*made.to_string()), ("most", &*most.to_string())];
             let detail = Detail::Pubsub("max-nodes-exceeded");
-            return Err(StanzaError::with(Condition::PolicyViolation, text, detail));
+            return Err(
+                StanzaError::said(Condition::PolicyViolation, texts::TOO_MANY_NODES, &values).because(detail)
+            );
         }
     }
     if let Some(form) = asked.pubsub.get_child("configure", ns::PUBSUB).and_then(Submitted::within)
@@ -88,8 +96,7 @@ async fn template(
             // Who may create sees that it is not to be had.
             return Err(taken(name));
         }
-        let text = "you may not create this node; the operator can register it for you";
-        return Err(StanzaError::new(Condition::Forbidden, text));
+        return Err(StanzaError::said(Condition::Forbidden, texts::MAY_NOT_CREATE, &[]));
     }
     let Some(above) = above else {
         let model = context.config.pubsub.access_model;
@@ -117,5 +124,5 @@ async fn template(
 }
 
 fn taken(name: &str) -> StanzaError {
-    StanzaError::new(Condition::Conflict, format!("there is a node {name} already; choose another name"))
+    StanzaError::said(Condition::Conflict, texts::TAKEN, &[("name", &cut(name))])
 }

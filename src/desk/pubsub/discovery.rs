@@ -7,6 +7,7 @@ use minidom::Element;
 
 use super::configure::{access, fields};
 use super::node::Node;
+use super::texts;
 use crate::desk::Context;
 use crate::desk::commands;
 use crate::desk::context::failed;
@@ -43,7 +44,7 @@ async fn seen_node(context: &Context, who: &BareJid, name: &str) -> Result<Node,
     let asker = Asker::about(context, who, name).await?;
     let node = Node::find(context, name).await?;
     node.filter(|node| node.is_seen_by(who, &asker.consents, asker.now))
-        .ok_or_else(|| StanzaError::new(Condition::ItemNotFound, "there is no such node"))
+        .ok_or_else(|| StanzaError::said(Condition::ItemNotFound, texts::NO_SUCH_NODE, &[]))
 }
 
 fn meta_data(context: &Context, node: &Node) -> Vec<Field<'static>> {

@@ -6,8 +6,9 @@ use std::num::IntErrorKind;
 use jiff::tz::TimeZone;
 use minidom::Element;
 
-use super::Asked;
-use super::node::{Affiliation, Node, publishes_only, required};
+use super::node::{Affiliation, Node, cut, no_node, publishes_only, required};
+use super::{Asked, texts};
+use crate::desk::commands::engine;
 use crate::desk::context::failed;
 use crate::desk::permit::{Asker, Standing, Tally, terms};
 use crate::desk::reducing::Reducing;
@@ -35,10 +36,7 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
     let Some(node) = Node::find(context, name).await? else {
         // Operators see every series, so nothing is given away.
         return Err(match context.is_admin(asked.sender) {
-            true => {
-                let text = format!("there is no node {}", super::node::cut(name));
-                StanzaError::new(Condition::ItemNotFound, text)
-            }
+            true => no_node(name),
             false => nothing_for(name),
         });
     };
@@ -56,10 +54,7 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
             let head = context.store.item(name, id, now).await.map_err(|e| failed(&e))?;
             let Some(head) = head else { continue };
             if !answer.add(context, &asker, &head, now).await? {
-                return Err(StanzaError::new(
-                    Condition::PolicyViolation,
-                    "the answer would be too large; ask for fewer items at once",
-                ));
+                return Err(StanzaError::said(Condition::PolicyViolation, texts::TOO_LARGE, &[]));
             }
         }
         return answer.finish(asked, &asker, None, "items").await;
@@ -69,8 +64,7 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
         // More than can be counted is all there is.
         Some(Err(why)) if *why.kind() == IntErrorKind::PosOverflow => Some(u32::MAX),
         Some(_) => {
-            let text = "max_items is a number from 1";
-            return Err(StanzaError::new(Condition::BadRequest, text));
+            return Err(StanzaError::said(Condition::BadRequest, texts::MAX_ITEMS_ASKED, &[]));
         }
         None => None,
     };
@@ -183,15 +177,13 @@ pub(super) async fn last(
 
 async fn place(asked: &Asked<'_>, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
     let head = asked.context.store.item(node, id, now).await.map_err(|e| failed(&e))?;
-    head.map(|head| head.key).ok_or_else(|| {
-        StanzaError::new(Condition::ItemNotFound, "there is no such item to page from; begin again")
-    })
+    head.map(|head| head.key).ok_or_else(|| StanzaError::said(Condition::ItemNotFound, texts::NO_PAGE, &[]))
 }
 
 /// Whether the asker may have anything at all of the node, or of what lies below it.
 fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
     if node.affiliation(&asker.who) == Affiliation::Outcast {
-        return Err(StanzaError::new(Condition::Forbidden, "the owner of the node has excluded you from it"));
+        return Err(StanzaError::said(Condition::Forbidden, texts::EXCLUDED, &[]));
     }
     let below = format!("{}/", node.name);
     let something_below = asker.consents.iter().any(|(_, consent)| {
@@ -205,8 +197,8 @@ fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
             Err(publishes_only())
         }
         Standing::Nothing(_) if node.series.node.whitelist => {
-            let text = "only those on the list of the node may have its items; ask its owner";
-            Err(StanzaError::with(Condition::NotAllowed, text, Detail::Pubsub("closed-node")))
+            Err(StanzaError::said(Condition::NotAllowed, texts::CLOSED_ITEMS, &[])
+                .because(Detail::Pubsub("closed-node")))
         }
         Standing::Nothing(_) => Err(nothing_for(&node.name)),
         _ => Ok(()),
@@ -215,11 +207,8 @@ fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
 
 /// The same whether there is such a node or not.
 fn nothing_for(name: &str) -> StanzaError {
-    let text = format!(
-        "no consent gives you {}; subscribe to ask for one, or ask the person concerned",
-        super::node::cut(name)
-    );
-    StanzaError::with(Condition::NotAuthorized, text, Detail::Pubsub("not-subscribed"))
+    StanzaError::said(Condition::NotAuthorized, texts::NO_CONSENT, &[("node", &cut(name))])
+        .because(Detail::Pubsub("not-subscribed"))
 }
 
 /// What somebody may have of an item.
@@ -326,7 +315,7 @@ impl Had {
 
 fn unwritable(why: &Unwritable) -> StanzaError {
     tracing::warn!(error = %why, "a kept item cannot be written");
-    StanzaError::new(Condition::InternalServerError, "a kept item cannot be written")
+    StanzaError::said(Condition::InternalServerError, texts::UNWRITABLE, &[])
 }
 
 struct Answer<'a> {
@@ -417,7 +406,12 @@ impl<'a> Answer<'a> {
         self.tally.disclose(asked.context, &name, how).await?;
         let mut outgoing = Outgoing { rests_on, ..Outgoing::default() };
         asked.request.outside.reply().result(&mut outgoing.bytes, &content);
-        asked.request.outside.refuse(&nothing_for(&name), &mut outgoing.otherwise);
+        if !outgoing.rests_on.is_empty() {
+            let stanza = &asked.request.stanza;
+            let language = engine::language(asked.context, asked.sender, stanza, stanza).await;
+            let otherwise = nothing_for(&name).told_in(language);
+            asked.request.outside.refuse(&otherwise, &mut outgoing.otherwise);
+        }
         Ok(outgoing)
     }
 }

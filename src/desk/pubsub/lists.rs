@@ -5,16 +5,16 @@ use jid::Jid;
 use minidom::Element;
 use uuid::Uuid;
 
-use super::node::{Affiliation, Node, affiliation, required};
+use super::node::{Affiliation, Node, affiliation, not_an_address, required};
 use super::subscribe::write_subscription;
-use super::{Asked, notices};
+use super::{Asked, notices, texts};
 use crate::desk::asking;
 use crate::desk::commands::engine;
 use crate::desk::context::failed;
 use crate::domain::consent::{Consent, State};
 use crate::domain::name::Scope;
 use crate::domain::subscription::Subscription;
-use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
 
@@ -121,16 +121,14 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
     let (context, name) = (asked.context, required(list.attr("node"))?);
     let node = Node::run_by(context, name, asked.sender).await?;
     let Ok(scope) = Scope::parse(name) else {
-        return Err(StanzaError::new(Condition::NotAcceptable, "that is not the name of a node"));
+        return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_NODE, &[]));
     };
     let owner = &node.series.owner;
     let mut requests = asking::requests_for(context, asked.sender, owner, name).await?;
     let mut changes = Vec::new();
     for change in list.children().filter(|c| c.is("subscription", ns::PUBSUB_OWNER)).take(LINES_MAX as usize)
     {
-        let jid = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).ok_or_else(|| {
-            StanzaError::with(Condition::BadRequest, "jid is not an address", Detail::Pubsub("invalid-jid"))
-        })?;
+        let jid = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).ok_or_else(not_an_address)?;
         let wanted = change.attr("subscription").unwrap_or_default();
         let place = requests.iter().position(|request| request.recipient == jid.to_bare());
         match (wanted, place) {
@@ -143,13 +141,10 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
                 changes.push((jid, Change::Begins))
             }
             ("subscribed", None) => {
-                let text = "who has consent subscribes; give your consent to them, and they are subscribed";
-                return Err(StanzaError::new(Condition::NotAcceptable, text));
+                return Err(StanzaError::said(Condition::NotAcceptable, texts::GIVE_CONSENT, &[]));
             }
             _ => {
-                let text =
-                    "a subscription is set to none, or where it is pending or the node open to subscribed";
-                return Err(StanzaError::new(Condition::NotAcceptable, text));
+                return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_STATE, &[]));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! - `subscribe`, `lists`, `affiliations`: who gets them, and who is what.
 //! - `items`: what is kept.
 //! - `discovery`: what there is, for whoever may see it.
-//! - `notices`: what subscribers are told besides items.
+//! - `notices`: what subscribers are told besides items; `texts`: what people read when it is not done.
 //!
 //! A node is a series: it exists when it is registered itself or lies under a registered prefix, of which
 //! those are listed that something was published to. What somebody may not see does not exist for them.
@@ -19,6 +19,7 @@ pub(crate) mod node;
 mod notices;
 mod remove;
 mod subscribe;
+mod texts;
 
 use std::sync::Mutex;
 
@@ -63,7 +64,7 @@ pub(super) async fn serve(
     let owner = pubsub.ns() == ns::PUBSUB_OWNER;
     // In a request that names several, the one that is done comes first (XEP-0060 §8.1.3, §6.3.7).
     let Some(child) = pubsub.children().find(|child| child.ns() == pubsub.ns()) else {
-        return Err(StanzaError::new(Condition::BadRequest, "the pubsub request is empty"));
+        return Err(StanzaError::said(Condition::BadRequest, texts::EMPTY, &[]));
     };
     let content = match (owner, set, child.name()) {
         (false, true, "create") => create::create(&asked, child).await?,
@@ -116,29 +117,23 @@ pub fn check_options(usual: &Pubsub, series: &Series, options: &Element) -> Resu
 
 /// A feature of XEP-0060 that is not served, here or for this node.
 fn unsupported(feature: &'static str) -> StanzaError {
-    StanzaError::with(
-        Condition::FeatureNotImplemented,
-        format!("{feature} is not served here"),
-        Detail::Unsupported { feature },
-    )
+    StanzaError::said(Condition::FeatureNotImplemented, texts::UNSUPPORTED, &[("feature", feature)])
+        .because(Detail::Unsupported { feature })
 }
 
 fn unknown(child: &Element) -> StanzaError {
     match child.name() {
         "options" | "default" => unsupported("subscription-options"),
-        "subscribe" | "unsubscribe" => {
-            StanzaError::new(Condition::BadRequest, "that is asked with an iq of type set")
-        }
+        "subscribe" | "unsubscribe" => StanzaError::said(Condition::BadRequest, texts::OF_TYPE_SET, &[]),
         "create" | "configure" | "publish" | "retract" | "items" | "subscriptions" | "affiliations"
-        | "delete" | "purge" => StanzaError::new(
-            Condition::BadRequest,
-            format!("the pubsub request {} is not of this type, or not of this namespace", child.name()),
-        ),
+        | "delete" | "purge" => {
+            StanzaError::said(Condition::BadRequest, texts::OF_OTHER_TYPE, &[("name", child.name())])
+        }
         "collection" | "associate" | "disassociate" => unsupported("collections"),
-        name => StanzaError::with(
-            Condition::FeatureNotImplemented,
-            format!("the pubsub request {} is not known here", node::cut(name)),
-            Detail::Unsupported { feature: "unknown" },
-        ),
+        name => {
+            let name = node::cut(name);
+            StanzaError::said(Condition::FeatureNotImplemented, texts::UNKNOWN, &[("name", &name)])
+                .because(Detail::Unsupported { feature: "unknown" })
+        }
     }
 }

@@ -3,6 +3,7 @@
 use jid::BareJid;
 use jiff::Timestamp;
 
+use super::texts;
 use crate::desk::Context;
 use crate::desk::context::failed;
 use crate::domain::consent::{Consent, ConsentKey};
@@ -73,13 +74,8 @@ impl Node {
         match Self::find(context, name).await? {
             Some(node) if node.affiliation(who) == Affiliation::Owner => Ok(node),
             // Operators see every series, so nothing is given away.
-            None if context.is_admin(who) => {
-                Err(StanzaError::new(Condition::ItemNotFound, format!("there is no node {}", cut(name))))
-            }
-            _ => Err(StanzaError::new(
-                Condition::Forbidden,
-                format!("only the owner of {} may do that", cut(name)),
-            )),
+            None if context.is_admin(who) => Err(no_node(name)),
+            _ => Err(StanzaError::said(Condition::Forbidden, texts::OWNER_ONLY, &[("node", &cut(name))])),
         }
     }
 
@@ -138,18 +134,25 @@ pub(super) fn affiliation(series: &Series, who: &BareJid) -> Affiliation {
 /// The value of `node`, which the request must have.
 pub(super) fn required(node: Option<&str>) -> Result<&str, StanzaError> {
     node.filter(|node| !node.is_empty()).ok_or_else(|| {
-        StanzaError::with(
-            Condition::BadRequest,
-            "the request names no node",
-            Detail::Pubsub("nodeid-required"),
-        )
+        StanzaError::said(Condition::BadRequest, texts::NO_NODE_NAMED, &[])
+            .because(Detail::Pubsub("nodeid-required"))
     })
 }
 
 /// To who may publish to a node, and nothing else.
 pub(super) fn publishes_only() -> StanzaError {
-    let text = "you may publish to this node, and not read it";
-    StanzaError::new(Condition::Forbidden, text)
+    StanzaError::said(Condition::Forbidden, texts::PUBLISHES_ONLY, &[])
+}
+
+/// To who may know that it is not there.
+pub(super) fn no_node(name: &str) -> StanzaError {
+    StanzaError::said(Condition::ItemNotFound, texts::NO_NODE, &[("node", &cut(name))])
+}
+
+/// Of a `jid` that is none.
+pub(super) fn not_an_address() -> StanzaError {
+    StanzaError::said(Condition::BadRequest, texts::NOT_AN_ADDRESS, &[])
+        .because(Detail::Pubsub("invalid-jid"))
 }
 
 /// Foreign text in an answer is kept short.

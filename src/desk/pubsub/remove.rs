@@ -3,7 +3,7 @@
 use minidom::Element;
 
 use super::node::{Affiliation, Node, required};
-use super::{Asked, notices, unsupported};
+use super::{Asked, notices, texts, unsupported};
 use crate::desk::asking;
 use crate::desk::context::failed;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -18,8 +18,7 @@ pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8
     let (context, name) = (asked.context, required(delete.attr("node"))?);
     let node = Node::run_by(context, name, asked.sender).await?;
     if !node.is_registered_itself() {
-        let text = "the node lies under a prefix that the operator registered; purge it, or ask the operator";
-        return Err(StanzaError::new(Condition::NotAllowed, text));
+        return Err(StanzaError::said(Condition::NotAllowed, texts::PURGE_INSTEAD, &[]));
     }
     let mut to = notices::subscribers(context, &node).await?;
     context.store.remove_series(&node.series.name, context.clock.now().wall).await.map_err(|e| failed(&e))?;
@@ -73,10 +72,7 @@ pub(super) async fn purge(asked: &Asked<'_>, purge: &Element) -> Result<Vec<u8>,
 /// Removes items: the owner any, a publisher its own.
 pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<u8>, StanzaError> {
     let (context, name) = (asked.context, required(retract.attr("node"))?);
-    let forbidden = || {
-        let text = "only the owner of a node, and who published the item, may retract it";
-        StanzaError::new(Condition::Forbidden, text)
-    };
+    let forbidden = || StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_RETRACT, &[]);
     let node = Node::find(context, name).await?.ok_or_else(forbidden)?;
     let affiliation = node.affiliation(asked.sender);
     if affiliation != Affiliation::Owner && !node.series.may_publish(asked.sender) {
@@ -85,12 +81,16 @@ pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<
     let items: Vec<&Element> = retract.children().filter(|c| c.is("item", ns::PUBSUB)).collect();
     let ids: Vec<String> = items.iter().filter_map(|item| item.attr("id")).map(str::to_owned).collect();
     if ids.is_empty() || ids.len() < items.len() {
-        let text = "the request names no item; give the id of each";
-        return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("item-required")));
+        return Err(StanzaError::said(Condition::BadRequest, texts::NO_ITEM, &[])
+            .because(Detail::Pubsub("item-required")));
     }
     if ids.len() > ITEMS_MAX {
-        let text = format!("more than {ITEMS_MAX} items at once; retract them in several requests");
-        return Err(StanzaError::new(Condition::PolicyViolation, text));
+        let most = ITEMS_MAX.to_string();
+        return Err(StanzaError::said(
+            Condition::PolicyViolation,
+            texts::TOO_MANY_RETRACTED,
+            &[("most", &most)],
+        ));
     }
     if !node.keeps_items(context) {
         return Err(unsupported("persistent-items"));
@@ -129,8 +129,5 @@ pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<
 }
 
 fn not_there() -> StanzaError {
-    StanzaError::new(
-        Condition::ItemNotFound,
-        "there is no such item on this node, or it is not kept any more",
-    )
+    StanzaError::said(Condition::ItemNotFound, texts::NO_SUCH_ITEM, &[])
 }

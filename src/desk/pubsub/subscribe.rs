@@ -4,14 +4,15 @@ use jid::Jid;
 use minidom::Element;
 use uuid::Uuid;
 
-use super::node::{Affiliation, Node, publishes_only, required};
-use super::{Asked, items};
+use super::node::{Affiliation, Node, cut, not_an_address, publishes_only, required};
+use super::{Asked, items, texts};
 use crate::desk::asking;
 use crate::desk::context::failed;
 use crate::desk::permit::Asker;
 use crate::domain::consent::State;
 use crate::domain::decision;
 use crate::domain::draft::Draft;
+use crate::domain::language::Text;
 use crate::domain::name::Scope;
 use crate::domain::subscription::{Format, Subscription, Wish};
 use crate::domain::wording::NOT_STATED;
@@ -78,22 +79,21 @@ async fn ask(asked: &Asked<'_>, scope: Scope, wish: Wish) -> Result<(), StanzaEr
     match asking::ask(context, asked.sender, draft, Some(&wish), now).await.map_err(|e| failed(&e))? {
         asking::Asked::Pending(_) => context.taken().await,
         asking::Asked::Waiting(_) => Err(waits()),
-        asking::Asked::TooMany(most) => Err(StanzaError::new(
-            Condition::ResourceConstraint,
-            format!("{most} of your requests wait for an answer; wait for some of them"),
-        )),
-        asking::Asked::Wrong(why) => Err(StanzaError::new(Condition::BadRequest, why.to_string())),
+        asking::Asked::TooMany(most) => {
+            let most = most.to_string();
+            Err(StanzaError::said(Condition::ResourceConstraint, texts::TOO_MANY_WAIT, &[("most", &most)]))
+        }
+        asking::Asked::Wrong(why) => Err(asking::wrong(&why)),
         // What was given does not include being sent it.
-        asking::Asked::Given(_) | asking::Asked::Own => Err(StanzaError::new(
-            Condition::NotAuthorized,
-            "what you were given does not include notifications; ask for them with request-access",
-        )),
+        asking::Asked::Given(_) | asking::Asked::Own => {
+            Err(StanzaError::said(Condition::NotAuthorized, texts::NO_NOTIFICATIONS, &[]))
+        }
     }
 }
 
 fn waits() -> StanzaError {
-    let text = "the person concerned has not answered yet; you are told when they do";
-    StanzaError::with(Condition::NotAuthorized, text, Detail::Pubsub("pending-subscription"))
+    StanzaError::said(Condition::NotAuthorized, texts::WAITS, &[])
+        .because(Detail::Pubsub("pending-subscription"))
 }
 
 /// Whether what is wished may be subscribed to; `false` where the person concerned is to be asked.
@@ -108,8 +108,7 @@ async fn permitted(
     if let Some(node) = node {
         match node.affiliation(asked.sender) {
             Affiliation::Outcast => {
-                let text = "the owner of the node has excluded you from it";
-                return Err(StanzaError::new(Condition::Forbidden, text));
+                return Err(StanzaError::said(Condition::Forbidden, texts::EXCLUDED, &[]));
             }
             Affiliation::Owner if node.series.is_owned_by(asked.sender) => return Ok(true),
             // What they were given consent for is theirs all the same.
@@ -117,8 +116,8 @@ async fn permitted(
             _ if node.series.lists(asked.sender) => return Ok(true),
             _ if node.series.open => return Ok(true),
             _ if node.series.node.whitelist => {
-                let text = "only those on the list of the node may subscribe; ask its owner";
-                return Err(StanzaError::with(Condition::NotAllowed, text, Detail::Pubsub("closed-node")));
+                return Err(StanzaError::said(Condition::NotAllowed, texts::CLOSED, &[])
+                    .because(Detail::Pubsub("closed-node")));
             }
             _ => {}
         }
@@ -152,8 +151,7 @@ async fn permitted(
 
 /// What cannot be the name of a series: nobody can be asked for it.
 fn no_name(name: &str) -> StanzaError {
-    let text = format!("'{}' cannot be a series; no consent gives you that", super::node::cut(name));
-    StanzaError::new(Condition::NotAuthorized, text)
+    StanzaError::said(Condition::NotAuthorized, texts::NO_SERIES, &[("name", &cut(name))])
 }
 
 /// Ends a subscription; of a prefix, all that are at and below it.
@@ -161,10 +159,6 @@ pub(super) async fn unsubscribe(asked: &Asked<'_>, unsubscribe: &Element) -> Res
     let (context, name) = (asked.context, required(unsubscribe.attr("node"))?);
     let jid = own_address(asked, unsubscribe.attr("jid"), true)?;
     no_subid(unsubscribe)?;
-    let not_subscribed = || {
-        let text = "you are not subscribed to that";
-        StanzaError::with(Condition::UnexpectedRequest, text, Detail::Pubsub("not-subscribed"))
-    };
     let scope = Scope::parse(name).map_err(|_| not_subscribed())?;
     let now = context.clock.now().wall;
     let mut ended = false;
@@ -217,10 +211,6 @@ pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> 
     let (context, name) = (asked.context, required(options.attr("node"))?);
     let jid = own_address(asked, options.attr("jid"), true)?;
     no_subid(options)?;
-    let not_subscribed = || {
-        let text = "you are not subscribed to that";
-        StanzaError::with(Condition::UnexpectedRequest, text, Detail::Pubsub("not-subscribed"))
-    };
     let scope = Scope::parse(name).map_err(|_| not_subscribed())?;
     let held = context.store.subscription(&jid, &scope).await.map_err(|e| failed(&e))?;
     let (mut held, waiting) = match held {
@@ -232,8 +222,7 @@ pub(super) async fn options(asked: &Asked<'_>, options: &Element, set: bool) -> 
     };
     if set {
         let Some(form) = Submitted::within(options) else {
-            let text = "there is no form in it; ask for the form first";
-            return Err(StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options")));
+            return Err(invalid_options(texts::NO_FORM, &[]));
         };
         if form.type_ != "cancel"
             && let Some(format) = format_of(&form, &jid)?
@@ -283,8 +272,6 @@ fn fields(format: Format) -> Vec<Field<'static>> {
 }
 
 fn format_of(form: &Submitted, jid: &Jid) -> Result<Option<Format>, StanzaError> {
-    let invalid =
-        |text: String| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-options"));
     for var in form.names() {
         let value = form.one(var).unwrap_or_default();
         let known = match var {
@@ -296,45 +283,55 @@ fn format_of(form: &Submitted, jid: &Jid) -> Result<Option<Format>, StanzaError>
             _ => false,
         };
         if !known {
-            let text =
-                format!("the option {} is not served here, or not with this value", super::node::cut(var));
-            return Err(invalid(text));
+            return Err(invalid_options(texts::NO_OPTION, &[("option", &cut(var))]));
         }
     }
-    if form.boolean("pubsub#deliver").map_err(invalid)? == Some(false) {
-        return Err(invalid("a subscription that sends nothing is none; unsubscribe instead".into()));
+    let boolean = |_| invalid_options(texts::NO_OPTION, &[("option", "pubsub#deliver")]);
+    if form.boolean("pubsub#deliver").map_err(boolean)? == Some(false) {
+        return Err(invalid_options(texts::SENDS_NOTHING, &[]));
     }
-    let format: Option<Format> = form.one(FORMAT).map(str::parse).transpose().map_err(invalid)?;
-    format.map_or(Ok(()), |format| format.suits(jid)).map_err(invalid)?;
-    Ok(format)
+    let Some(wanted) = form.one(FORMAT) else { return Ok(None) };
+    let format: Format = wanted.parse().map_err(|_| {
+        let (given, known) = (cut(wanted), Format::NAMES.join(", "));
+        invalid_options(texts::CHOICE, &[("var", FORMAT), ("given", &given), ("known", &known)])
+    })?;
+    format.suits(jid).map_err(|_| invalid_options(texts::FOR_SERVICES, &[("jid", jid.as_str())]))?;
+    Ok(Some(format))
+}
+
+fn invalid_options(words: Text, values: &[(&str, &str)]) -> StanzaError {
+    StanzaError::said(Condition::BadRequest, words, values).because(Detail::Pubsub("invalid-options"))
+}
+
+fn not_subscribed() -> StanzaError {
+    StanzaError::said(Condition::UnexpectedRequest, texts::NOT_SUBSCRIBED, &[])
+        .because(Detail::Pubsub("not-subscribed"))
 }
 
 /// The address that is meant, which must be the sender's own, with or without a resource. Whose is somebody else's
 /// is `held`: forbidden to touch (XEP-0060 §6.2.3.3, §6.3.4.1); or is none that could be subscribed (§6.1.3.1).
 fn own_address(asked: &Asked<'_>, jid: Option<&str>, held: bool) -> Result<Jid, StanzaError> {
-    let invalid = |text: &str| StanzaError::with(Condition::BadRequest, text, Detail::Pubsub("invalid-jid"));
     let Some(jid) = jid else {
-        return Err(StanzaError::with(
-            Condition::BadRequest,
-            "the request names no jid",
-            Detail::Pubsub("jid-required"),
-        ));
+        return Err(StanzaError::said(Condition::BadRequest, texts::NO_JID, &[])
+            .because(Detail::Pubsub("jid-required")));
     };
-    let jid = Jid::new(jid).map_err(|_| invalid("jid is not an address"))?;
+    let jid = Jid::new(jid).map_err(|_| not_an_address())?;
     if jid.to_bare() != *asked.sender {
-        let text = "you can do this for your own address only";
-        return Err(if held { StanzaError::new(Condition::Forbidden, text) } else { invalid(text) });
+        let (condition, detail) = match held {
+            true => (Condition::Forbidden, None),
+            false => (Condition::BadRequest, Some(Detail::Pubsub("invalid-jid"))),
+        };
+        return Err(StanzaError { detail, ..StanzaError::said(condition, texts::OWN_ADDRESS_ONLY, &[]) });
     }
     Ok(jid)
 }
 
 fn no_subid(element: &Element) -> Result<(), StanzaError> {
     match element.attr("subid") {
-        Some(subid) if !subid.is_empty() => Err(StanzaError::with(
-            Condition::NotAcceptable,
-            "there is one subscription per address and node, and it has no subid",
-            Detail::Pubsub("invalid-subid"),
-        )),
+        Some(subid) if !subid.is_empty() => {
+            Err(StanzaError::said(Condition::NotAcceptable, texts::NO_SUBID, &[])
+                .because(Detail::Pubsub("invalid-subid")))
+        }
         _ => Ok(()),
     }
 }
