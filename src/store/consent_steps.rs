@@ -2,7 +2,6 @@
 //! log, the subscriptions that come or go with it, and the note that the running service follows.
 
 use jiff::Timestamp;
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
@@ -11,7 +10,8 @@ use super::consents::{COLUMNS, ROWS_AT_ONCE, find, insert, read, same, update};
 use super::notices::{Place, Step};
 use super::wishes::{end_subscriptions, not_subscribed, subscribe, subscribed, wished};
 use super::{
-    Store, StoreError, disclosures, millis, next_key, next_keys, notices, persons, subscriptions, wishes,
+    Store, StoreError, arrangements, disclosures, millis, next_key, next_keys, notices, persons,
+    subscriptions, wishes,
 };
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State, method};
 use crate::domain::disclosure::{ConsentStep, Line};
@@ -91,7 +91,7 @@ impl Store {
         if find(&mut tx, consent.id).await?.is_some() {
             return Err(StoreError::Exists { what: format!("the consent {}", consent.id) });
         }
-        check_arrangement(&mut tx, consent).await?;
+        arrangements::check(&mut tx, consent).await?;
         let key = next_key(&mut tx, "consent").await?;
         insert(&mut tx, &[(key, consent)]).await?;
         told(&mut tx, key, None, consent, actor, None, at).await?;
@@ -253,7 +253,8 @@ impl Store {
     }
 
     /// Takes over many records at once, all or nothing. A record that is there already word for word is
-    /// passed over; one that is there and says something else is [`StoreError::Exists`].
+    /// passed over; one that is there and says something else is [`StoreError::Exists`], one of an arrangement that
+    /// these two never had [`ConsentError::Arrangement`].
     pub async fn import_consents(
         &self,
         consents: &[Consent],
@@ -261,6 +262,9 @@ impl Store {
         at: Timestamp,
     ) -> Result<Imported, StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        if !arrangements::refused(&mut tx, consents.iter()).await?.is_empty() {
+            return Err(StoreError::Consent(ConsentError::Arrangement));
+        }
         let mut done = Imported::default();
         for chunk in consents.chunks(ROWS_AT_ONCE) {
             let held = held(&mut tx, chunk).await?;
@@ -375,27 +379,6 @@ async fn held(conn: &mut SqliteConnection, consents: &[Consent]) -> Result<Vec<C
     }
     let rows = query.fetch_all(conn).await?;
     rows.iter().map(|row| read(row).map(|(_, consent)| consent)).collect()
-}
-
-/// An arrangement is the consent's own, or one that its person and its recipient have had; whether others have it is
-/// told to nobody.
-async fn check_arrangement(conn: &mut SqliteConnection, consent: &Consent) -> Result<(), StoreError> {
-    if consent.arrangement == consent.id {
-        return Ok(());
-    }
-    let row = sqlx::query(
-        "SELECT count(*), coalesce(sum(subject = ? AND recipient = ?), 0) FROM consent WHERE arrangement = ?",
-    )
-    .bind(consent.subject.to_string())
-    .bind(consent.recipient.to_string())
-    .bind(consent.arrangement.to_string())
-    .fetch_one(conn)
-    .await?;
-    let (all, theirs): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    match theirs > 0 && theirs == all {
-        true => Ok(()),
-        false => Err(StoreError::Consent(ConsentError::Arrangement)),
-    }
 }
 
 /// Ends what this consent renews: all others of its arrangement that had begun. Nothing as long as it is not
@@ -550,6 +533,8 @@ fn line(
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Row;
+
     use super::super::Durability;
     use super::super::consents::Filter;
     use super::*;

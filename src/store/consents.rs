@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
-use super::{Store, StoreError, millis, timestamp};
+use super::{Store, StoreError, arrangements, millis, timestamp};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State};
 use crate::domain::party::Subject;
 
@@ -183,7 +183,7 @@ impl Store {
     }
 
     /// Which of these records cannot be taken over, by their place, and why: there is another one with that
-    /// id, or their arrangement is somebody else's.
+    /// id, or they renew what these two never had.
     pub async fn other_consents(
         &self,
         consents: &[(usize, Consent)],
@@ -191,26 +191,23 @@ impl Store {
         let mut others = Vec::new();
         for (chunk, start) in consents.chunks(ROWS_AT_ONCE).zip((0..).step_by(ROWS_AT_ONCE)) {
             let marks = vec!["?"; chunk.len()].join(", ");
-            let sql = format!("{COLUMNS} WHERE id IN ({marks}) OR arrangement IN ({marks})");
+            let sql = format!("{COLUMNS} WHERE id IN ({marks})");
             let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
             for (_, consent) in chunk {
                 query = query.bind(consent.id.to_string());
-            }
-            for (_, consent) in chunk {
-                query = query.bind(consent.arrangement.to_string());
             }
             for row in &query.fetch_all(self.pool()).await? {
                 let (_, held) = read(row)?;
                 for (place, (_, consent)) in (start..).zip(chunk) {
                     if consent.id == held.id && !same(consent, &held) {
                         others.push((place, format!("there is another consent {} already", held.id)));
-                    } else if consent.arrangement == held.arrangement
-                        && (consent.subject != held.subject || consent.recipient != held.recipient)
-                    {
-                        others.push((place, ConsentError::Arrangement.to_string()));
                     }
                 }
             }
+        }
+        let mut conn = self.pool().acquire().await?;
+        for place in arrangements::refused(&mut conn, consents.iter().map(|(_, consent)| consent)).await? {
+            others.push((place, format!("arrangement: {}", ConsentError::Arrangement)));
         }
         others.sort_unstable();
         Ok(others)

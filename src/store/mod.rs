@@ -1,7 +1,8 @@
 //! What must survive: SQLite in WAL mode, through sqlx, with embedded migrations.
 //!
 //! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
-//! - [`series`], [`consents`] (and [`consent_steps`], how they change; [`consent_scopes`], what they are for),
+//! - [`series`], [`consents`] (and [`consent_steps`], how they change; [`consent_scopes`], what they are for;
+//!   `arrangements`, what renews what),
 //!   [`subscriptions`]: the records people
 //!   make; each write leaves a [`changes`] line, which the running service follows, whoever wrote.
 //! - [`overview`]: all of these, as a service reads them at its start.
@@ -15,6 +16,7 @@
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
 
+mod arrangements;
 pub mod changes;
 pub mod commit;
 pub mod consent_scopes;

@@ -181,8 +181,8 @@ async fn is_covered(conn: &mut SqliteConnection, who: &BareJid, node: &Scope) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::consent::Modes;
     use crate::domain::consent::tests::sample;
-    use crate::domain::consent::{ConsentError, Modes};
     use crate::store::Durability;
 
     #[tokio::test]
@@ -217,23 +217,5 @@ mod tests {
             let node = Scope::parse(node).unwrap();
             assert_eq!(is_covered(&mut conn, &who, &node).await.unwrap(), covered, "{node}");
         }
-    }
-
-    #[tokio::test]
-    async fn an_arrangement_is_ones_own_or_one_of_the_two() {
-        let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}/t.db", dir.path().display());
-        let store = Store::open(&url, Durability::Off).await.unwrap();
-        let first = sample();
-        store.add_consent(&first, "admin", first.since).await.unwrap();
-        let next = Consent { id: Uuid::now_v7(), arrangement: first.arrangement, ..sample() };
-        for refused in [
-            Consent { arrangement: Uuid::now_v7(), ..next.clone() },
-            Consent { recipient: "other@coop.example".parse().unwrap(), ..next.clone() },
-        ] {
-            let told = store.add_consent(&refused, "admin", first.since).await;
-            assert!(matches!(told, Err(StoreError::Consent(ConsentError::Arrangement))), "{told:?}");
-        }
-        store.add_consent(&next, "admin", first.since).await.unwrap();
     }
 }

@@ -261,6 +261,45 @@ async fn what_is_exported_can_be_imported_elsewhere() {
     stays(&mut peer, "one", 1).await;
 }
 
+/// An arrangement is made by the consent whose id it is: in the store, or in the same file, in whatever order.
+#[tokio::test]
+async fn an_arrangement_that_nobody_has_made_is_not_imported() {
+    let stage = Stage::home("").await;
+    let held = stage.consents(ADVISER, &[SERIES], &[]);
+    let file = stage.courant.directory().join("arrangements.jsonl");
+    let record = |id: Option<&str>, arrangement: &str, recipient: &str| {
+        let id = id.map_or_else(String::new, |id| format!(r#""id":"{id}","#));
+        format!(
+            r#"{{{id}"arrangement":"{arrangement}","subject":"camille@home.example","recipient":"{recipient}","scope":["urn:a"],"purpose":"advice"}}"#
+        )
+    };
+    let (nobodys, first) = ("0192f3c1-7f3a-7000-8000-00000000002a", "0192f3c1-7f3a-7000-8000-000000000001");
+    let stranger = "stranger@coop.example";
+    let lines = [
+        record(None, nobodys, ADVISER),
+        record(None, &held, stranger),
+        record(None, first, ADVISER),
+        record(Some(first), first, ADVISER),
+        record(None, first, stranger),
+        record(None, &held, ADVISER),
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let before = stage.cli(&["consent", "export"]);
+    for arguments in [&["consent", "import", "--dry-run", file][..], &["consent", "import", file][..]] {
+        let output = stage.courant.run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stdout).unwrap();
+        let wrong: Vec<&str> = said.lines().map(|line| line.split(": no consent").next().unwrap()).collect();
+        assert_eq!(wrong, ["line 1: arrangement", "line 2: arrangement", "line 5: arrangement"], "{said}");
+        assert!(said.contains("take it from the consent to be renewed"), "{said}");
+    }
+    assert_eq!(stage.cli(&["consent", "export"]), before);
+    std::fs::write(file, [&*lines[2], &lines[3], &lines[5]].join("\n")).unwrap();
+    let done = stage.cli(&["consent", "import", file]);
+    assert!(done.contains("Imported 3 consents; 0"), "{done}");
+}
+
 #[tokio::test]
 async fn many_lines_take_seconds() {
     let stage = Stage::empty("").await;
