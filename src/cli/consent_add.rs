@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::consent::{id, print};
+use super::lines::person;
 use super::series::scope;
 use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
@@ -23,7 +24,7 @@ use crate::domain::subscription::{Format, Subscription};
 #[derive(Debug, Args)]
 pub struct Add {
     /// The person concerned: a bare address, or ref: and a reference of your own
-    #[arg(long, value_name = "JID")]
+    #[arg(long, value_name = "JID", value_parser = person)]
     subject: Subject,
 
     /// Who may receive: a bare address, or a domain

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
+use crate::domain::wording::{Unreadable, check_line};
 
 /// The longest part of a wrong value that is shown again.
 const SHOWN_MAX: usize = 60;
@@ -83,11 +84,15 @@ pub(super) const SERIES: Kind = Kind {
 };
 
 /// A text of one line, as it was typed.
-pub(super) fn plain(text: &str) -> Result<String, String> {
-    match text.chars().any(char::is_control) {
-        true => Err("it holds a control character or a line end; write one line of plain text".to_owned()),
-        false => Ok(text.to_owned()),
-    }
+pub(super) fn plain(text: &str) -> Result<String, Unreadable> {
+    check_line(text).map(|()| text.to_owned())
+}
+
+/// A person, as they were typed.
+pub(super) fn person(text: &str) -> Result<Subject, String> {
+    let person: Subject = text.parse()?;
+    person.check_reference().map_err(|why| why.to_string())?;
+    Ok(person)
 }
 
 /// Reads a line, or says what is wrong with it.

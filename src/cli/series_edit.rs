@@ -3,7 +3,7 @@
 use clap::Args;
 use jid::{BareJid, Jid};
 
-use super::lines::plain;
+use super::lines::{person, plain};
 use super::series::{key_value, meta, not_found, print, scope};
 use super::{Failure, open, show, tell_service};
 use crate::config::Config;
@@ -22,7 +22,7 @@ pub struct Edit {
     name: Scope,
 
     /// The person concerned: a bare address, or ref: and a reference of your own
-    #[arg(long, value_name = "JID")]
+    #[arg(long, value_name = "JID", value_parser = person)]
     owner: Option<Subject>,
 
     /// Bare address that may publish, in place of all others; may be repeated

@@ -9,6 +9,7 @@ use super::consent::{Mode, PURPOSE_MAX};
 use super::draft::Draft;
 use super::name::{NameError, Scope};
 use super::period::Period;
+use super::wording::{check_line, is_url, one_line};
 
 /// Where in a scope what the asker names goes.
 pub const PLACE: &str = "{}";
@@ -119,6 +120,20 @@ impl DataNeed {
         if self.purpose.trim().is_empty() || self.purpose.chars().count() > PURPOSE_MAX {
             return Err(format!(
                 "[[data_needs]] {id}: purpose is empty or longer than {PURPOSE_MAX} characters"
+            ));
+        }
+        for (key, line) in [
+            ("title", self.title.as_deref()),
+            ("purpose", Some(&*self.purpose)),
+            ("purpose_code", self.purpose_code.as_deref()),
+        ] {
+            check_line(line.unwrap_or_default())
+                .map_err(|why| format!("[[data_needs]] {id}: {key}: {why}"))?;
+        }
+        if let Some(url) = self.policy_url.as_ref().filter(|url| !is_url(url)) {
+            return Err(format!(
+                "[[data_needs]] {id}: policy_url '{}' is no address of a page",
+                one_line(url)
             ));
         }
         if self.scope.is_empty() {

@@ -10,6 +10,7 @@ use super::consent::{Consent, ConsentError, LAWFUL_BASES, Mode, Modes, State, me
 use super::name::Scope;
 use super::party::Subject;
 use super::period::{Period, read_time};
+use super::wording::{self, Unreadable};
 
 /// What is usual here, and what is too much.
 #[derive(Debug, Clone)]
@@ -31,9 +32,12 @@ pub enum DraftError {
     /// The validity begins later than makes sense, or ends after the end of time.
     #[error("valid_from lies too far ahead; choose an earlier one")]
     TooFarAhead,
-    /// A text with line ends, NUL and the like in it.
-    #[error("{0} holds a control character or a line end; write one line of plain text")]
-    Control(&'static str),
+    /// A text that could say something else than it shows.
+    #[error("{0}: {1}")]
+    Unreadable(&'static str, Unreadable),
+    /// What is to be the address of a page is none.
+    #[error("policy_url: this is no address of a page; write for example https://coop.example/data")]
+    NoUrl,
     /// None of [`LAWFUL_BASES`].
     #[error("lawful_basis is none of {}", LAWFUL_BASES.join(", "))]
     Basis,
@@ -154,9 +158,11 @@ impl Draft {
             ("ended_by", &self.ended_by),
             ("end_reason", &self.end_reason),
         ] {
-            if text.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
-                return Err(DraftError::Control(name));
-            }
+            let checked = text.as_deref().map_or(Ok(()), wording::check_line);
+            checked.map_err(|why| DraftError::Unreadable(name, why))?;
+        }
+        if self.policy_url.as_ref().is_some_and(|url| !wording::is_url(url)) {
+            return Err(DraftError::NoUrl);
         }
         match &self.lawful_basis {
             Some(basis) if !LAWFUL_BASES.contains(&&**basis) => Err(DraftError::Basis),
@@ -167,6 +173,9 @@ impl Draft {
     /// Checks what only a record from elsewhere says itself: ids, how it was given and shown, where it stands and
     /// since when.
     pub fn check_taken_over(&self, now: Timestamp) -> Result<(), String> {
+        if let Some(subject) = &self.subject {
+            subject.check_reference().map_err(|why| format!("subject: {why}"))?;
+        }
         if let Some(id) = self.id.filter(|id| id.get_version_num() != 7) {
             return Err(format!("id: {id} is no UUID of version 7; leave it out to have one made"));
         }
@@ -336,6 +345,12 @@ mod tests {
             ("purpose", "a\0b"),
             ("evidence", "a\nb"),
             ("recipient_name", "a\u{85}b"),
+            ("recipient_name", "Coop\u{202e}"),
+            ("recipient_name", "\u{3164}"),
+            ("purpose", "ad\u{200b}vice"),
+            ("policy_url", "javascript:alert(1)"),
+            ("policy_url", "https://coop.example@evil.example/"),
+            ("subject", "ref:1\u{2066}"),
         ] {
             let mut record = good.clone();
             record[field] = value.into();

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use jid::{BareJid, Jid};
 
+use super::wording::{Unreadable, check_line};
+
 /// The bare address of `jid`: what rights are looked up by.
 pub fn bare(jid: &Jid) -> BareJid {
     jid.to_bare()
@@ -69,6 +71,14 @@ impl Subject {
         match self {
             Subject::Jid(jid) => Some(jid),
             Subject::Reference(_) => None,
+        }
+    }
+
+    /// Whether a new reference is what it shows; those that are written down already stay as they are.
+    pub fn check_reference(&self) -> Result<(), Unreadable> {
+        match self {
+            Subject::Jid(_) => Ok(()),
+            Subject::Reference(reference) => check_line(reference),
         }
     }
 }

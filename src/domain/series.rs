@@ -9,6 +9,7 @@ use super::name::Scope;
 use super::node::NodeSettings;
 use super::party::Subject;
 use super::period::Period;
+use super::wording::check_line;
 
 /// A registration: who owns the series, who may publish it, whether it is kept, whether it is open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,11 +46,8 @@ pub struct Series {
 impl Series {
     /// Whether what it says of itself is understood, or what of it is not.
     pub fn check(&self) -> Result<(), String> {
-        if self.title.as_ref().is_some_and(|title| title.chars().any(char::is_control)) {
-            return Err(
-                "title: no control characters and no line ends; write one line of plain text".to_owned()
-            );
-        }
+        self.owner.check_reference().map_err(|why| format!("owner: {why}"))?;
+        check_line(self.title.as_deref().unwrap_or_default()).map_err(|why| format!("title: {why}"))?;
         check_meta(&self.meta)
     }
 
@@ -91,8 +89,8 @@ impl Series {
 pub fn check_meta(meta: &Map<String, Value>) -> Result<(), String> {
     for (key, value) in meta {
         let text = value.as_str();
-        if key.chars().chain(text.unwrap_or_default().chars()).any(char::is_control) {
-            return Err(format!("meta: {} holds a control character; write plain text", key.escape_debug()));
+        for line in [key, text.unwrap_or_default()] {
+            check_line(line).map_err(|why| format!("meta: {}: {why}", key.escape_debug()))?;
         }
         let understood = match &**key {
             // An edit empties what is to go.

@@ -1,12 +1,52 @@
 //! How people read what others have written: in one line, between quotes, and never without the address of who
 //! wrote it. A name or a purpose is chosen by who asks; it is not to look like words of this service.
 
+use thiserror::Error;
+
 use super::consent::Consent;
 use super::language::{Language, text};
 use super::party::Subject;
 
 /// The purpose of a request that states none: by subscribing, without a form.
 pub const NOT_STATED: &str = "not stated: asked for by subscribing";
+
+/// Why a line that people will read is not taken, wherever it comes from: it could say something else than it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// It holds what they do not see ([`is_hidden`]).
+    #[error(
+        "there is a line end, a control character or an invisible mark in it; write it in one line of plain letters"
+    )]
+    Hidden,
+    /// It holds nothing else ([`is_blank`]).
+    #[error("there is nothing to read in it; write a word")]
+    Blank,
+}
+
+/// Checks a line that people will read. An empty one is none, and right.
+pub fn check_line(text: &str) -> Result<(), Unreadable> {
+    if text.chars().any(is_hidden) {
+        Err(Unreadable::Hidden)
+    } else if is_blank(text) && !text.is_empty() {
+        Err(Unreadable::Blank)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether it is an address that a browser opens, and does no more than that.
+pub fn is_url(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")) else {
+        return false;
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let fits = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | '"' | '\\' | '`');
+    // Who stands before an @ looks like the host, and is not.
+    host.starts_with(|c: char| c.is_alphanumeric() || c == '[')
+        && !host.contains('@')
+        && rest.chars().all(fits)
+}
 
 /// What people do not see: controls, line ends, and format characters (Unicode category Cf) that turn the direction of
 /// writing or have no width. Joiners are not among them: they are letters' own (Persian, emoji).
@@ -122,6 +162,19 @@ pub fn modes(consent: &Consent, language: Language) -> &'static str {
 mod tests {
     use super::super::consent::tests::sample;
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_not_taken() {
+        for text in ["a\nb", "a\u{7}", "\u{202e}evil", "a\u{2066}b", "a\u{200b}b", "\u{feff}a", "\u{200b}"] {
+            assert_eq!(check_line(text), Err(Unreadable::Hidden), "{text:?}");
+        }
+        for text in [" ", "\u{3164}", "\u{200d}\u{200c}", "\u{2800}\u{fe0f}"] {
+            assert_eq!(check_line(text), Err(Unreadable::Blank), "{text:?}");
+        }
+        for text in ["", "conseil énergie", "می\u{200c}خواهم", "👩\u{200d}🔬", "a\u{a0}b"] {
+            assert_eq!(check_line(text), Ok(()), "{text:?}");
+        }
+    }
 
     #[test]
     fn what_others_wrote_stays_in_its_line_and_between_its_quotes() {

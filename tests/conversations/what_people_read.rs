@@ -272,6 +272,12 @@ async fn what_is_wrong_in_a_file_is_named_by_line_and_field_in_plain_words() {
         (r#","id":"00000000-0000-0000-0000-000000000000""#, "id"),
         (r#","id":"5e5c7a60-1a3b-11f0-8b3c-0242ac120002""#, "id"),
         (r#","evidence":"a\u0000b""#, "evidence"),
+        (
+            r#","recipient_name":"Coop\u202e""#,
+            "recipient_name: there is a line end, a control character or an",
+        ),
+        (r#","recipient_name":"\u3164""#, "recipient_name: there is nothing to read in it"),
+        (r#","policy_url":"javascript:alert(1)""#, "policy_url: this is no address of a page"),
         (r#","onward":"x""#, "onward: 'x' is not true or false"),
     ];
     let file = stage.courant.directory().join("wrong.jsonl");
@@ -292,10 +298,17 @@ async fn what_is_wrong_in_a_file_is_named_by_line_and_field_in_plain_words() {
     });
     let said = told(&series, "series");
     assert_eq!(said.trim_end(), "line 1: meta: aggregation is \"median\"; it is to be mean, last or sum");
+    let series = [("owner", "ref:1\u{2066}"), ("title", "a\u{200b}b")].map(|(key, text)| {
+        let mut series = serde_json::json!({"name": format!("urn:{key}"), "owner": "ref:1"});
+        series[key] = text.into();
+        series.to_string()
+    });
+    let said = told(&series, "series");
+    assert!(said.contains("line 1: owner: there is") && said.contains("line 2: title: there is"), "{said}");
     // What is recorded one by one is looked at alike.
     let one = ["consent", "add", "--subject", "ref:1", "--recipient", "app@coop.example", "--scope", "urn:a"];
     for (more, word) in
-        [(["--purpose", "a\u{1}b"], "control character"), (["--purpose", "x\ny"], "control character")]
+        [(["--purpose", "a\u{1}b"], "control character"), (["--purpose", "x\ny"], "invisible mark")]
     {
         let complaint = stage.cli_fails(&[&one[..], &more[..]].concat(), 1);
         assert!(complaint.contains(word), "{complaint}");
@@ -307,6 +320,13 @@ async fn what_is_wrong_in_a_file_is_named_by_line_and_field_in_plain_words() {
     );
     let complaint = stage.cli_fails(&["consent", "edit", &id, "--evidence", "a\u{1b}[2J"], 2);
     assert!(complaint.contains("control character"), "{complaint}");
+    let complaint = stage.cli_fails(&["consent", "edit", &id, "--evidence", "a\u{202e}b"], 2);
+    assert!(complaint.contains("invisible mark"), "{complaint}");
+    let url = ["--purpose", "x", "--policy-url", "http://coop.example@evil.example"];
+    let complaint = stage.cli_fails(&[&one[..], &url[..]].concat(), 1);
+    assert!(complaint.contains("policy_url: this is no address of a page"), "{complaint}");
+    let complaint = stage.cli_fails(&["series", "edit", SERIES, "--owner", "ref:a\u{200b}"], 2);
+    assert!(complaint.contains("invisible mark"), "{complaint}");
     let complaint = stage.cli_fails(&["consent", "show", "x"], 2);
     assert!(complaint.contains("'x' is not an id; `courant consent list` shows them"), "{complaint}");
     let shown = stage.cli(&["consent", "show", &id]);

@@ -7,10 +7,10 @@ use jid::BareJid;
 use jiff::Timestamp;
 
 use super::{texts, wrong as words};
-use crate::domain::language::{Language, Text};
+use crate::domain::language::Language;
 use crate::domain::party::parse_bare;
 use crate::domain::period::{Period, read_time};
-use crate::domain::wording;
+use crate::domain::wording::check_line;
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Submission, boolean};
 
 /// Values by the names of their fields.
@@ -151,9 +151,9 @@ impl Answers {
                 _ => {}
             }
             if field.kind == Kind::TextSingle
-                && let Some(why) = unseen(value)
+                && let Err(why) = check_line(value)
             {
-                return Err(wrong(why.of(language).to_owned()));
+                return Err(wrong(words::line(why).of(language).to_owned()));
             }
             match field.datatype {
                 Some(Datatype::Time) => {
@@ -182,18 +182,6 @@ impl Answers {
             }
         }
         Ok(())
-    }
-}
-
-/// What is wrong with a line that people will read, if it holds what they cannot see: it could say something else than
-/// it shows.
-fn unseen(text: &str) -> Option<Text> {
-    if text.chars().any(wording::is_hidden) {
-        Some(texts::HIDDEN)
-    } else if wording::is_blank(text) {
-        Some(texts::BLANK)
-    } else {
-        None
     }
 }
 
@@ -242,19 +230,6 @@ mod tests {
         assert_eq!(answers.time("until").unwrap().unwrap().to_string(), "2027-01-01T00:00:00Z");
         assert!(!answers.flag("onward") && !answers.has("unknown"));
         assert_eq!(answers.fill(form()).fields[2].values, [""]);
-    }
-
-    #[test]
-    fn what_cannot_be_seen_is_not_taken() {
-        for text in ["a\nb", "a\u{7}", "\u{202e}evil", "a\u{2066}b", "a\u{200b}b", "\u{feff}a"] {
-            assert_eq!(unseen(text), Some(texts::HIDDEN), "{text:?}");
-        }
-        for text in ["\u{3164}", "\u{200d}\u{200c}", "\u{2800}\u{fe0f}"] {
-            assert_eq!(unseen(text), Some(texts::BLANK), "{text:?}");
-        }
-        for text in ["conseil énergie", "می\u{200c}خواهم", "👩\u{200d}🔬", "a\u{a0}b"] {
-            assert_eq!(unseen(text), None, "{text:?}");
-        }
     }
 
     #[test]

@@ -112,9 +112,6 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     for name in answers.list("modes") {
         modes.push(if name == "notify" { Mode::Notify } else { Mode::History });
     }
-    if answers.text("policy_url").is_some_and(|url| !is_url(url)) {
-        return Err(Failure::Wrong(texts::labelled_of("policy_url", texts::NO_URL, call.language)));
-    }
     Ok(Draft {
         arrangement: answers.read("arrangement").map_err(wrong("arrangement"))?,
         subject: answers.read("subject").map_err(wrong("subject"))?,
@@ -138,20 +135,6 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
         evidence: text("evidence"),
         ..Draft::default()
     })
-}
-
-/// Whether it is an address that a browser opens, and does no more than that.
-fn is_url(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let Some(rest) = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")) else {
-        return false;
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let fits = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | '"' | '\\' | '`');
-    // Who stands before an @ looks like the host, and is not.
-    host.starts_with(|c: char| c.is_alphanumeric() || c == '[')
-        && !host.contains('@')
-        && rest.chars().all(fits)
 }
 
 /// What is over already is of no use; what begins later than a consent may last was a slip.

@@ -1,13 +1,15 @@
 //! What is wrong with what was filled in. The rooms below say it in English, with the details that whoever writes
 //! a program wants; in French it is said here, by what the field is for.
 
-use crate::desk::commands::texts::{MISSING, NO_MODE, WIDER, label, labelled, stands, state};
+use crate::desk::commands::texts::{
+    BLANK, HIDDEN, MISSING, NO_MODE, NO_URL, WIDER, label, labelled, stands, state,
+};
 use crate::domain::consent::{ConsentError, PURPOSE_MAX, SCOPES_MAX, TEXT_MAX};
 use crate::domain::data_need::NeedError;
 use crate::domain::draft::DraftError;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::period::{TimeFault, point_in_time};
-use crate::domain::wording::one_line;
+use crate::domain::wording::{Unreadable, one_line};
 
 /// What a value of this field has to look like.
 fn expected(var: &str, said: &str) -> Text {
@@ -78,11 +80,15 @@ pub(crate) fn field(var: &str, said: &str, why: impl ToString, language: Languag
     labelled(label(var).of(language), &value(var, said, why, language), language)
 }
 
-const CONTROL: Text = text(
-    "no control characters and no line ends; write one line of plain text",
-    "ni caractère de contrôle ni fin de ligne ; écrivez une seule ligne de texte simple",
-);
 const UNKNOWN_BASIS: Text = text("choose one of the list", "choisissez une des bases de la liste");
+
+/// What is wrong with a line that people will read.
+pub(crate) fn line(why: Unreadable) -> Text {
+    match why {
+        Unreadable::Hidden => HIDDEN,
+        Unreadable::Blank => BLANK,
+    }
+}
 
 /// What is wrong with a draft.
 pub(crate) fn draft(error: &DraftError, language: Language) -> String {
@@ -97,7 +103,10 @@ pub(crate) fn draft(error: &DraftError, language: Language) -> String {
             .of(language),
             language,
         ),
-        DraftError::Control(var) => labelled(label(var).of(language), CONTROL.of(language), language),
+        DraftError::Unreadable(var, why) => {
+            labelled(label(var).of(language), line(*why).of(language), language)
+        }
+        DraftError::NoUrl => labelled(label("policy_url").of(language), NO_URL.of(language), language),
         DraftError::Basis => {
             labelled(label("lawful_basis").of(language), UNKNOWN_BASIS.of(language), language)
         }
