@@ -24,6 +24,7 @@ mod conversations {
     mod granularity;
     mod pubsub_affiliations;
     mod pubsub_in_french;
+    mod long_lists;
     mod pubsub_items;
     mod pubsub_nodes;
     mod quoalise;

@@ -113,7 +113,7 @@ impl List {
             subject: self.subject,
             recipient: self.recipient.map(|jid| jid.to_string()),
             state: self.state,
-            standing: false,
+            ..Filter::default()
         };
         let all = open(config).await?.list_consents(&filter).await?;
         if self.json {

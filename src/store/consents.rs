@@ -36,6 +36,21 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only those that can still be used, or asked for.
     pub standing: bool,
+    /// Only those that stand in one of these, if any is named.
+    pub states: &'static [State],
+    /// What they say somewhere.
+    pub saying: Saying,
+}
+
+/// What a consent says somewhere, small or capital letters alike; an absent part matches all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Saying {
+    /// Part of the address or reference of the person concerned.
+    pub subject: Option<String>,
+    /// Part of the recipient's address or name.
+    pub recipient: Option<String>,
+    /// Part of the name of a series.
+    pub scope: Option<String>,
 }
 
 /// Which part of a list is wanted.
@@ -135,7 +150,7 @@ impl Store {
 
     /// Whether this one is among those that match.
     pub async fn is_among(&self, filter: &Filter, id: Uuid) -> Result<bool, StoreError> {
-        let sql = format!("SELECT 1 FROM consent WHERE {} AND id = ?4", matching(filter));
+        let sql = format!("SELECT 1 FROM consent WHERE {} AND id = ?7", matching(filter));
         let row = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
             .bind(id.to_string())
             .fetch_optional(self.pool())
@@ -156,11 +171,11 @@ impl Store {
         // A place in a list is one of those that are listed: whether there are others tells nobody.
         let matching = matching(filter);
         let place = match (part.after, part.before) {
-            (Some(_), _) => format!("key > (SELECT key FROM consent WHERE id = ?4 AND {matching})"),
-            (None, Some(_)) => format!("key < (SELECT key FROM consent WHERE id = ?4 AND {matching})"),
-            (None, None) => "?4 IS NULL".to_owned(),
+            (Some(_), _) => format!("key > (SELECT key FROM consent WHERE id = ?7 AND {matching})"),
+            (None, Some(_)) => format!("key < (SELECT key FROM consent WHERE id = ?7 AND {matching})"),
+            (None, None) => "?7 IS NULL".to_owned(),
         };
-        let sql = format!("{COLUMNS} WHERE {matching} AND {place} ORDER BY key {order} LIMIT ?5");
+        let sql = format!("{COLUMNS} WHERE {matching} AND {place} ORDER BY key {order} LIMIT ?8");
         let rows = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
             .bind(part.after.or(part.before).map(|id| id.to_string()))
             .bind(i64::try_from(part.max).unwrap_or(i64::MAX))
@@ -172,7 +187,7 @@ impl Store {
         }
         let mut index = 0;
         if let Some((first, _)) = found.first() {
-            let sql = format!("SELECT COUNT(*) FROM consent WHERE {matching} AND key < ?4");
+            let sql = format!("SELECT COUNT(*) FROM consent WHERE {matching} AND key < ?7");
             let row = bind_filter(sqlx::query(sqlx::AssertSqlSafe(sql)), filter)
                 .bind(first.0.cast_signed())
                 .fetch_one(self.pool())
@@ -274,23 +289,45 @@ pub(super) fn same(record: &Consent, held: &Consent) -> bool {
 /// Not ended.
 pub(super) const STANDING: &str = "state IN ('requested', 'active', 'suspended')";
 
-/// The condition of a filter, on the first three values bound.
+/// The condition of a filter, on the first six values bound.
 fn matching(filter: &Filter) -> String {
-    let part = |given: bool, column: &str, place: u8| match given {
-        true => format!("{column} = ?{place}"),
+    let part = |given: bool, condition: String, place: u8| match given {
+        true => condition,
         false => format!("?{place} IS NULL"),
     };
-    let standing = if filter.standing { STANDING } else { "TRUE" };
-    let (subject, recipient) =
-        (part(filter.subject.is_some(), "subject", 1), part(filter.recipient.is_some(), "recipient", 2));
-    format!("{subject} AND {recipient} AND {} AND {standing}", part(filter.state.is_some(), "state", 3))
+    let is = |given: bool, column: &str, place: u8| part(given, format!("{column} = ?{place}"), place);
+    let says = |text: &Option<String>, columns: &str, place: u8| {
+        part(text.is_some(), format!("lower({columns}) LIKE ?{place} ESCAPE '!'"), place)
+    };
+    let saying = &filter.saying;
+    let named = "recipient || ' ' || coalesce(recipient_name, '')";
+    let states: Vec<String> = filter.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
+    [
+        is(filter.subject.is_some(), "subject", 1),
+        is(filter.recipient.is_some(), "recipient", 2),
+        is(filter.state.is_some(), "state", 3),
+        says(&saying.subject, "subject", 4),
+        says(&saying.recipient, named, 5),
+        says(&saying.scope, "scope", 6),
+        if filter.standing { STANDING.to_owned() } else { "TRUE".to_owned() },
+        if states.is_empty() { "TRUE".to_owned() } else { format!("state IN ({})", states.join(", ")) },
+    ]
+    .join(" AND ")
 }
 
 fn bind_filter<'q>(query: Query<'q>, filter: &'q Filter) -> Query<'q> {
+    let within = |text: &Option<String>| {
+        let text = text.as_ref()?.to_ascii_lowercase();
+        let plain = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        Some(format!("%{plain}%"))
+    };
     query
         .bind(filter.subject.as_ref().map(ToString::to_string))
         .bind(filter.recipient.as_deref())
         .bind(filter.state.map(State::as_str))
+        .bind(within(&filter.saying.subject))
+        .bind(within(&filter.saying.recipient))
+        .bind(within(&filter.saying.scope))
 }
 
 /// Inserts consents under their numbers.

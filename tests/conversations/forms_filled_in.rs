@@ -505,7 +505,7 @@ async fn what_stands_is_listed_first() {
     assert!(active.contains("1 to 1 of 1") && !active.contains(ADVISER), "{active}");
     let wrong = run(&mut peer, CAMILLE, "my-consents", "", &filled(&[("state", "gone")])).await;
     assert!(wrong.contains("bad-payload") && wrong.contains("choose one of requested, active"), "{wrong}");
-    // Too many to choose from: the form says where they are listed.
+    // Too many to choose from: the form says where they are listed, for who would name the id.
     stage.cli(&["consent", "import", file.to_str().unwrap()]);
     let form = run(&mut peer, CAMILLE, "withdraw-consent", "", "").await;
     assert!(field(&form, "id").contains("my-consents shows them"), "{form}");

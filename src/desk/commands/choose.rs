@@ -1,14 +1,24 @@
-//! Choosing a consent: from a list where it is short, by its id where it is long.
+//! Choosing a consent: from a list where it is short; where it is long, by what it says and part by part. Programs
+//! name its id.
+
+use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
+use super::engine::form;
 use super::listing::CHOICES;
-use super::{Call, Failure, texts, views};
+use super::{Call, Failure, Turn, texts, views};
 use crate::desk::asking;
 use crate::domain::consent::{Consent, State};
-use crate::protocol::forms::{Field, Kind};
-use crate::store::StoreError;
-use crate::store::consents::{Filter, Part};
+use crate::domain::language::Text;
+use crate::protocol::forms::{Field, Form, Kind};
+use crate::store::consents::{Filter, Part, Saying};
+
+/// What stands in a list in place of those that come after this id.
+const AFTER: &str = "after:";
+
+/// Forms after which a list is not gone on with: each is kept, to go back to.
+const PARTS_MAX: usize = 32;
 
 /// From which consents.
 #[derive(Debug, Clone)]
@@ -17,6 +27,76 @@ pub(super) struct Among {
     pub(super) filter: Filter,
     /// Standing so; any state if none is named.
     pub(super) states: &'static [State],
+}
+
+/// The fields by which one is looked for, and those of a consent that they look into: not of the same names, since
+/// what is filled in here changes nothing.
+const FIND: [(&str, &str); 3] =
+    [("find_subject", "subject"), ("find_recipient", "recipient"), ("find_scope", "scope")];
+
+/// Where the part of the list begins that was asked for, if it was another than the first.
+pub(super) fn after(call: &Call<'_>) -> Option<Uuid> {
+    call.answers.text("id")?.strip_prefix(AFTER)?.parse().ok()
+}
+
+/// A part of a list, up to place `end` of `total`, and how to see the next one; whether it is the last.
+pub(super) fn list_of(
+    call: &Call<'_>,
+    label: Text,
+    mut options: Vec<(String, String)>,
+    end: usize,
+    total: usize,
+) -> (Field, bool) {
+    let shown = options.last().filter(|_| end < total && call.turn < PARTS_MAX).map(|(_, id)| id.clone());
+    let is_last = shown.is_none();
+    if let Some(id) = shown {
+        let (to, of) = (end.to_string(), total.to_string());
+        let label = texts::FURTHER.fill(call.language, &[("to", &to), ("of", &of)]);
+        options.push((label, format!("{AFTER}{id}")));
+    }
+    let field = Field::new(Kind::ListSingle, "id", label.of(call.language)).options(options).required();
+    (field, is_last)
+}
+
+/// What comes of looking for one.
+#[derive(Debug)]
+pub(super) enum Choice {
+    /// There is none.
+    Nothing,
+    /// Too many: what does it say?
+    Narrow(Form),
+    /// One of these; `last` if no others follow.
+    List { field: Field, last: bool },
+    /// This one.
+    Made(Box<Consent>),
+}
+
+impl Choice {
+    /// As a form of this title, whose list has these other fields beside it; or the one.
+    pub(super) fn ask(
+        self,
+        call: &Call<'_>,
+        title: Text,
+        how: Option<Text>,
+        beside: impl FnOnce() -> Vec<Field>,
+    ) -> ControlFlow<Turn, Box<Consent>> {
+        let title = title.of(call.language);
+        match self {
+            Choice::Nothing => ControlFlow::Break(Turn::said(texts::NO_CONSENT.of(call.language))),
+            Choice::Narrow(mut form) => {
+                title.clone_into(&mut form.title);
+                form.fields.extend(beside());
+                ControlFlow::Break(Turn::next(form))
+            }
+            Choice::List { field, last } => {
+                let mut form = form(title, how.map_or("", |how| how.of(call.language)));
+                form.fields.push(field);
+                form.fields.extend(beside());
+                ControlFlow::Break(Turn::Ask { form, last, notes: Vec::new() })
+            }
+            Choice::Made(consent) => ControlFlow::Continue(consent),
+        }
+    }
 }
 
 impl Among {
@@ -43,44 +123,67 @@ impl Among {
             && self.filter.recipient.as_ref().is_none_or(|recipient| recipient == consent.recipient.as_str())
     }
 
-    /// All of them, but no more than can be listed.
-    pub(super) async fn consents(&self, call: &Call<'_>) -> Result<Option<Vec<Consent>>, StoreError> {
-        let standing = !self.states.is_empty() && self.states.iter().all(|state| !state.is_end());
-        let filter = Filter { standing, ..self.filter.clone() };
-        let part = Part { max: CHOICES + 1, ..Part::default() };
-        let (found, _, total) = call.context.store.part_of_consents(&filter, &part).await?;
-        Ok((total <= CHOICES).then(|| found.into_iter().filter(|consent| self.fits(consent)).collect()))
+    /// What is to be filled in next, or the one that was chosen. Where there are too many for a list, it is first
+    /// asked what the one that is meant says; and what is still too long is gone through part by part.
+    pub(super) async fn choice(&self, call: &Call<'_>) -> Result<Choice, Failure> {
+        let store = &call.context.store;
+        let after = after(call);
+        if call.answers.text("id").is_some() && after.is_none() {
+            return Ok(Choice::Made(Box::new(self.chosen(call).await?)));
+        }
+        let text = |(var, _)| call.answers.text(var).map(str::to_owned);
+        let [subject, recipient, scope] = FIND.map(text);
+        let saying = Saying { subject, recipient, scope };
+        let filter = Filter { states: self.states, saying, ..self.filter.clone() };
+        let part = Part { after, max: CHOICES, ..Part::default() };
+        let (mut found, index, total) = store.part_of_consents(&filter, &part).await?;
+        let end = index + found.len();
+        if call.turn == 0 {
+            match (total, call.in_one_step) {
+                (0, false) => return Ok(Choice::Nothing),
+                // Who names one in one step is told why it is not to be chosen.
+                (0, true) => return Ok(Choice::List { field: self.id(call).required(), last: true }),
+                (1..=CHOICES, _) => {}
+                _ => return Ok(Choice::Narrow(self.narrow(call, total))),
+            }
+        }
+        if found.is_empty() {
+            return Err(Failure::Wrong(texts::NONE_SAYS_SO.of(call.language).to_owned()));
+        }
+        // Who asks learns nothing of the person asked by looking at what to take back.
+        if self.filter.recipient.is_some() {
+            found.iter_mut().for_each(asking::veil);
+        }
+        let with_subject = self.filter.subject.is_none();
+        let options = found.iter().map(|c| views::choice(c, call.language, with_subject)).collect();
+        let (field, last) = list_of(call, texts::CONSENT, options, end, total);
+        Ok(Choice::List { field, last })
     }
 
-    /// The field to choose by; `None` if there is nothing to choose from.
-    pub(super) async fn field(&self, call: &Call<'_>) -> Result<Option<Field>, StoreError> {
-        let label = texts::CONSENT.of(call.language);
-        let consents = self.consents(call).await?;
-        // Who names one in one step is told why it is not to be chosen.
-        let none = consents.as_ref().is_some_and(Vec::is_empty);
-        if none && !call.in_one_step {
-            return Ok(None);
+    /// The field of who knows the id.
+    fn id(&self, call: &Call<'_>) -> Field {
+        Field::new(Kind::TextSingle, "id", texts::label("id").of(call.language))
+            .desc(texts::ID_DESC.fill(call.language, &[("list", self.list())]))
+    }
+
+    /// What the one that is meant says. A recipient is not asked whose it is: that would tell who was asked.
+    fn narrow(&self, call: &Call<'_>, total: usize) -> Form {
+        let how = texts::TOO_MANY_TO_LIST.fill(call.language, &[("of", &total.to_string())]);
+        let mut form = form("", how);
+        let asked = [
+            self.filter.subject.is_none() && self.filter.recipient.is_none(),
+            self.filter.recipient.is_none(),
+            true,
+        ];
+        for ((var, of), _) in FIND.into_iter().zip(asked).filter(|(_, asked)| *asked) {
+            form.fields.push(Field::new(Kind::TextSingle, var, texts::label(of).of(call.language)));
         }
-        Ok(match consents.filter(|_| !none) {
-            Some(mut consents) => {
-                // Who asks learns nothing of the person asked by looking at what to take back.
-                if self.filter.recipient.is_some() {
-                    consents.iter_mut().for_each(asking::veil);
-                }
-                let with_subject = self.filter.subject.is_none();
-                let options = consents.iter().map(|c| views::choice(c, call.language, with_subject));
-                Some(Field::new(Kind::ListSingle, "id", label).options(options).required())
-            }
-            None => Some(
-                Field::new(Kind::TextSingle, "id", texts::label("id").of(call.language))
-                    .desc(texts::ID_DESC.fill(call.language, &[("list", self.list())]))
-                    .required(),
-            ),
-        })
+        form.fields.push(self.id(call));
+        form
     }
 
     /// The one that was chosen. What is not among them does not exist for the asker.
-    pub(super) async fn chosen(&self, call: &Call<'_>) -> Result<Consent, Failure> {
+    async fn chosen(&self, call: &Call<'_>) -> Result<Consent, Failure> {
         let id = call.answers.text("id").and_then(|id| Uuid::parse_str(id).ok());
         let found = match id {
             Some(id) => call.context.store.consent(id).await?,

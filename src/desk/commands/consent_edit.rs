@@ -1,5 +1,7 @@
 //! `consent-edit`: the operator narrows a consent, or corrects its evidence.
 
+use std::ops::ControlFlow;
+
 use super::choose::Among;
 use super::consent_form::{draft, field, modes};
 use super::engine::form;
@@ -34,19 +36,15 @@ impl Command for ConsentEdit {
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
-            let among = Among::all(&[State::Active, State::Suspended]);
-            match call.turn {
-                0 => {
-                    let mut form =
-                        form(self.name().of(call.language), texts::CONSENT_EDIT_HOW.of(call.language));
-                    let Some(field) = among.field(call).await? else {
-                        return Ok(Turn::said(texts::NO_CONSENT.of(call.language)));
-                    };
-                    form.fields.push(field);
-                    Ok(Turn::next(form))
+            let choice = Among::all(&[State::Active, State::Suspended]).choice(call).await?;
+            match choice.ask(call, self.name(), Some(texts::CONSENT_EDIT_HOW), Vec::new) {
+                // Another form follows the list in any case.
+                ControlFlow::Break(Turn::Ask { form, .. }) => Ok(Turn::next(form)),
+                ControlFlow::Break(turn) => Ok(turn),
+                ControlFlow::Continue(consent) if !call.answers.has("revision") => {
+                    Ok(Turn::last(what(call, &consent)))
                 }
-                1 => Ok(Turn::last(what(call, &among.chosen(call).await?))),
-                _ => edit(call, &among.chosen(call).await?).await,
+                ControlFlow::Continue(consent) => edit(call, &consent).await,
             }
         })
     }

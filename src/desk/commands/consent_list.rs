@@ -64,6 +64,6 @@ fn filter(call: &Call<'_>) -> Result<Filter, Failure> {
         subject: call.answers.read::<Subject>("subject").map_err(wrong("subject"))?,
         recipient: call.answers.jid("recipient").map_err(wrong("recipient"))?.map(|jid| jid.to_string()),
         state: call.answers.read("state").map_err(Failure::Wrong)?,
-        standing: false,
+        ..Filter::default()
     })
 }

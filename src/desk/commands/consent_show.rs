@@ -1,7 +1,8 @@
 //! `consent-show`: the operator looks at one consent and what happened to it.
 
+use std::ops::ControlFlow;
+
 use super::choose::Among;
-use super::engine::form;
 use super::{Call, Coming, Command, Done, Turn, Who, texts, views};
 use crate::domain::language::Text;
 
@@ -23,16 +24,11 @@ impl Command for ConsentShow {
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
-            let among = Among::all(&[]);
-            if call.turn == 0 {
-                let mut form = form(texts::CONSENT_SHOW.of(call.language), "");
-                let Some(field) = among.field(call).await? else {
-                    return Ok(Turn::said(texts::NO_CONSENT.of(call.language)));
-                };
-                form.fields.push(field);
-                return Ok(Turn::last(form));
-            }
-            let consent = among.chosen(call).await?;
+            let choice = Among::all(&[]).choice(call).await?;
+            let consent = match choice.ask(call, self.name(), None, Vec::new) {
+                ControlFlow::Continue(consent) => consent,
+                ControlFlow::Break(turn) => return Ok(turn),
+            };
             let mut record = views::consent(call, &consent);
             let events = call.context.store.events_of(consent.id).await?;
             let lines = events.iter().map(|event| views::event(event, call.language)).collect();

@@ -4,9 +4,10 @@
 
 use uuid::Uuid;
 
-use super::choose::Among;
+use super::choose;
 use super::consent_edit::{KEPT, edited, narrowing};
 use super::engine::form;
+use super::listing::CHOICES;
 use super::stepping::done;
 use super::{Call, Coming, Command, Failure, Turn, texts, views};
 use crate::desk::asking;
@@ -14,15 +15,20 @@ use crate::desk::notices::{self, NOBODY};
 use crate::desk::receipt;
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::language::Text;
+use crate::domain::party::Subject;
 use crate::protocol::authorization;
 use crate::protocol::forms::{Field, Kind};
 use crate::store::consent_steps::Stepped;
+use crate::store::consents::{Filter, Part};
 
 /// The standard's name.
 const GET_PENDING: &str = "http://jabber.org/protocol/pubsub#get-pending";
 
 /// The one field of its form.
 const NODE: &str = "pubsub#node";
+
+/// Requests looked through, of a person's and of people without an address.
+const WAITING_MAX: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct PendingRequests;
@@ -46,7 +52,11 @@ impl Command for GetPending {
 
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
-            let waiting = waiting(call).await?;
+            let mut waiting = waiting(call).await?;
+            waiting.truncate(CHOICES);
+            for request in &mut waiting {
+                call.context.store.narrow_request(request).await?;
+            }
             if call.turn == 0 {
                 if waiting.is_empty() {
                     return Ok(Turn::said(texts::NO_REQUESTS.of(call.language)));
@@ -100,59 +110,73 @@ impl Command for PendingRequests {
     fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
         Box::pin(async move {
             let waiting = waiting(call).await?;
-            match call.turn {
-                0 => {
-                    let mut form = form(self.name().of(call.language), "");
-                    if waiting.is_empty() {
-                        return Ok(Turn::said(texts::NO_REQUESTS.of(call.language)));
-                    }
-                    let choice = |c: &Consent| views::choice(c, call.language, c.subject.jid().is_none());
-                    let options = waiting.iter().map(choice);
-                    let label = texts::label("request").of(call.language);
-                    form.fields = vec![Field::new(Kind::ListSingle, "id", label).options(options).required()];
-                    Ok(Turn::next(form))
-                }
-                1 => {
-                    let request = chosen(call, &waiting)?;
-                    let text = receipt::summary(request, call.language);
-                    let text = texts::IF_AGREED.fill(call.language, &[("text", &text)]);
-                    let mut form = form(self.name().of(call.language), text);
-                    let answers = [("yes", texts::YES), ("no", texts::NO)];
-                    let options =
-                        answers.map(|(value, text)| (text.of(call.language).to_owned(), value.to_owned()));
-                    let label = texts::label("answer").of(call.language);
-                    form.fields =
-                        vec![Field::new(Kind::ListSingle, "answer", label).options(options).required()];
-                    form.fields.extend(
-                        narrowing(call, request).into_iter().filter(|field| field.var != "valid_from"),
-                    );
-                    Ok(Turn::last(form))
-                }
-                _ => decide(call, chosen(call, &waiting)?).await,
+            let after = choose::after(call);
+            if call.turn == 0 || after.is_some() {
+                return list(call, &waiting, after).await;
             }
+            let request = chosen(call, waiting).await?;
+            if call.answers.has("answer") {
+                return decide(call, &request).await;
+            }
+            let text = receipt::summary(&request, call.language);
+            let text = texts::IF_AGREED.fill(call.language, &[("text", &text)]);
+            let mut form = form(self.name().of(call.language), text);
+            let answers = [("yes", texts::YES), ("no", texts::NO)];
+            let options = answers.map(|(value, text)| (text.of(call.language).to_owned(), value.to_owned()));
+            let label = texts::label("answer").of(call.language);
+            form.fields = vec![Field::new(Kind::ListSingle, "answer", label).options(options).required()];
+            form.fields
+                .extend(narrowing(call, &request).into_iter().filter(|field| field.var != "valid_from"));
+            Ok(Turn::last(form))
         })
     }
 }
 
-async fn waiting(call: &Call<'_>) -> Result<Vec<Consent>, Failure> {
-    let mut found = Among::given_by(call, &[State::Requested]).consents(call).await?.unwrap_or_default();
-    if call.context.is_admin(call.asker) {
-        let store = &call.context.store;
-        found.extend(store.requests_to_operators(NOBODY, super::listing::CHOICES).await?);
+/// A part of what waits, to choose from.
+async fn list(call: &Call<'_>, waiting: &[Consent], after: Option<Uuid>) -> Result<Turn, Failure> {
+    if waiting.is_empty() {
+        return Ok(Turn::said(texts::NO_REQUESTS.of(call.language)));
     }
-    found.truncate(super::listing::CHOICES);
-    for request in &mut found {
-        call.context.store.narrow_request(request).await?;
+    // Where the last one shown was answered meanwhile, it begins again.
+    let place = after.and_then(|id| waiting.iter().position(|request| request.id == id));
+    let begin = place.map_or(0, |place| place + 1);
+    let end = waiting.len().min(begin + CHOICES);
+    let mut options = Vec::with_capacity(CHOICES);
+    for request in &waiting[begin..end] {
+        let request = narrowed(call, request.clone()).await?;
+        options.push(views::choice(&request, call.language, request.subject.jid().is_none()));
+    }
+    let (field, _) = choose::list_of(call, texts::label("request"), options, end, waiting.len());
+    let mut form = form(texts::PENDING_REQUESTS.of(call.language), "");
+    form.fields = vec![field];
+    Ok(Turn::next(form))
+}
+
+/// What waits for the asker's answer: their own, and those of people without an address where they are an operator.
+async fn waiting(call: &Call<'_>) -> Result<Vec<Consent>, Failure> {
+    let store = &call.context.store;
+    let subject = Some(Subject::Jid(call.asker.clone()));
+    let filter = Filter { subject, state: Some(State::Requested), ..Filter::default() };
+    let part = Part { max: WAITING_MAX, ..Part::default() };
+    let (mut found, ..) = store.part_of_consents(&filter, &part).await?;
+    if call.context.is_admin(call.asker) {
+        found.extend(store.requests_to_operators(NOBODY, WAITING_MAX).await?);
     }
     Ok(found)
 }
 
-fn chosen<'w>(call: &Call<'_>, waiting: &'w [Consent]) -> Result<&'w Consent, Failure> {
+/// The request as far as it is about what is the asked person's.
+async fn narrowed(call: &Call<'_>, mut request: Consent) -> Result<Consent, Failure> {
+    call.context.store.narrow_request(&mut request).await?;
+    Ok(request)
+}
+
+async fn chosen(call: &Call<'_>, waiting: Vec<Consent>) -> Result<Consent, Failure> {
     let id = call.answers.text("id").unwrap_or_default();
-    waiting
-        .iter()
-        .find(|consent| consent.id.to_string() == id)
-        .ok_or_else(|| Failure::Wrong(texts::NO_SUCH_REQUEST.of(call.language).to_owned()))
+    match waiting.into_iter().find(|consent| consent.id.to_string() == id) {
+        Some(request) => narrowed(call, request).await,
+        None => Err(Failure::Wrong(texts::NO_SUCH_REQUEST.of(call.language).to_owned())),
+    }
 }
 
 async fn decide(call: &Call<'_>, request: &Consent) -> Result<Turn, Failure> {

@@ -2,8 +2,9 @@
 //! person concerned, `end-access` of the recipient, `consent-suspend`, `consent-resume`, `consent-revoke` of the
 //! operator. They are one command with different words.
 
+use std::ops::ControlFlow;
+
 use super::choose::Among;
-use super::engine::form;
 use super::{Call, Coming, Command, Failure, Turn, Who, texts, views, wrong};
 use crate::domain::consent::{Consent, State};
 use crate::domain::decision;
@@ -132,16 +133,14 @@ impl Command for Stepping {
                 Side::Recipient => Among::held_by(call, self.from),
                 Side::Operator => Among::all(self.from),
             };
-            if call.turn == 0 {
-                let mut form = form(self.name.of(call.language), "");
-                let Some(field) = among.field(call).await? else {
-                    return Ok(Turn::said(texts::NO_CONSENT.of(call.language)));
-                };
-                let reason = texts::label("reason").of(call.language);
-                form.fields = vec![field, Field::new(Kind::TextSingle, "reason", reason)];
-                return Ok(Turn::last(form));
-            }
-            let consent = among.chosen(call).await?;
+            let reason = || {
+                let label = texts::label("reason").of(call.language);
+                vec![Field::new(Kind::TextSingle, "reason", label)]
+            };
+            let consent = match among.choice(call).await?.ask(call, self.name, None, reason) {
+                ControlFlow::Continue(consent) => consent,
+                ControlFlow::Break(turn) => return Ok(turn),
+            };
             let next = match self.unanswered {
                 Some(next) if consent.state == State::Requested => next,
                 _ => self.to,

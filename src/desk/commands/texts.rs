@@ -79,9 +79,19 @@ pub(super) const CONSENT_LIST: Text = text("List consents", "Lister les consente
 
 pub(super) const CONSENT_SHOW: Text = text("Show a consent", "Montrer un consentement");
 pub(super) const ID_DESC: Text = text(
-    "There are too many for a list: {list} shows them with their ids, and by state",
-    "Ils sont trop nombreux pour une liste : {list} les montre avec leurs identifiants, et par état",
+    "In place of the others, if you know it: {list} shows them with their ids, and by state",
+    "À la place des autres, si vous le connaissez : {list} les montre avec leurs identifiants, et par état",
 );
+pub(super) const TOO_MANY_TO_LIST: Text = text(
+    "There are {of} to choose from. Write a part of the name or address that the one you mean has in it, or leave all empty to see them part by part.",
+    "Il y en a {of} à choisir. Écrivez une partie du nom ou de l’adresse que contient celui que vous cherchez, ou laissez tout vide pour les voir partie par partie.",
+);
+pub(super) const NONE_SAYS_SO: Text = text(
+    "there is none that says so; write less, or leave the fields empty",
+    "il n’y en a aucun qui le dise ; écrivez-en moins, ou laissez les champs vides",
+);
+pub(super) const FURTHER: Text =
+    text("… others ({to} of {of} so far)", "… d’autres ({to} sur {of} jusqu’ici)");
 pub(super) const NO_CONSENT: Text =
     text("There is no consent to choose from.", "Il n’y a aucun consentement à choisir.");
 pub(super) const NO_SUCH_CONSENT: Text = text(
