@@ -22,9 +22,10 @@ mod conversations {
     mod forms_filled_in;
     mod grant_then_relay;
     mod granularity;
+    mod hostile_forms;
+    mod long_lists;
     mod pubsub_affiliations;
     mod pubsub_in_french;
-    mod long_lists;
     mod pubsub_items;
     mod pubsub_nodes;
     mod quoalise;
