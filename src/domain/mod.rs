@@ -4,7 +4,7 @@
 //! - [`party`]: who is who (data subject, recipient, producer) as bare addresses.
 //! - [`series`]: a registered series and who may publish it.
 //! - [`node`]: what the pubsub node of a series is set to.
-//! - [`consent`]: the record a person gives, its states and its events.
+//! - [`consent`]: the record a person gives; [`state`]: where it stands, and which steps lead from there.
 //! - [`draft`]: a consent as somebody writes it down, and what is usual where it says nothing.
 //! - [`data_need`]: requests that the operator has prepared.
 //! - [`edit`]: what may become of a consent under the same id: narrower, never wider.
@@ -35,5 +35,6 @@ pub mod period;
 pub mod reduction;
 pub mod runs;
 pub mod series;
+pub mod state;
 pub mod subscription;
 pub mod wording;
