@@ -5,16 +5,12 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use super::changes::{self, Kind};
+use super::consent_trail::{all_told, keep_revision, tell, told};
 use super::consents::{COLUMNS, ROWS_AT_ONCE, find, insert, read, same, update};
-use super::notices::{Place, Step};
+use super::notices::Place;
 use super::wishes::{end_subscriptions, not_subscribed, subscribe, subscribed, wished};
-use super::{
-    Store, StoreError, arrangements, disclosures, millis, next_key, next_keys, notices, persons,
-    subscriptions, wishes,
-};
+use super::{Store, StoreError, arrangements, millis, next_key, next_keys, persons, subscriptions, wishes};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State, method};
-use crate::domain::disclosure::{ConsentStep, Line};
 use crate::domain::edit::Edit;
 use crate::domain::name::Scope;
 use crate::domain::period::Period;
@@ -290,79 +286,7 @@ impl Store {
         tx.commit().await?;
         Ok(done)
     }
-
-    /// Up to `limit` consents whose end has come: run out, or asked for before `asked_before` and not
-    /// answered.
-    pub async fn due_consents(
-        &self,
-        at: Timestamp,
-        asked_before: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<Consent>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} WHERE state IN ('active', 'suspended') AND valid_until <= ?1 \
-             UNION ALL {COLUMNS} WHERE state = 'requested' AND (since <= ?2 OR valid_until <= ?1) LIMIT ?3"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(millis(at))
-            .bind(millis(asked_before))
-            .bind(limit)
-            .fetch_all(self.pool())
-            .await?;
-        rows.iter().map(|row| read(row).map(|(_, consent)| consent)).collect()
-    }
-
-    /// Up to `limit` consents that are to be fulfilled once all is delivered: only notified, with a data
-    /// window that ended before `ended_before`.
-    pub async fn fulfillable_consents(
-        &self,
-        ended_before: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE {FULFILLABLE} LIMIT ?");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(millis(ended_before))
-            .bind(limit)
-            .fetch_all(self.pool())
-            .await?;
-        rows.iter().map(read).collect()
-    }
-
-    /// Ends what was renewed by a consent that begins only now. Returns how many ended.
-    pub async fn replace_renewed(&self, at: Timestamp) -> Result<usize, StoreError> {
-        // Looked at without the writer's lock: there is hardly ever anything to do.
-        let sql = format!("{COLUMNS} AS newer WHERE {RENEWING} LIMIT 1000");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(millis(at)).fetch_all(self.pool()).await?;
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let mut rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        rows.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
-        let mut count = 0;
-        for (key, seen) in rows {
-            // Of several the newest stays, and somebody may have ended it meanwhile.
-            if let Some((_, now)) =
-                find(&mut tx, seen.id).await?.filter(|(_, now)| now.state == State::Active)
-            {
-                count += replace_older(&mut tx, key.0.cast_signed(), &now, "courant", at).await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(count)
-    }
 }
-
-/// What is to be fulfilled, of a data window that ended before the first value. Few have one, and nearly all
-/// are active: an expression keeps the index by state out of the way.
-const FULFILLABLE: &str =
-    "data_until <= ? AND state || '' IN ('active', 'suspended') AND modes = '[\"notify\"]'";
-
-/// What takes the place of something older at the instant that is the first value. Few renew anything: so that
-/// neither the index by end nor that by state is taken, there is an expression, and no order.
-const RENEWING: &str = "state = 'active' AND arrangement <> id AND valid_from <= ?1 AND valid_until + 0 > ?1 \
-    AND EXISTS (SELECT 1 FROM consent AS older WHERE older.arrangement = newer.arrangement \
-    AND older.key < newer.key AND older.valid_from <= ?1 AND older.state IN ('active', 'suspended'))";
 
 /// Whether the consent does not keep this scope as it stands.
 fn keeps_not(next: &Consent, scope: &Scope) -> bool {
@@ -383,7 +307,7 @@ async fn held(conn: &mut SqliteConnection, consents: &[Consent]) -> Result<Vec<C
 
 /// Ends what this consent renews: all others of its arrangement that had begun. Nothing as long as it is not
 /// active, or begins later, so that there is no gap.
-async fn replace_older(
+pub(super) async fn replace_older(
     conn: &mut SqliteConnection,
     key: i64,
     newer: &Consent,
@@ -418,123 +342,8 @@ async fn replace_older(
     Ok(rows.len())
 }
 
-/// Keeps what a consent said, before it says something else.
-async fn keep_revision(
-    conn: &mut SqliteConnection,
-    key: i64,
-    before: &Consent,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let record = serde_json::to_string(before).map_err(|e| StoreError::row(e.to_string()))?;
-    sqlx::query("INSERT INTO consent_revision (consent, revision, until, record) VALUES (?, ?, ?, ?)")
-        .bind(key)
-        .bind(i64::from(before.revision))
-        .bind(millis(at))
-        .bind(record)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Tells of a step where it is to be read: the events, the disclosure log, the running service.
-async fn told(
-    conn: &mut SqliteConnection,
-    key: i64,
-    from: Option<State>,
-    consent: &Consent,
-    actor: &str,
-    note: Option<&str>,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let event = next_key(conn, "consent_event").await?;
-    sqlx::query(
-        "INSERT INTO consent_event (key, consent, at, from_state, to_state, actor, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(event)
-    .bind(key)
-    .bind(millis(at))
-    .bind(from.map(State::as_str))
-    .bind(consent.state.as_str())
-    .bind(actor)
-    .bind(note)
-    .execute(&mut *conn)
-    .await?;
-    let line = line(event, key, from, consent, actor, note, at)?;
-    disclosures::append(conn, millis(at), &[line]).await?;
-    changes::note(conn, Kind::Consent, key, at).await
-}
-
-/// Has those concerned told.
-async fn tell(
-    conn: &mut SqliteConnection,
-    key: i64,
-    from: Option<State>,
-    consent: &Consent,
-    nodes: &[Place],
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    match Step::of(from, consent.state) {
-        Some(step) => notices::note(conn, step, ConsentKey(key.unsigned_abs()), nodes, at).await,
-        None => Ok(()),
-    }
-}
-
-/// The same for many new records.
-async fn all_told(
-    conn: &mut SqliteConnection,
-    rows: &[(i64, &Consent)],
-    actor: &str,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let first = next_keys(conn, "consent_event", rows.len()).await?;
-    let values = vec!["(?, ?, ?, NULL, ?, ?, NULL)"; rows.len()].join(", ");
-    let sql = format!(
-        "INSERT INTO consent_event (key, consent, at, from_state, to_state, actor, note) VALUES {values}"
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let mut lines = Vec::with_capacity(rows.len());
-    for (event, (key, consent)) in (first..).zip(rows) {
-        query = query.bind(event).bind(*key).bind(millis(at)).bind(consent.state.as_str()).bind(actor);
-        lines.push(line(event, *key, None, consent, actor, None, at)?);
-    }
-    query.execute(&mut *conn).await?;
-    disclosures::append(conn, millis(at), &lines).await?;
-    let keys: Vec<i64> = rows.iter().map(|(key, _)| *key).collect();
-    changes::note_all(conn, Kind::Consent, &keys, at).await
-}
-
-fn line(
-    event: i64,
-    key: i64,
-    from: Option<State>,
-    consent: &Consent,
-    actor: &str,
-    note: Option<&str>,
-    at: Timestamp,
-) -> Result<Line, StoreError> {
-    Ok(Line::Consent(Box::new(ConsentStep {
-        event: event.unsigned_abs(),
-        consent: ConsentKey(key.unsigned_abs()),
-        id: consent.id,
-        revision: consent.revision,
-        subject: consent.subject.to_string().into(),
-        recipient: consent.recipient.as_str().into(),
-        terms: disclosures::terms(consent)?,
-        at: millis(at),
-        from,
-        to: consent.state,
-        actor: actor.into(),
-        note: note.map(Into::into),
-    })))
-}
-
 #[cfg(test)]
 mod tests {
-    use sqlx::Row;
-
     use super::super::Durability;
     use super::super::consents::Filter;
     use super::*;
@@ -544,22 +353,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/t.db", dir.path().display());
         (dir, Store::open(&url, Durability::Off).await.unwrap())
-    }
-
-    #[tokio::test]
-    async fn the_sweep_looks_at_a_handful_among_many() {
-        let dir = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}/t.db", dir.path().display());
-        let store = Store::open(&url, crate::store::Durability::Off).await.unwrap();
-        for (sql, index) in [
-            (format!("{COLUMNS} WHERE {FULFILLABLE} LIMIT 10"), "consent_by_data_end"),
-            (format!("{COLUMNS} AS newer WHERE {RENEWING} LIMIT 10"), "consent_renewal"),
-        ] {
-            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-            let rows = sqlx::query(explain).bind(0).fetch_all(store.pool()).await.unwrap();
-            let plan: Vec<String> = rows.iter().map(|row| row.try_get(3).unwrap()).collect();
-            assert!(plan[0].contains(index), "{plan:?}");
-        }
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! What must survive: SQLite in WAL mode, through sqlx, with embedded migrations.
 //!
 //! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
-//! - [`series`], [`consents`] (and [`consent_steps`], how they change; [`consent_scopes`], what they are for;
-//!   `arrangements`, what renews what),
-//!   [`subscriptions`]: the records people
-//!   make; each write leaves a [`changes`] line, which the running service follows, whoever wrote.
+//! - [`series`], [`consents`] (and [`consent_steps`], how they change; `consent_trail`, what is written down of it;
+//!   [`consent_sweep`], what time does to them; [`consent_scopes`], what they are for; `arrangements`, what renews
+//!   what), [`subscriptions`]: the records people make; each write leaves a [`changes`] line, which the running
+//!   service follows, whoever wrote.
 //! - [`overview`]: all of these, as a service reads them at its start.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`items`]: what is kept of them for history, found by time of measurement.
@@ -21,6 +21,8 @@ pub mod changes;
 pub mod commit;
 pub mod consent_scopes;
 pub mod consent_steps;
+pub mod consent_sweep;
+mod consent_trail;
 pub mod consents;
 pub mod dead_letters;
 pub mod disclosures;
