@@ -1,10 +1,9 @@
 //! What is filed under each scope: a registration, consents, subscriptions; by their places, found by the name
 //! of a series.
 //!
-//! A look-up reads the name once; on the way it asks once for each *distinct length* of prefix, however many
-//! prefixes there are.
+//! A look-up reads the name once; on the way it asks at most once for each *distinct length* of prefix, however
+//! many prefixes there are.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::sync::Arc;
 
@@ -41,10 +40,39 @@ pub(super) struct Filing {
     free: Vec<u32>,
     exact: HashTable<u32>,
     prefixes: HashTable<u32>,
-    /// How many prefixes there are of each length.
-    lengths: BTreeMap<usize, usize>,
+    /// The lengths that prefixes have, ascending.
+    lengths: Vec<Length>,
     /// Names are chosen by others, so that it must not be known how they are hashed.
     hasher: RandomState,
+}
+
+/// The prefixes of one length.
+#[derive(Debug)]
+struct Length {
+    octets: usize,
+    /// How many there are.
+    prefixes: usize,
+    /// The last octets that any of them had: a name with another one there lies under none of them.
+    last: [u64; 4],
+}
+
+impl Length {
+    fn of(octets: usize) -> Self {
+        Length { octets, prefixes: 0, last: [0; 4] }
+    }
+
+    fn add(&mut self, prefix: &str) {
+        self.prefixes += 1;
+        if let Some(last) = prefix.as_bytes().last() {
+            self.last[usize::from(last / 64)] |= 1 << (last % 64);
+        }
+    }
+
+    /// Whether a prefix of this length may cover the name, which is at least as long.
+    fn may_cover(&self, name: &[u8]) -> bool {
+        let last = name[self.octets - 1];
+        self.last[usize::from(last / 64)] >> (last % 64) & 1 == 1
+    }
 }
 
 impl Filing {
@@ -52,10 +80,10 @@ impl Filing {
     pub(super) fn matching<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Filed> {
         let mut way = Way::along(name, &self.hasher);
         let mut prefixes = Vec::new();
-        for (&length, _) in self.lengths.range(..=name.len()) {
-            let hash = way.hash_at(length);
-            // What is filed is whole characters, so that what is found ends between two.
-            prefixes.extend(self.find_hashed(&self.prefixes, hash, &name.as_bytes()[..length]));
+        let not_longer = self.lengths.iter().take_while(|length| length.octets <= name.len());
+        for length in not_longer.filter(|length| length.may_cover(name.as_bytes())) {
+            let text = &name.as_bytes()[..length.octets];
+            prefixes.extend(self.find_hashed(&self.prefixes, way.hash_at(length.octets), text));
         }
         let exact = self.find_hashed(&self.exact, way.hash_at(name.len()), name.as_bytes());
         exact.into_iter().chain(prefixes.into_iter().rev()).filter_map(|place| self.at(place))
@@ -127,7 +155,11 @@ impl Filing {
             }
         };
         if let Scope::Prefix(prefix) = &scope {
-            *self.lengths.entry(prefix.len()).or_default() += 1;
+            let at = self.length(prefix).unwrap_or_else(|at| {
+                self.lengths.insert(at, Length::of(prefix.len()));
+                at
+            });
+            self.lengths[at].add(prefix);
         }
         let hash = hash(text_of(&scope), &self.hasher);
         let is_exact = matches!(scope, Scope::Exact(_));
@@ -142,6 +174,11 @@ impl Filing {
         place
     }
 
+    /// Where the length of a prefix is, or belongs.
+    fn length(&self, prefix: &str) -> Result<usize, usize> {
+        self.lengths.binary_search_by_key(&prefix.len(), |length| length.octets)
+    }
+
     fn close(&mut self, place: u32) {
         let Some(Filed { scope, .. }) = self.filed[place as usize].take() else { return };
         let hash = hash(text_of(&scope), &self.hasher);
@@ -153,11 +190,11 @@ impl Filing {
             entry.remove();
         }
         if let Scope::Prefix(prefix) = &scope
-            && let Some(count) = self.lengths.get_mut(&prefix.len())
+            && let Ok(at) = self.length(prefix)
         {
-            *count -= 1;
-            if *count == 0 {
-                self.lengths.remove(&prefix.len());
+            self.lengths[at].prefixes -= 1;
+            if self.lengths[at].prefixes == 0 {
+                self.lengths.remove(at);
             }
         }
         self.free.push(place);
