@@ -34,6 +34,7 @@ async fn who_writes_in_french_is_refused_in_french() {
     )
     .await;
     let form = config(&field("access_model", "roster"));
+    let unseen = config(&field("title", "Cellar&#x202e;"));
     let option = format!("<x xmlns='jabber:x:data' type='submit'>{}</x>", field("digest", "1"));
     let subscribe = format!("<subscribe node='urn:x:3' jid='{JULIET}'/><options>{option}</options>");
     let payload = "<publish node='urn:x:1'><item/></publish>";
@@ -66,6 +67,13 @@ async fn who_writes_in_french_is_refused_in_french() {
             &format!("<create node='urn:x:2'/><configure>{form}</configure>"),
             "choose one of",
             "choisissez parmi",
+        ),
+        (
+            "set",
+            PUBSUB,
+            &format!("<create node='urn:x:2'/><configure>{unseen}</configure>"),
+            "invisible marks",
+            "signe invisible",
         ),
         // Of a publish too, which others look at.
         ("set", PUBSUB, payload, "you may not publish", "vous ne pouvez pas publier"),

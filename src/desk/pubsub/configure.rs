@@ -13,6 +13,7 @@ use crate::domain::consent::State;
 use crate::domain::language::Text;
 use crate::domain::period::Period;
 use crate::domain::series::Series;
+use crate::domain::wording::check_line;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::form::{self, Field, Submitted};
 use crate::protocol::ns;
@@ -289,6 +290,7 @@ pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Res
     ];
     for (var, text) in texts {
         if let Some(value) = form.one(var) {
+            check_line(value).map_err(|_| unacceptable(texts::UNREADABLE, &[("var", var)]))?;
             *text = Some(value.chars().take(1000).collect()).filter(|text: &String| !text.is_empty());
         }
     }

@@ -66,6 +66,8 @@ texts! {
         "pubsub#max_items est un nombre de 1 à 4294967295, ou max";
     BOOLEAN: "{var} is 1 or 0, not '{given}'",
         "{var} est 1 ou 0, et non « {given} »";
+    UNREADABLE: "{var} is one line of plain letters: without line ends, control characters and invisible marks",
+        "{var} est une ligne de simples lettres, sans fin de ligne, caractère de contrôle ni signe invisible";
     CHOICE: "{var} '{given}' is not served here; choose one of {known}",
         "{var} « {given} » n’existe pas ici ; choisissez parmi {known}";
     NOT_SET_SO: "the node is not set as you expect: {var}",
