@@ -8,7 +8,6 @@ mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -19,6 +18,7 @@ use super::notices::Notices;
 use super::owed::{self, Owed};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
+use super::pruning::Pruning;
 use super::recent::Recent;
 use super::reductions::Reductions;
 use super::render::Renderer;
@@ -31,16 +31,10 @@ use crate::domain::disclosure::Line;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::ping;
-use crate::store::journal::{Batch, Destination, Outline, Row};
+use crate::store::journal::{Batch, Destination, Outline, Prune, Row};
 
 /// Rendered and resolved items kept in memory, in bytes; others are read from the journal in their turn.
 const WINDOW_BYTES: usize = 24 * 1024 * 1024;
-
-/// How long a delivered row stays, so that an item published again after a crash is known again.
-const KEEP_DELIVERED: Duration = Duration::from_secs(600);
-
-/// So many rows since the journal was pruned last are many.
-const BUSY: u64 = 1000;
 
 /// In place of a digest: this row was not published but revived, or made of others, so it says nothing of the
 /// item's last content.
@@ -75,9 +69,7 @@ pub struct Relay {
     committing: Option<Group>,
     /// What was settled without a commit of its own.
     settled: Vec<Settled>,
-    /// When the journal was pruned last, in seconds, and what the last number was then.
-    pruned: u64,
-    pruned_at: u64,
+    pruning: Pruning,
     housekeeping: bool,
     steps: VecDeque<Step>,
     /// Dead letters taken up, so that none is revived twice.
@@ -106,8 +98,7 @@ impl Relay {
             next: Group::default(),
             committing: None,
             settled: Vec::new(),
-            pruned: 0,
-            pruned_at: last_seq,
+            pruning: Pruning::new(last_seq),
             housekeeping: false,
             steps: VecDeque::new(),
             revived: HashSet::new(),
@@ -173,6 +164,7 @@ impl Relay {
     /// Takes in a row of the journal from an earlier run, in order.
     pub fn recover(&mut self, outline: &Outline) {
         self.last_seq = self.last_seq.max(outline.seq);
+        self.pruning.note(outline.accepted_at, outline.seq);
         if outline.digest != REVIVED {
             self.recent.note(&outline.node, &outline.item, outline.digest);
         }
@@ -253,20 +245,11 @@ impl Relay {
         Some(batch)
     }
 
-    fn prune(&mut self, now: Now) -> Option<(u64, i64)> {
+    fn prune(&mut self, now: Now) -> Option<Prune> {
         // Only what is committed is in the deliveries, so an idle relay may prune all that is.
         let committed = self.last_seq - self.next.entries.len() as u64;
-        let upto = self.deliveries.floor().map_or(committed, |floor| floor - 1);
-        let seconds = now.mono.as_secs();
-        // Little is pruned at once, so often where much comes in; an idle service lets the disk sleep.
-        let busy = self.last_seq - self.pruned_at > BUSY;
-        if upto == 0 || seconds < self.pruned + if busy { 1 } else { 10 } {
-            return None;
-        }
-        (self.pruned, self.pruned_at) = (seconds, self.last_seq);
-        let before =
-            now.wall.as_millisecond() - i64::try_from(KEEP_DELIVERED.as_millis()).unwrap_or(i64::MAX);
-        Some((upto, before))
+        let free = self.deliveries.floor().map_or(committed, |floor| floor - 1);
+        self.pruning.next(now, self.last_seq, free)
     }
 
     /// The commit of the last batch ended; with `false`, nothing of it was kept.
@@ -275,6 +258,7 @@ impl Relay {
         self.reductions.committed(kept);
         if !kept {
             self.rights.forget_seen();
+            self.pruning.failed();
             self.deliveries.put_back_moved(&group.batch.destinations);
             // What waits behind it may rest on it: an item that was repeated while it was being written
             // counts as known. So it fails too.

@@ -25,6 +25,7 @@
 //! - `render`: what one destination is owed of an item, as bytes.
 //! - [`notices`]: what people are told beside their data.
 //! - `postponed`: deliveries that came back, and may succeed later.
+//! - `pruning`: when rows of the journal go that nobody needs any more.
 //! - [`machine`]: the [`Relay`] itself, which joins them.
 
 pub mod delivery;
@@ -39,6 +40,7 @@ pub mod owed;
 pub mod pack;
 mod parties;
 mod postponed;
+mod pruning;
 pub mod recent;
 pub mod reductions;
 pub mod registration;

@@ -102,8 +102,29 @@ pub struct Batch {
     pub disclosures: Vec<Line>,
     /// When, milliseconds since 1970.
     pub at: i64,
-    /// Rows that nobody is owed any more: up to this seq and accepted before this time (milliseconds).
-    pub prune: Option<(u64, i64)>,
+    /// Rows that nobody is owed any more.
+    pub prune: Option<Prune>,
+}
+
+/// Which rows are to go: those accepted before a time (milliseconds since 1970), and named by no dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prune {
+    /// Of the first rows, up to this seq.
+    First {
+        /// The last one.
+        upto: u64,
+        /// Accepted before this.
+        before: i64,
+    },
+    /// Of these.
+    Range {
+        /// Behind this seq.
+        after: u64,
+        /// The last one.
+        upto: u64,
+        /// Accepted before this.
+        before: i64,
+    },
 }
 
 impl Batch {
@@ -180,18 +201,32 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
     for key in &batch.revived {
         super::dead_letters::remove(conn, *key).await?;
     }
-    if let Some((seq, before)) = batch.prune {
-        sqlx::query(
-            "DELETE FROM journal WHERE seq IN (SELECT seq FROM \
-             (SELECT seq, accepted_at FROM journal WHERE seq <= ? ORDER BY seq \
-              LIMIT ? + (SELECT count(*) FROM dead_letter)) \
-             WHERE accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter))",
-        )
-        .bind(seq.cast_signed())
-        .bind(PRUNED_AT_ONCE)
-        .bind(before)
-        .execute(&mut *conn)
-        .await?;
+    match batch.prune {
+        None => {}
+        Some(Prune::First { upto, before }) => {
+            sqlx::query(
+                "DELETE FROM journal WHERE seq IN (SELECT seq FROM \
+                 (SELECT seq, accepted_at FROM journal WHERE seq <= ? ORDER BY seq \
+                  LIMIT ? + (SELECT count(*) FROM dead_letter)) \
+                 WHERE accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter))",
+            )
+            .bind(upto.cast_signed())
+            .bind(PRUNED_AT_ONCE)
+            .bind(before)
+            .execute(&mut *conn)
+            .await?;
+        }
+        Some(Prune::Range { after, upto, before }) => {
+            sqlx::query(
+                "DELETE FROM journal WHERE seq > ? AND seq <= ? AND accepted_at < ? \
+                 AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.seq = journal.seq)",
+            )
+            .bind(after.cast_signed())
+            .bind(upto.cast_signed())
+            .bind(before)
+            .execute(&mut *conn)
+            .await?;
+        }
     }
     Ok(())
 }
@@ -367,7 +402,7 @@ mod tests {
 
         let later = Batch {
             destinations: vec![Destination { domain: "b.example".into(), confirmed: 7, answers_pings: true }],
-            prune: Some((10, 95)),
+            prune: Some(Prune::First { upto: 10, before: 95 }),
             ..Batch::default()
         };
         journal.commit(&later).await.unwrap();
@@ -400,7 +435,16 @@ mod tests {
         assert!(store.dead_letters(0, 9).await.unwrap().is_empty());
         let dead = store.dead_deliveries().await.unwrap();
         assert!(dead.contains(&(3, 9)), "its first row does not deliver it again: {dead:?}");
-        journal.commit(&Batch { prune: Some((10, 95)), ..Batch::default() }).await.unwrap();
+        journal
+            .commit(&Batch { prune: Some(Prune::First { upto: 10, before: 95 }), ..Batch::default() })
+            .await
+            .unwrap();
         assert_eq!(store.dead_deliveries().await.unwrap(), [(11, 9)], "until that is pruned");
+
+        journal.commit(&Batch { dead_letters: vec![late(12)], ..Batch::default() }).await.unwrap();
+        let some = Prune::Range { after: 9, upto: 20, before: 155 };
+        journal.commit(&Batch { prune: Some(some), ..Batch::default() }).await.unwrap();
+        let left: Vec<u64> = store.journal_outlines(0, 200).await.unwrap().iter().map(|o| o.seq).collect();
+        assert_eq!(left[..3], [12, 16, 17], "all but the dead letter's, and what is too young");
     }
 }

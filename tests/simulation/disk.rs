@@ -7,7 +7,7 @@ use courant::domain::consent::{Consent, ConsentKey, State};
 use courant::domain::series::Series;
 use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
 use courant::relay::rights::Update;
-use courant::store::journal::{Batch, DeadLetter, Destination, Outline, Row};
+use courant::store::journal::{Batch, DeadLetter, Destination, Outline, Prune, Row};
 use jid::BareJid;
 
 /// What a person changed.
@@ -103,9 +103,15 @@ impl Disk {
                 None => self.reductions.remove(&key),
             };
         }
-        if let Some((seq, before)) = batch.prune {
+        if let Some(prune) = batch.prune {
+            let (after, upto, before) = match prune {
+                Prune::First { upto, before } => (0, upto, before),
+                Prune::Range { after, upto, before } => (after, upto, before),
+            };
             let kept: HashSet<u64> = self.dead.values().map(|letter| letter.seq).collect();
-            self.rows.retain(|at, row| *at > seq || row.accepted_at >= before || kept.contains(at));
+            let goes =
+                |at, row: &Row| at > after && at <= upto && row.accepted_at < before && !kept.contains(&at);
+            self.rows.retain(|at, row| !goes(*at, row));
             self.given_up.retain(|(at, _)| self.rows.contains_key(at));
         }
     }
