@@ -25,6 +25,7 @@ mod conversations {
     mod hostile_forms;
     mod long_lists;
     mod pubsub_affiliations;
+    mod pubsub_archive;
     mod pubsub_in_french;
     mod pubsub_items;
     mod pubsub_nodes;

@@ -79,6 +79,9 @@ impl Clerk {
         let is_query = child.name() == "query" && outside.type_ == "get";
         match &*child.ns() {
             ns::PUBSUB | ns::PUBSUB_OWNER => Ok(pubsub::serve(&self.context, request, child).await?.into()),
+            ns::MAM if child.name() == "query" && child.attr("node").is_some() => {
+                pubsub::archive::serve(&self.context, request, child).await.map(Said::from)
+            }
             ns::COMMANDS if child.name() == "command" && outside.type_ == "set" => {
                 self.commands.serve(&self.context, request, child).await
             }

@@ -94,16 +94,19 @@ fn automation(node: &str, kind: &str, name: &str) -> Vec<u8> {
 }
 
 /// The answer to `disco#info` on a series that the asker may see.
-/// `form` is what else is known of it (XEP-0128).
-pub fn node_info(node: &str, title: Option<&str>, form: &[u8]) -> Vec<u8> {
+/// `form` is what else is known of it (XEP-0128); `archived` says that it can be asked for by time (XEP-0313).
+pub fn node_info(node: &str, title: Option<&str>, archived: bool, form: &[u8]) -> Vec<u8> {
     let mut out = start_query(ns::DISCO_INFO, Some(node));
     raw(&mut out, "<identity category='pubsub' type='leaf'");
     if let Some(title) = title {
         attribute(&mut out, "name", title);
     }
-    raw(&mut out, "/><feature");
-    attribute(&mut out, "var", ns::PUBSUB);
     raw(&mut out, "/>");
+    for feature in [Some(ns::PUBSUB), archived.then_some(ns::MAM)].into_iter().flatten() {
+        raw(&mut out, "<feature");
+        attribute(&mut out, "var", feature);
+        raw(&mut out, "/>");
+    }
     out.extend_from_slice(form);
     raw(&mut out, "</query>");
     out

@@ -111,6 +111,11 @@ impl Submitted {
         self.one("FORM_TYPE")
     }
 
+    /// What was filled in, whatever it says.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
     /// The only value of a field; the first, if there are more.
     pub fn one(&self, var: &str) -> Option<&str> {
         self.fields.get(var)?.first().map(|value| value.trim())
@@ -119,11 +124,6 @@ impl Submitted {
     /// All values of a field; none if it is not there.
     pub fn all(&self, var: &str) -> &[String] {
         self.fields.get(var).map_or(&[], Vec::as_slice)
-    }
-
-    /// The names of all fields.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.keys().map(String::as_str)
     }
 
     /// A yes or no; an error if it is something else.

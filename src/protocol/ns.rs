@@ -16,6 +16,14 @@ pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
 pub const SENML: &str = "urn:ietf:params:xml:ns:senml";
 /// XEP-0059.
 pub const RSM: &str = "http://jabber.org/protocol/rsm";
+/// XEP-0313.
+pub const MAM: &str = "urn:xmpp:mam:2";
+/// XEP-0297.
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// XEP-0203.
+pub const DELAY: &str = "urn:xmpp:delay";
+/// RFC 6120 §4.8.2: of a stanza that is forwarded, whatever stream it goes through.
+pub const CLIENT: &str = "jabber:client";
 /// XEP-0335.
 pub const JSON: &str = "urn:xmpp:json:0";
 /// XEP-0199.

@@ -46,12 +46,25 @@ impl Page {
 
 /// Appends the `<set/>` of an answer.
 pub fn write(out: &mut Vec<u8>, first: Option<(&str, usize)>, last: Option<&str>, count: usize) {
+    write_known(out, first.map(|(id, index)| (id, Some(index))), last, Some(count));
+}
+
+/// The same as far as it is known: where a page begins in the list, and how long that is, may cost more to find out
+/// than the page.
+pub fn write_known(
+    out: &mut Vec<u8>,
+    first: Option<(&str, Option<usize>)>,
+    last: Option<&str>,
+    count: Option<usize>,
+) {
     raw(out, "<set xmlns='");
     raw(out, ns::RSM);
     raw(out, "'>");
     if let Some((id, index)) = first {
         raw(out, "<first");
-        attribute(out, "index", &index.to_string());
+        if let Some(index) = index {
+            attribute(out, "index", &index.to_string());
+        }
         raw(out, ">");
         escape(out, id);
         raw(out, "</first>");
@@ -61,7 +74,10 @@ pub fn write(out: &mut Vec<u8>, first: Option<(&str, usize)>, last: Option<&str>
         escape(out, id);
         raw(out, "</last>");
     }
-    raw(out, "<count>");
-    raw(out, &count.to_string());
-    raw(out, "</count></set>");
+    if let Some(count) = count {
+        raw(out, "<count>");
+        raw(out, &count.to_string());
+        raw(out, "</count>");
+    }
+    raw(out, "</set>");
 }

@@ -3,14 +3,14 @@
 use super::stage::{SERIES, Stage, accepted, nothing_else, publish, refused_to, watts};
 use crate::support::Peer;
 
-const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+pub(super) const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
 const OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
-const ADVISER: &str = "adviser@coop.example";
-const CAMILLE: &str = "camille@home.example";
-const GATEWAY: &str = "gw@prod.example";
+pub(super) const ADVISER: &str = "adviser@coop.example";
+pub(super) const CAMILLE: &str = "camille@home.example";
+pub(super) const GATEWAY: &str = "gw@prod.example";
 
 /// Terms in an answer.
-const TERMS: &str =
+pub(super) const TERMS: &str =
     "<terms xmlns='urn:courant:0' consent='{any}' purpose='advice' retention='P1Y' expires='{any}'/>";
 
 fn iq(type_: &str, from: &str, namespace: &str, children: &str) -> String {
@@ -29,7 +29,7 @@ fn items(to: &str, items: &str, more: &str) -> String {
     )
 }
 
-fn item(id: &str, records: &str) -> String {
+pub(super) fn item(id: &str, records: &str) -> String {
     format!(
         "<item id='{id}' publisher='gw@prod.example'>
            <sensml xmlns='urn:ietf:params:xml:ns:senml'>{records}</sensml>
@@ -37,13 +37,13 @@ fn item(id: &str, records: &str) -> String {
     )
 }
 
-fn refused(to: &str, condition: &str, type_: &str, detail: &str) -> String {
+pub(super) fn refused(to: &str, condition: &str, type_: &str, detail: &str) -> String {
     let detail = format!("<{detail} xmlns='http://jabber.org/protocol/pubsub#errors'/>");
     refused_to("iq", &format!("{to}/1"), "x", condition, type_, &detail)
 }
 
 /// A day that keeps what comes, and the adviser's consent for it: five items are there.
-async fn kept(more: &[&str]) -> (Stage, Peer) {
+pub(super) async fn kept(more: &[&str]) -> (Stage, Peer) {
     let mut stage = Stage::empty("").await;
     stage.cli(&["series", "add", SERIES, "--owner", CAMILLE, "--producer", GATEWAY, "--retention", "P30D"]);
     stage.consents(ADVISER, &[SERIES], more);

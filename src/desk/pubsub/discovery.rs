@@ -36,7 +36,7 @@ pub(crate) async fn info(context: &Context, who: &BareJid, name: &str) -> Result
     let node = seen_node(context, who, name).await?;
     let mut form = Vec::new();
     form::write(&mut form, "result", META_DATA, &meta_data(context, &node));
-    Ok(disco::node_info(name, node.series.title.as_deref(), &form))
+    Ok(disco::node_info(name, node.series.title.as_deref(), node.keeps_items(context), &form))
 }
 
 /// The node, if it is there and they may know so.

@@ -3,6 +3,7 @@
 
 use std::num::IntErrorKind;
 
+use jid::BareJid;
 use jiff::tz::TimeZone;
 use minidom::Element;
 
@@ -24,26 +25,15 @@ use crate::senml::{Format, Profile, Resolved, Unwritable, write};
 use crate::store::items::read::{Head, Window};
 
 /// The most items in one answer.
-const ITEMS_MAX: u32 = 256;
+pub(super) const ITEMS_MAX: u32 = 256;
 
 /// The largest answer: more is lost silently at some servers.
-const ANSWER_MAX: usize = 190 * 1024;
+pub(super) const ANSWER_MAX: usize = 190 * 1024;
 
 /// Answers with items.
 pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgoing, StanzaError> {
     let (context, name) = (asked.context, required(items.attr("node"))?);
-    let asker = Asker::about(context, asked.sender, name).await?;
-    let Some(node) = Node::find(context, name).await? else {
-        // Operators see every series, so nothing is given away.
-        return Err(match context.is_admin(asked.sender) {
-            true => no_node(name),
-            false => nothing_for(name),
-        });
-    };
-    may_ask(&node, &asker)?;
-    if !node.keeps_items(context) {
-        return Err(super::unsupported("persistent-items"));
-    }
+    let (node, asker) = fetched_by(context, asked.sender, name).await?;
     let now = asker.now.as_millisecond();
     let ids: Vec<&str> =
         items.children().filter(|c| c.is("item", ns::PUBSUB)).filter_map(|c| c.attr("id")).collect();
@@ -79,10 +69,10 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
     let mut window = Window::newest(most);
     if let Some(paging) = &paging {
         if let Some(after) = &paging.after {
-            window.after = place(asked, name, after, now).await?;
+            window.after = place(context, name, after, now).await?;
             window.newest = false;
         } else if let Some(before) = paging.before.as_ref().filter(|id| !id.is_empty()) {
-            window.before = place(asked, name, before, now).await?;
+            window.before = place(context, name, before, now).await?;
         } else if paging.before.is_none() {
             window.newest = false;
         }
@@ -108,6 +98,27 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
     }
     let tell = paging.is_some() || !complete || (wanted.is_none() && count > u64::from(ITEMS_MAX));
     answer.finish(asked, &asker, tell.then_some(count), "items").await
+}
+
+/// The node, if it keeps items and they may have any of them.
+pub(super) async fn fetched_by(
+    context: &Context,
+    who: &BareJid,
+    name: &str,
+) -> Result<(Node, Asker), StanzaError> {
+    let asker = Asker::about(context, who, name).await?;
+    let Some(node) = Node::find(context, name).await? else {
+        // Operators see every series, so nothing is given away.
+        return Err(match context.is_admin(who) {
+            true => no_node(name),
+            false => nothing_for(name),
+        });
+    };
+    may_ask(&node, &asker)?;
+    if !node.keeps_items(context) {
+        return Err(super::unsupported("persistent-items"));
+    }
+    Ok((node, asker))
 }
 
 /// The last item as an event or what else the subscription asked for, its terms, and the consents that it rests
@@ -175,8 +186,9 @@ pub(super) async fn last(
     Ok(Some(Last { content, format, under, rests_on }))
 }
 
-async fn place(asked: &Asked<'_>, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
-    let head = asked.context.store.item(node, id, now).await.map_err(|e| failed(&e))?;
+/// Where an item is in the order in which they came.
+pub(super) async fn place(context: &Context, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
+    let head = context.store.item(node, id, now).await.map_err(|e| failed(&e))?;
     head.map(|head| head.key).ok_or_else(|| StanzaError::said(Condition::ItemNotFound, texts::NO_PAGE, &[]))
 }
 
@@ -206,13 +218,13 @@ fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
 }
 
 /// The same whether there is such a node or not.
-fn nothing_for(name: &str) -> StanzaError {
+pub(super) fn nothing_for(name: &str) -> StanzaError {
     StanzaError::said(Condition::NotAuthorized, texts::NO_CONSENT, &[("node", &cut(name))])
         .because(Detail::Pubsub("not-subscribed"))
 }
 
 /// What somebody may have of an item.
-enum Had {
+pub(super) enum Had {
     /// What is not understood here is had whole.
     Foreign(Vec<u8>),
     /// These records.
@@ -220,7 +232,7 @@ enum Had {
 }
 
 /// What the asker may have of an item, if anything.
-async fn had(
+pub(super) async fn had(
     context: &Context,
     node: &Node,
     asker: &Asker,
@@ -286,7 +298,7 @@ impl Had {
     }
 
     /// As it is sent in this format; nothing where there is no such thing, or it would be too large to arrive.
-    fn written(
+    pub(super) fn written(
         &self,
         node: &Node,
         head: &Head,

@@ -2,7 +2,7 @@
 //!
 //! - `create`, `configure`, `remove`: nodes come, are set, and go.
 //! - `subscribe`, `lists`, `affiliations`: who gets them, and who is what.
-//! - `items`: what is kept.
+//! - `items`: what is kept; `archive`: the same by the time when it came (XEP-0313).
 //! - `discovery`: what there is, for whoever may see it.
 //! - `notices`: what subscribers are told besides items; `texts`: what people read when it is not done.
 //!
@@ -10,6 +10,7 @@
 //! those are listed that something was published to. What somebody may not see does not exist for them.
 
 mod affiliations;
+pub(super) mod archive;
 mod configure;
 mod create;
 pub(crate) mod discovery;

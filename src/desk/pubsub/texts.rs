@@ -96,6 +96,10 @@ texts! {
         "la réponse serait trop grande ; demandez moins d’éléments à la fois";
     MAX_ITEMS_ASKED: "max_items is a number from 1",
         "max_items est un nombre à partir de 1";
+    NOT_A_TIME: "{var} '{given}' is no time; write it like 2026-11-22T00:00:00Z (XEP-0082)",
+        "{var} « {given} » n’est pas un instant ; écrivez-le comme 2026-11-22T00:00:00Z (XEP-0082)";
+    NOT_A_FILTER: "an archive is asked for by with, start and end, not by {var}",
+        "on interroge une archive par with, start et end, et non par {var}";
     NO_PAGE: "there is no such item to page from; begin again",
         "il n’y a pas un tel élément d’où continuer ; recommencez au début";
     EXCLUDED: "the owner of the node has excluded you from it",

@@ -170,6 +170,27 @@ impl Store {
         Ok(found.page(most, f64::INFINITY))
     }
 
+    /// The number that items have which came at this time or later, in milliseconds since 1970: found by halves, since
+    /// numbers rise as time goes on. Where the clock was set back, it is that of about then.
+    pub async fn item_key_since(&self, at: i64) -> Result<i64, StoreError> {
+        let row =
+            sqlx::query("SELECT COALESCE(MAX(key), -1) FROM history_item").fetch_one(self.pool()).await?;
+        let (mut low, mut high) = (0, row.try_get::<i64, _>(0)? + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let row =
+                sqlx::query("SELECT key, accepted_at FROM history_item WHERE key >= ? ORDER BY key LIMIT 1")
+                    .bind(middle)
+                    .fetch_optional(self.pool())
+                    .await?;
+            match row {
+                Some(row) if row.try_get::<i64, _>(1)? < at => low = row.try_get::<i64, _>(0)? + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
     /// An item of a node by its id. What was published at a node above is an item of this one too, as far
     /// as it has records of the series of this name.
     pub async fn item(&self, node: &str, id: &str, now: i64) -> Result<Option<Head>, StoreError> {
