@@ -22,6 +22,9 @@ use crate::protocol::rsm::{self, Page};
 use crate::protocol::text::{attribute, instant, raw};
 use crate::store::items::read::{Head, Window};
 
+/// The most times that it is looked further for what is meant: some thousand items.
+const ROUNDS_MAX: u32 = 20;
+
 /// Answers a `<query/>` that names a node.
 pub(crate) async fn serve(
     context: &Context,
@@ -37,7 +40,7 @@ pub(crate) async fn serve(
     let wanted = Wanted::read(query)?;
     let paging = Page::read(query)?.unwrap_or_default();
     let most = paging.max.and_then(|max| u32::try_from(max).ok()).unwrap_or(ITEMS_MAX).min(ITEMS_MAX);
-    // One more than is shown: whether there are others is said.
+    // One more than is shown, since whether there are others is said.
     let mut window =
         Window { newest: paging.after.is_none() && paging.before.is_some(), ..Window::newest(most + 1) };
     if let Some(start) = wanted.start {
@@ -51,28 +54,46 @@ pub(crate) async fn serve(
     } else if let Some(before) = paging.before.as_ref().filter(|id| !id.is_empty()) {
         window.before = window.before.min(place(context, name, before, now).await?);
     }
-    let mut heads = context.store.items_in(name, window, now).await.map_err(|e| failed(&e))?;
-    // What does not fit is cut off where the next page would begin.
-    if window.newest {
-        heads.reverse();
-    }
-    let mut complete = heads.len() <= most as usize;
-    heads.truncate(most as usize);
     let mut found: Vec<(Head, Vec<u8>)> = Vec::new();
     let (mut tally, mut size) = (Tally::default(), 0);
-    for head in heads.into_iter().filter(|head| wanted.means(head)) {
-        let mut had_of_it = Tally::default();
-        let Some(had) = had(context, &node, &asker, &head, now, &mut had_of_it).await? else { continue };
-        let Some(content) = had.written(&node, &head, subscription::Format::Pubsub)? else { continue };
-        let message = forwarded(request, query.attr("queryid"), &head, &content, &had_of_it, &asker);
-        size += message.len();
-        if size > ANSWER_MAX && !found.is_empty() {
-            complete = false;
-            break;
+    let mut rounds = 0;
+    // What somebody else published, or nothing is left of, takes no room on the page: it goes on behind it.
+    let complete = 'page: loop {
+        rounds += 1;
+        if rounds > ROUNDS_MAX && found.is_empty() {
+            return Err(StanzaError::said(Condition::PolicyViolation, texts::TOO_MUCH_ELSE, &[]));
         }
-        tally.absorb(had_of_it);
-        found.push((head, message));
-    }
+        let heads = context.store.items_in(name, window, now).await.map_err(|e| failed(&e))?;
+        let in_order: Vec<Head> = match window.newest {
+            true => heads.into_iter().rev().collect(),
+            false => heads,
+        };
+        // What is past its time and not removed yet is counted here, and not among the heads.
+        let there = context.store.count_in(name, window).await.map_err(|e| failed(&e))?;
+        let is_last = there < window.most as usize;
+        let Some(furthest) = in_order.last().map(|head| head.key) else { break is_last };
+        for head in in_order.into_iter().filter(|head| wanted.means(head)) {
+            let mut had_of_it = Tally::default();
+            let Some(had) = had(context, &node, &asker, &head, now, &mut had_of_it).await? else {
+                tally.absorb(had_of_it);
+                continue;
+            };
+            let Some(content) = had.written(&node, &head, subscription::Format::Pubsub)? else { continue };
+            let message = forwarded(request, query.attr("queryid"), &head, &content, &had_of_it, &asker);
+            size += message.len();
+            if found.len() == most as usize || size > ANSWER_MAX && !found.is_empty() {
+                break 'page false;
+            }
+            tally.absorb(had_of_it);
+            found.push((head, message));
+        }
+        if is_last || rounds > ROUNDS_MAX {
+            break is_last;
+        }
+        let end = if window.newest { &mut window.before } else { &mut window.after };
+        *end = furthest;
+        window.most = ITEMS_MAX;
+    };
     if window.newest {
         found.reverse();
     }

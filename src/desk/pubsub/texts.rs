@@ -100,6 +100,8 @@ texts! {
         "{var} « {given} » n’est pas un instant ; écrivez-le comme 2026-11-22T00:00:00Z (XEP-0082)";
     NOT_A_FILTER: "an archive is asked for by with, start and end, not by {var}",
         "on interroge une archive par with, start et end, et non par {var}";
+    TOO_MUCH_ELSE: "too many items came that you did not ask for or may not have; ask for a shorter time",
+        "trop d’éléments sont venus que vous ne demandez pas ou ne pouvez avoir ; demandez une période plus courte";
     NO_PAGE: "there is no such item to page from; begin again",
         "il n’y a pas un tel élément d’où continuer ; recommencez au début";
     EXCLUDED: "the owner of the node has excluded you from it",

@@ -236,6 +236,11 @@ impl Store {
         Ok(heads)
     }
 
+    /// How many items a window has, those past their time among them; no more than it is wide.
+    pub async fn count_in(&self, node: &str, window: Window) -> Result<usize, StoreError> {
+        Ok(self.keys_in(node, window).await?.len())
+    }
+
     /// The numbers of the items in a window, those past their time among them.
     async fn keys_in(&self, node: &str, window: Window) -> Result<Vec<i64>, StoreError> {
         let Some(kept) = self.kept(node, 0).await? else { return Ok(Vec::new()) };
