@@ -21,14 +21,11 @@ const OFTEN: u64 = 256;
 /// At most so many go at once.
 const AT_ONCE: u64 = 4096;
 
-/// So many rows within [`IDLE`] are a busy service.
-const BUSY: u64 = 1000;
-
 /// Seconds between two looks from the first row on.
-const IDLE: u64 = 10;
+const LOOK: u64 = 10;
 
-/// The same while it is busy.
-const RARELY: u64 = 60;
+/// Milliseconds that a look leaves to those that go with the others in their turn.
+const IN_TURN: i64 = 5000;
 
 /// Milliseconds of which one mark is kept.
 const MARK: i64 = 1000;
@@ -55,19 +52,20 @@ pub(super) struct Pruning {
     before: u64,
     /// The last number when rows went last.
     at: u64,
-    /// When it was looked from the first row on, in seconds, and what the last number was then.
+    /// When it was looked from the first row on, in seconds.
     looked: u64,
-    looked_at: u64,
 }
 
 impl Pruning {
     /// Of a journal that handed out this number last.
     pub(super) fn new(last: u64) -> Self {
-        Pruning { at: last, looked_at: last, ..Pruning::default() }
+        Pruning { at: last, done: last, before: last, ..Pruning::default() }
     }
 
     /// Notes that rows up to this number came, the last of them at this time.
     pub(super) fn note(&mut self, at: i64, seq: u64) {
+        // The first ones that the journal has from before.
+        self.done = self.done.min(seq.saturating_sub(1));
         let is_full = self.marks.len() >= MARKS_MAX;
         match self.marks.back_mut() {
             Some(mark) if seq <= mark.seq => {}
@@ -88,10 +86,9 @@ impl Pruning {
             self.due = mark.seq;
         }
         let seconds = now.mono.as_secs();
-        let is_busy = last - self.looked_at > BUSY;
-        if free > 0 && seconds >= self.looked + if is_busy { RARELY } else { IDLE } {
-            (self.looked, self.looked_at) = (seconds, last);
-            return Some(Prune::First { upto: free, before });
+        if free > 0 && seconds >= self.looked + LOOK {
+            self.looked = seconds;
+            return Some(Prune::First { upto: free, before: before - IN_TURN });
         }
         let came = last - self.at;
         let end = self.due.min(free).min(self.done + (2 * came).min(AT_ONCE));
@@ -111,7 +108,7 @@ impl Pruning {
 
     /// The commit that should have taken them failed.
     pub(super) fn failed(&mut self) {
-        self.done = self.before;
+        self.done = self.done.min(self.before);
     }
 }
 
@@ -144,7 +141,7 @@ mod tests {
                         assert!(upto - after <= 2000, "{}", upto - after);
                         gone = upto;
                     }
-                    Some(first) => assert_eq!(keep_until(&first), second as i64 - 600),
+                    Some(first) => assert_eq!(keep_until(&first), second as i64 - 605),
                     None => {}
                 }
             }
