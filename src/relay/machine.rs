@@ -111,6 +111,11 @@ impl Relay {
         self.window.limit = bytes;
     }
 
+    /// Has delivered rows go from the journal with each so many that come.
+    pub fn prune_each(&mut self, rows: u64) {
+        self.pruning.often = rows;
+    }
+
     /// From now on no publish is taken; what was taken goes on its way.
     pub fn stop_taking(&mut self) {
         self.stopping = true;

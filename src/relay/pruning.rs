@@ -15,7 +15,7 @@ use crate::store::journal::Prune;
 /// How long a delivered row stays, so that an item published again after a crash is known again.
 const KEEP: Duration = Duration::from_secs(600);
 
-/// So many rows that came take others with them.
+/// So many rows that came take others with them, unless it is said.
 const OFTEN: u64 = 256;
 
 /// At most so many go at once.
@@ -44,6 +44,8 @@ struct Mark {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Pruning {
+    /// So many rows that came take others with them.
+    pub(super) often: u64,
     marks: VecDeque<Mark>,
     /// Up to here all are old enough.
     due: u64,
@@ -59,7 +61,7 @@ pub(super) struct Pruning {
 impl Pruning {
     /// Of a journal that handed out this number last.
     pub(super) fn new(last: u64) -> Self {
-        Pruning { at: last, done: last, before: last, ..Pruning::default() }
+        Pruning { often: OFTEN, at: last, done: last, before: last, ..Pruning::default() }
     }
 
     /// Notes that rows up to this number came, the last of them at this time.
@@ -88,16 +90,16 @@ impl Pruning {
         let seconds = now.mono.as_secs();
         if free > 0 && seconds >= self.looked + LOOK {
             self.looked = seconds;
-            return Some(Prune::First { upto: free, before: before - IN_TURN });
+            return Some(Prune::First { upto: free, before: before.saturating_sub(IN_TURN) });
         }
         let came = last - self.at;
         let end = self.due.min(free).min(self.done + (2 * came).min(AT_ONCE));
-        if came < OFTEN {
+        if came < self.often {
             return None;
         }
         if end <= self.done {
             // What came while nothing was old enough makes no haste later.
-            self.at = last - OFTEN;
+            self.at = last - self.often;
             return None;
         }
         self.at = last;

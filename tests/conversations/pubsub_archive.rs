@@ -102,6 +102,9 @@ async fn what_cannot_be_asked_so_is_said_and_strangers_learn_nothing() {
         peer.ask(&query(ADVISER, SERIES, &fields, set), &refused_to("iq", &to, "x", condition, type_, ""))
             .await;
     }
+    let long =
+        query(ADVISER, SERIES, &[], "").replace("queryid='q'", &format!("queryid='{}'", "q".repeat(300)));
+    peer.ask(&long, &refused_to("iq", &to, "x", "bad-request", "modify", "")).await;
     for node in [SERIES, "urn:dev:nowhere"] {
         let mallory = "mallory@evil.example";
         peer.ask(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use minidom::Element;
 use uuid::Uuid;
 
-use super::items::{ANSWER_MAX, ITEMS_MAX, fetched_by, had, nothing_for, place};
+use super::items::{ANSWER_MAX, ITEMS_MAX, fetched_by, had, nothing_for, turn_to};
 use super::node::{cut, required};
 use super::texts;
 use crate::desk::commands::engine;
@@ -25,6 +25,9 @@ use crate::store::items::read::{Head, Window};
 /// The most times that it is looked further for what is meant: some thousand items.
 const ROUNDS_MAX: u32 = 20;
 
+/// The longest `queryid`, in octets.
+const QUERYID_MAX: usize = 256;
+
 /// Answers a `<query/>` that names a node.
 pub(crate) async fn serve(
     context: &Context,
@@ -38,22 +41,22 @@ pub(crate) async fn serve(
     }
     let now = asker.now.as_millisecond();
     let wanted = Wanted::read(query)?;
+    // It is said again with each item.
+    let queryid = query.attr("queryid");
+    if queryid.is_some_and(|id| id.len() > QUERYID_MAX) {
+        return Err(StanzaError::said(Condition::BadRequest, texts::QUERYID, &[]));
+    }
     let paging = Page::read(query)?.unwrap_or_default();
     let most = paging.max.and_then(|max| u32::try_from(max).ok()).unwrap_or(ITEMS_MAX).min(ITEMS_MAX);
     // One more than is shown, since whether there are others is said.
-    let mut window =
-        Window { newest: paging.after.is_none() && paging.before.is_some(), ..Window::newest(most + 1) };
+    let mut window = Window::newest(most + 1);
     if let Some(start) = wanted.start {
         window.after = context.store.item_key_since(start).await.map_err(|e| failed(&e))? - 1;
     }
     if let Some(end) = wanted.end {
         window.before = context.store.item_key_since(end.saturating_add(1)).await.map_err(|e| failed(&e))?;
     }
-    if let Some(after) = &paging.after {
-        window.after = window.after.max(place(context, name, after, now).await?);
-    } else if let Some(before) = paging.before.as_ref().filter(|id| !id.is_empty()) {
-        window.before = window.before.min(place(context, name, before, now).await?);
-    }
+    turn_to(context, name, &paging, &mut window, now).await?;
     let mut found: Vec<(Head, Vec<u8>)> = Vec::new();
     let (mut tally, mut size) = (Tally::default(), 0);
     let mut rounds = 0;
@@ -79,7 +82,7 @@ pub(crate) async fn serve(
                 continue;
             };
             let Some(content) = had.written(&node, &head, subscription::Format::Pubsub)? else { continue };
-            let message = forwarded(request, query.attr("queryid"), &head, &content, &had_of_it, &asker);
+            let message = forwarded(request, queryid, &head, &content, &had_of_it, &asker);
             size += message.len();
             if found.len() == most as usize || size > ANSWER_MAX && !found.is_empty() {
                 break 'page false;

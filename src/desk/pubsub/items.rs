@@ -68,14 +68,7 @@ pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgo
         .min(ITEMS_MAX);
     let mut window = Window::newest(most);
     if let Some(paging) = &paging {
-        if let Some(after) = &paging.after {
-            window.after = place(context, name, after, now).await?;
-            window.newest = false;
-        } else if let Some(before) = paging.before.as_ref().filter(|id| !id.is_empty()) {
-            window.before = place(context, name, before, now).await?;
-        } else if paging.before.is_none() {
-            window.newest = false;
-        }
+        turn_to(context, name, paging, &mut window, now).await?;
     }
     let mut heads = if most == 0 {
         Vec::new()
@@ -186,8 +179,25 @@ pub(super) async fn last(
     Ok(Some(Last { content, format, under, rests_on }))
 }
 
+/// Narrows the window to what a page may show, and says from which end (XEP-0059 §2).
+pub(super) async fn turn_to(
+    context: &Context,
+    node: &str,
+    paging: &Page,
+    window: &mut Window,
+    now: i64,
+) -> Result<(), StanzaError> {
+    window.newest = paging.after.is_none() && paging.before.is_some();
+    if let Some(after) = &paging.after {
+        window.after = window.after.max(place(context, node, after, now).await?);
+    } else if let Some(before) = paging.before.as_ref().filter(|id| !id.is_empty()) {
+        window.before = window.before.min(place(context, node, before, now).await?);
+    }
+    Ok(())
+}
+
 /// Where an item is in the order in which they came.
-pub(super) async fn place(context: &Context, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
+async fn place(context: &Context, node: &str, id: &str, now: i64) -> Result<i64, StanzaError> {
     let head = context.store.item(node, id, now).await.map_err(|e| failed(&e))?;
     head.map(|head| head.key).ok_or_else(|| StanzaError::said(Condition::ItemNotFound, texts::NO_PAGE, &[]))
 }

@@ -100,6 +100,8 @@ texts! {
         "{var} « {given} » n’est pas un instant ; écrivez-le comme 2026-11-22T00:00:00Z (XEP-0082)";
     NOT_A_FILTER: "an archive is asked for by with, start and end, not by {var}",
         "on interroge une archive par with, start et end, et non par {var}";
+    QUERYID: "the queryid is too long; take a short one",
+        "le queryid est trop long ; prenez-en un court";
     TOO_MUCH_ELSE: "too many items came that you did not ask for or may not have; ask for a shorter time",
         "trop d’éléments sont venus que vous ne demandez pas ou ne pouvez avoir ; demandez une période plus courte";
     NO_PAGE: "there is no such item to page from; begin again",

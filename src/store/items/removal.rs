@@ -34,6 +34,9 @@ pub(super) async fn trim(conn: &mut SqliteConnection, node: i64, most: u32) -> R
     Ok(())
 }
 
+/// The most that is noted of what was retracted; of more, the oldest is known again after a restart.
+const RETRACTED_MAX: i64 = 100_000;
+
 /// Has these items be new when they come again, though the journal still has them; none is all of the node.
 ///
 /// In the transaction that removes them, so that a restart knows of one as of the other.
@@ -56,6 +59,11 @@ async fn note_retracted(
         .execute(&mut *conn)
         .await?;
     }
+    // Rows that wait, or that a dead letter names, are old.
+    sqlx::query("DELETE FROM retracted WHERE key <= (SELECT MAX(key) FROM retracted) - ?")
+        .bind(RETRACTED_MAX)
+        .execute(&mut *conn)
+        .await?;
     Ok(())
 }
 

@@ -1,14 +1,20 @@
-"""What is kept, asked for by foreign plugins: pubsub (XEP-0060, XEP-0030, XEP-0059) and Quoalise (XEP-0050)."""
+"""What is kept, asked for by foreign plugins: pubsub (XEP-0060, XEP-0030, XEP-0059, XEP-0313) and Quoalise (XEP-0050)."""
 
+import datetime
 import xml.etree.ElementTree as ET
+from typing import Any
 
 from ring import MIDNIGHT, Ring, accepted, check, new_series
+from slixmpp import JID
 from slixmpp.exceptions import IqError
+from slixmpp.xmlstream.handler import Collector
+from slixmpp.xmlstream.matcher import StanzaPath
 from testbed import senml
 from testbed.people import Person
 
 COMMANDS = "{http://jabber.org/protocol/commands}"
 QUOALISE = "{urn:quoalise:0}"
+EVENT = "{http://jabber.org/protocol/pubsub#event}"
 SENML = "{urn:ietf:params:xml:ns:senml}"
 
 
@@ -52,6 +58,39 @@ class QuoaliseClient:
         return records
 
 
+async def archive(person: Person, service: str, node: str, **asked: Any) -> list[str]:
+    """The ids of items in the archive of a node, as the plugin for archives reads its pages of two."""
+    mam = person.client["xep_0313"]
+    ids = []
+    after = None
+    while True:
+        iq, _ = mam._pre_mam_retrieve(JID(service), **asked)
+        iq["mam"].xml.set("node", node)  # the plugin knows the archives of accounts and rooms
+        iq["mam"]["queryid"] = iq["id"]
+        iq["mam"]["rsm"]["max"] = "2"
+        if after:
+            iq["mam"]["rsm"]["after"] = after
+        heard = Collector(f"archive {iq['id']}", StanzaPath("message/mam_result"))
+        person.client.register_handler(heard)
+        try:
+            answer = await iq.send()
+        finally:
+            found = heard.stop()
+        for message in found:
+            result = message["mam_result"]
+            check(result["queryid"] == iq["id"], "another query's result")
+            inner = result["forwarded"]["stanza"].xml
+            item = inner.find(f".//{EVENT}item")
+            check(item is not None and item.get("id") == result["id"], f"{message}")
+            check(inner.find(f".//{SENML}senml") is not None, "no measurement in it")
+            check(result["forwarded"]["delay"]["stamp"] is not None, "no time")
+            ids.append(result["id"])
+        fin = answer["mam_fin"]
+        if fin.xml.get("complete") == "true":
+            return ids
+        after = fin["rsm"]["last"]
+
+
 async def story(ring: Ring) -> None:
     """A load curve is kept; a friend at the other server fetches it, is sent it, and makes a node."""
     home = await ring.household()
@@ -62,7 +101,7 @@ async def story(ring: Ring) -> None:
         "--retention", "P3Y", "--title", "Load curve",
     )
     friend = await ring.person("friend", ring.away)
-    for plugin in ("xep_0004", "xep_0059", "xep_0060"):
+    for plugin in ("xep_0004", "xep_0059", "xep_0060", "xep_0313"):
         friend.client.register_plugin(plugin)
         camille.client.register_plugin(plugin)
     pubsub = friend.client["xep_0060"]
@@ -104,6 +143,16 @@ async def story(ring: Ring) -> None:
     accepted(await gateway.publish(ring.service, series, curve, "day-9"))
     await friend.until(lambda p: "urn:quoalise:0" in p.heard(20), 15, "a data message")
     await client.command("unsubscribe", identifier=series)
+
+    # By the time when it came.
+    check("urn:xmpp:mam:2" in info["disco_info"]["features"], str(info))
+    ids = await archive(friend, ring.service, series)
+    check(ids == ["day-0", "day-1", "day-2", "day-9"], f"the archive: {ids}")
+    now = datetime.datetime.now(datetime.UTC)
+    hour = datetime.timedelta(hours=1)
+    check(await archive(friend, ring.service, series, start=now + hour) == [], "of the future")
+    ids = await archive(friend, ring.service, series, start=now - hour, end=now + hour)
+    check(len(ids) == 4, f"of this hour: {ids}")
 
     # The owner's side.
     owner = camille.client["xep_0060"]
