@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -111,9 +112,9 @@ impl Relay {
         self.window.limit = bytes;
     }
 
-    /// Has delivered rows go from the journal with each so many that come.
-    pub fn prune_each(&mut self, rows: u64) {
-        self.pruning.often = rows;
+    /// Has delivered rows stay in the journal so long, and then go with each so many that come.
+    pub fn keep_delivered(&mut self, keep: Duration, rows: u64) {
+        (self.pruning.keep, self.pruning.often) = (keep, rows);
     }
 
     /// From now on no publish is taken; what was taken goes on its way.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::domain::clock::Now;
 use crate::store::journal::Prune;
 
-/// How long a delivered row stays, so that an item published again after a crash is known again.
+/// How long a delivered row stays unless it is said, so that an item published again after a crash is known again.
 const KEEP: Duration = Duration::from_secs(600);
 
 /// So many rows that came take others with them, unless it is said.
@@ -46,6 +46,8 @@ struct Mark {
 pub(super) struct Pruning {
     /// So many rows that came take others with them.
     pub(super) often: u64,
+    /// How long a delivered row stays.
+    pub(super) keep: Duration,
     marks: VecDeque<Mark>,
     /// Up to here all are old enough.
     due: u64,
@@ -61,7 +63,7 @@ pub(super) struct Pruning {
 impl Pruning {
     /// Of a journal that handed out this number last.
     pub(super) fn new(last: u64) -> Self {
-        Pruning { often: OFTEN, at: last, done: last, before: last, ..Pruning::default() }
+        Pruning { often: OFTEN, keep: KEEP, at: last, done: last, before: last, ..Pruning::default() }
     }
 
     /// Notes that rows up to this number came, the last of them at this time.
@@ -83,7 +85,7 @@ impl Pruning {
     pub(super) fn next(&mut self, now: Now, last: u64, free: u64) -> Option<Prune> {
         let at = now.wall.as_millisecond();
         self.note(at, last);
-        let before = at.saturating_sub(i64::try_from(KEEP.as_millis()).unwrap_or(i64::MAX));
+        let before = at.saturating_sub(i64::try_from(self.keep.as_millis()).unwrap_or(i64::MAX));
         while let Some(mark) = self.marks.pop_front_if(|mark| mark.until < before) {
             self.due = mark.seq;
         }

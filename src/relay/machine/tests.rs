@@ -1,7 +1,5 @@
 //! The relay as a whole, step by step.
 
-use std::time::Duration;
-
 use jid::BareJid;
 
 use super::super::delivery::{Answer, Patience};
