@@ -48,7 +48,8 @@ def prepared(yard, generator, peer, cell, options):
         if peer in peers.OURS:
             command += ["--terms", "yes", "--clean-exit", "yes"]
         if pinned(1, []):
-            command += ["--cpu", "1"]
+            # At a fixed rate the generator would sleep, and its own waking be taken for the component's latency.
+            command += ["--cpu", "1", "--spin", "yes" if cell.rate else "no"]
         for option, value in options.items():
             command += [f"--{option}", value]
         command += ["--", *yard.command(peer, cell, run, port)]

@@ -19,6 +19,7 @@ or a result is missing, wrong, extra or an error.
   --recipients N          recipients of each series           1 (at most 128)
   --window N              publishes outstanding, closed loop  64
   --rate N                publishes per second, open loop     0 (closed loop)
+  --spin yes|no           never sleep, on a core of its own: waking up is not part of what is measured  no
   --warmup SECONDS        not measured                        1
   --seconds SECONDS       measured                            4
   --count N               publishes at most, warm-up included 50000000
@@ -46,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) window: usize,
     /// Publishes per second; `None` for a closed loop.
     pub(crate) rate: Option<f64>,
+    pub(crate) spin: bool,
     pub(crate) warmup: Duration,
     pub(crate) measured: Duration,
     pub(crate) count: u64,
@@ -74,6 +76,7 @@ impl Default for Options {
             recipients: 1,
             window: 64,
             rate: None,
+            spin: false,
             warmup: Duration::from_secs(1),
             measured: Duration::from_secs(4),
             count: 50_000_000,
@@ -123,6 +126,7 @@ impl Options {
             "--recipients" => self.recipients = parsed(value)?,
             "--window" => self.window = parsed(value)?,
             "--rate" => self.rate = Some(parsed(value)?).filter(|rate| *rate > 0.0),
+            "--spin" => self.spin = yes(value)?,
             "--warmup" => self.warmup = seconds(value)?,
             "--seconds" => self.measured = seconds(value)?,
             "--count" => self.count = parsed(value)?,

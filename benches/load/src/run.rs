@@ -111,7 +111,8 @@ impl Run<'_> {
             }
             let next_due = self.publish(now, measured);
             self.server.write()?;
-            self.server.wait(next_due.min(until).saturating_duration_since(now))?;
+            let wait = next_due.min(until).saturating_duration_since(now);
+            self.server.wait(if self.options.spin { Duration::ZERO } else { wait })?;
             self.take_in()?;
             self.tell_interval();
             if self.ledger.complete != progress.1 || self.ledger.outstanding() == 0 {
