@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, TryStreamExt};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe};
+use sqlx::{Arguments, AssertSqlSafe, Executor};
 
 use super::StoreError;
 use super::disclosures::{self, Hash, LINES_MAX, block};
@@ -60,6 +61,16 @@ impl Shape {
             sql += "COMMIT";
         }
         sql
+    }
+
+    /// How many statements that is.
+    fn statements(self) -> usize {
+        let Shape { begins, rows, destinations, block, commits } = self;
+        usize::from(begins)
+            + 2 * usize::from(rows > 0)
+            + destinations
+            + 2 * usize::from(block)
+            + usize::from(commits)
     }
 }
 
@@ -159,7 +170,10 @@ impl Committer {
     async fn execute(&mut self, shape: Shape, values: SqliteArguments) -> Result<(), StoreError> {
         let sql = self.texts.entry(shape).or_insert_with(|| shape.sql().into());
         // Made of constants alone.
-        sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), values).execute(&mut self.connection).await?;
+        let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), values);
+        // Each statement says when it is done. That no more will follow is not worth waking up for again.
+        let mut done = self.connection.execute_many(query).take(shape.statements());
+        while done.try_next().await?.is_some() {}
         Ok(())
     }
 }
@@ -255,6 +269,45 @@ mod tests {
             assert_eq!(block.previous, previous);
             assert_eq!(disclosures::link(&block.previous, block.at, &block.content).to_vec(), block.hash);
             previous = block.hash;
+        }
+    }
+
+    #[tokio::test]
+    async fn each_statement_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", dir.path().display());
+        let store = Store::open(&url, Durability::Off).await.unwrap();
+        let mut connection = store.connection().await.unwrap();
+        let mut next = 1;
+        for (begins, commits) in [(true, true), (false, false), (false, true)] {
+            for (rows, destinations, block) in [(0, 1, true), (1, 0, false), (4, 2, true), (64, 0, false)] {
+                next += 1;
+                let shape = Shape { begins, rows, destinations, block, commits };
+                if !begins {
+                    sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
+                }
+                let batch = batch(next, rows, 0);
+                next += rows as u64;
+                let mut values = SqliteArguments::default();
+                bind_rows(&mut values, rows, &batch.rows).unwrap();
+                for _ in 0..destinations {
+                    let (domain, confirmed, answers_pings) = ("b.example".into(), 1, true);
+                    bind_destination(&mut values, &Destination { domain, confirmed, answers_pings }).unwrap();
+                }
+                if block {
+                    let seq = next.cast_signed();
+                    bind(&mut values, seq).unwrap();
+                    bind(&mut values, 5).unwrap();
+                    for octets in [32, 1, 32] {
+                        bind(&mut values, vec![0; octets]).unwrap();
+                    }
+                    bind(&mut values, seq).unwrap();
+                }
+                let query = sqlx::query_with(AssertSqlSafe(shape.sql()), values);
+                let done: Vec<_> = connection.execute_many(query).try_collect().await.unwrap();
+                assert_eq!(done.len(), shape.statements(), "{shape:?}");
+                let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
+            }
         }
     }
 
