@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::few::Few;
+use super::few::{Few, Sort};
 use super::rows::grow;
 use crate::domain::name::Scope;
 
@@ -18,8 +18,7 @@ use crate::domain::name::Scope;
 pub(super) struct Filed {
     pub(super) scope: Scope,
     pub(super) registration: Option<u32>,
-    pub(super) consents: Few,
-    pub(super) subscriptions: Few,
+    lists: Few,
 }
 
 impl Filed {
@@ -29,7 +28,22 @@ impl Filed {
     }
 
     fn is_empty(&self) -> bool {
-        self.registration.is_none() && self.consents.is_empty() && self.subscriptions.is_empty()
+        self.registration.is_none() && self.lists.is_empty()
+    }
+
+    /// The places of consents or subscriptions, in the order in which they came.
+    pub(super) fn list(&self, sort: Sort) -> &[u32] {
+        self.lists.list(sort)
+    }
+
+    /// Files one more.
+    pub(super) fn push(&mut self, sort: Sort, place: u32) {
+        self.lists.push(sort, place);
+    }
+
+    /// Takes one out.
+    pub(super) fn remove(&mut self, sort: Sort, place: u32) {
+        self.lists.remove(sort, place);
     }
 }
 
@@ -163,8 +177,7 @@ impl Filing {
         }
         let hash = hash(text_of(&scope), &self.hasher);
         let is_exact = matches!(scope, Scope::Exact(_));
-        let (registration, consents, subscriptions) = (None, Few::None, Few::None);
-        self.filed[place as usize] = Some(Filed { scope, registration, consents, subscriptions });
+        self.filed[place as usize] = Some(Filed { scope, registration: None, lists: Few::default() });
         let (filed, hasher) = (&self.filed, &self.hasher);
         let again = |place: &u32| {
             filed[*place as usize].as_ref().map_or(0, |filed| self::hash(text_of(&filed.scope), hasher))
@@ -258,16 +271,16 @@ mod tests {
     fn the_most_specific_comes_first_and_what_is_empty_goes() {
         let mut filing = Filing::default();
         for (place, text) in ["urn:a*", "urn:ab*", "urn:abc", "urn:x*", "urn:abc*"].into_iter().enumerate() {
-            change(&mut filing, text, |filed| filed.consents.push(place as u32));
+            change(&mut filing, text, |filed| filed.push(Sort::Consent, place as u32));
         }
         assert_eq!(found(&filing, "urn:abc"), ["urn:abc", "urn:abc*", "urn:ab*", "urn:a*"]);
         assert_eq!(found(&filing, "urn:abd"), ["urn:ab*", "urn:a*"]);
         assert!(found(&filing, "urn:b").is_empty());
-        change(&mut filing, "urn:ab*", |filed| filed.subscriptions.push(9));
-        change(&mut filing, "urn:ab*", |filed| filed.consents.remove(1));
+        change(&mut filing, "urn:ab*", |filed| filed.push(Sort::Subscription, 9));
+        change(&mut filing, "urn:ab*", |filed| filed.remove(Sort::Consent, 1));
         assert_eq!(found(&filing, "urn:abd"), ["urn:ab*", "urn:a*"], "the subscription is still there");
-        change(&mut filing, "urn:ab*", |filed| filed.subscriptions.remove(9));
-        change(&mut filing, "urn:abc", |filed| filed.consents.remove(2));
+        change(&mut filing, "urn:ab*", |filed| filed.remove(Sort::Subscription, 9));
+        change(&mut filing, "urn:abc", |filed| filed.remove(Sort::Consent, 2));
         change(&mut filing, "urn:never", |_| {});
         assert_eq!(found(&filing, "urn:abc"), ["urn:abc*", "urn:a*"]);
         assert_eq!(filing.free.len(), 2, "what was never there takes no place");
@@ -282,7 +295,7 @@ mod tests {
         let mut filing = Filing::default();
         let ends: Vec<usize> = (5..=name.len()).collect();
         for &end in &ends {
-            change(&mut filing, &format!("{}*", &name[..end]), |filed| filed.consents.push(end as u32));
+            change(&mut filing, &format!("{}*", &name[..end]), |filed| filed.push(Sort::Consent, end as u32));
         }
         let lengths: Vec<usize> = filing.matching(name).map(Filed::len).collect();
         assert_eq!(lengths, ends.iter().rev().copied().collect::<Vec<_>>());
@@ -294,7 +307,7 @@ mod tests {
     #[test]
     fn texts_are_shared() {
         let mut filing = Filing::default();
-        change(&mut filing, "urn:a", |filed| filed.consents.push(1));
+        change(&mut filing, "urn:a", |filed| filed.push(Sort::Consent, 1));
         let (Scope::Exact(first), Scope::Exact(second)) =
             (filing.shared(scope("urn:a")), filing.shared(scope("urn:a")))
         else {
@@ -306,14 +319,15 @@ mod tests {
 
     #[test]
     fn there_may_be_many() {
+        assert!(size_of::<Option<Filed>>() <= 48, "{}", size_of::<Option<Filed>>());
         let mut filing = Filing::default();
         for number in 0..1000 {
-            change(&mut filing, &format!("urn:{number}"), |filed| filed.consents.push(number));
+            change(&mut filing, &format!("urn:{number}"), |filed| filed.push(Sort::Consent, number));
         }
         for number in 0..1000 {
             let name = format!("urn:{number}");
             let consents: Vec<u32> =
-                filing.matching(&name).flat_map(|filed| filed.consents.as_slice()).copied().collect();
+                filing.matching(&name).flat_map(|filed| filed.list(Sort::Consent)).copied().collect();
             assert_eq!(consents, [number]);
         }
     }

@@ -44,14 +44,21 @@ pub struct Grant {
     /// Milliseconds since 1970, as the store keeps them.
     valid_from: i64,
     valid_until: i64,
-    /// From and until, where there is a window.
-    data: Option<Box<(Option<i64>, Option<i64>)>>,
-    /// Whose series alone are meant, where the person concerned gave it in person.
-    given_by: Option<Party>,
+    /// What few have.
+    rare: Option<Box<Rare>>,
+    /// Whose series alone are meant, where the person concerned gave it in person; else [`Party::NOBODY`].
+    given_by: Party,
     party: Party,
     state: State,
     modes: Modes,
-    coarse: Option<Box<Coarse>>,
+}
+
+/// What is set in few consents.
+#[derive(Debug)]
+struct Rare {
+    /// From and until, where there is a window.
+    data: (Option<i64>, Option<i64>),
+    coarse: Option<Coarse>,
 }
 
 impl Numbered for Grant {
@@ -97,15 +104,17 @@ impl Grant {
         words: Arc<Words>,
         mut scope: Vec<Scope>,
     ) -> Self {
-        let windowed = consent.data_from.is_some() || consent.data_until.is_some();
         let millis = |at: Option<Timestamp>| at.map(|at| at.as_millisecond());
+        let data = (millis(consent.data_from), millis(consent.data_until));
+        let coarse = consent.granularity.as_ref().map(|period| Coarse::of(consent, period));
+        let is_rare = data != (None, None) || coarse.is_some();
         Grant {
             key,
             id: consent.id,
             party,
             state: consent.state,
             modes: consent.modes,
-            coarse: consent.granularity.as_ref().map(|period| Box::new(Coarse::of(consent, period))),
+            rare: is_rare.then(|| Box::new(Rare { data, coarse })),
             words,
             scope: match (scope.pop(), scope.is_empty()) {
                 (Some(only), true) => Scopes::One(only),
@@ -116,8 +125,7 @@ impl Grant {
             },
             valid_from: consent.valid_from.as_millisecond(),
             valid_until: consent.valid_until.as_millisecond(),
-            data: windowed.then(|| Box::new((millis(consent.data_from), millis(consent.data_until)))),
-            given_by,
+            given_by: given_by.unwrap_or(Party::NOBODY),
         }
     }
 
@@ -133,7 +141,7 @@ impl Grant {
 
     /// Whether the series of this owner are meant: what a person gave in person covers their own alone.
     pub fn is_about(&self, owner: Option<Party>) -> bool {
-        self.given_by.is_none_or(|giver| owner == Some(giver))
+        self.given_by == Party::NOBODY || owner == Some(self.given_by)
     }
 
     /// What is in scope.
@@ -146,7 +154,7 @@ impl Grant {
 
     /// To what is reduced what leaves under it.
     pub fn coarse(&self) -> Option<&Coarse> {
-        self.coarse.as_deref()
+        self.rare.as_ref()?.coarse.as_ref()
     }
 
     /// The terms under which a recipient may keep what it gets.
@@ -176,7 +184,7 @@ impl Standing for Grant {
     }
 
     fn extent(&self) -> Extent {
-        let (data_from, data_until) = self.data.as_deref().copied().unwrap_or_default();
+        let (data_from, data_until) = self.rare.as_ref().map(|rare| rare.data).unwrap_or_default();
         Extent {
             state: self.state,
             modes: self.modes,
@@ -184,7 +192,7 @@ impl Standing for Grant {
             valid_until: time(self.valid_until),
             data_from: data_from.map(time),
             data_until: data_until.map(time),
-            is_coarse: self.coarse.is_some(),
+            is_coarse: self.coarse().is_some(),
         }
     }
 }
@@ -211,6 +219,6 @@ mod tests {
         assert_eq!(grant.extent(), Standing::extent(&consent));
         assert_eq!(grant.scope(), consent.scope);
         assert!(grant.covers("urn:dev:other:7") && !grant.covers("urn:dev:third"));
-        assert!(size_of::<Option<Grant>>() <= 104, "{}", size_of::<Option<Grant>>());
+        assert!(size_of::<Option<Grant>>() <= 96, "{}", size_of::<Option<Grant>>());
     }
 }

@@ -14,6 +14,11 @@ use crate::domain::party::Subject;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Party(pub(super) u32);
 
+impl Party {
+    /// The number that none has: memory ends long before.
+    pub(super) const NOBODY: Party = Party(u32::MAX);
+}
+
 /// What stands for the domain of a person without an address.
 const NOWHERE: u32 = u32::MAX;
 

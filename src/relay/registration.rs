@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jid::BareJid;
 
-use super::few::Few;
 use super::parties::{Parties, Party};
 use super::rows::Numbered;
 use crate::domain::name::Scope;
@@ -18,9 +17,19 @@ pub(super) struct Kept {
     /// Where its name is filed.
     pub(super) name: u32,
     pub(super) owner: Party,
-    producers: Few,
+    /// Who alone may publish, or [`Party::NOBODY`].
+    producer: Party,
     open: bool,
-    /// The registration as it is, where more of it is set than the above.
+    /// What few have.
+    more: Option<Box<More>>,
+}
+
+/// What is set on few registrations.
+#[derive(Debug)]
+struct More {
+    /// All who may publish, where they are two or more.
+    producers: Box<[Party]>,
+    /// The registration as it is, where more of it is set than what is kept beside it.
     whole: Option<Box<Series>>,
 }
 
@@ -39,14 +48,18 @@ impl Kept {
             && series.source.is_none()
             // Written back it must read the same.
             && series.retention.is_none();
-        Kept {
-            key,
-            name,
-            owner: parties.number_subject(&series.owner),
-            producers: series.producers.iter().map(|who| parties.number(who).0).collect(),
-            open: series.open,
-            whole: (!is_usual).then_some(series),
-        }
+        let mut producers: Vec<Party> = series.producers.iter().map(|who| parties.number(who)).collect();
+        let producer =
+            if producers.len() < 2 { producers.pop().unwrap_or(Party::NOBODY) } else { Party::NOBODY };
+        let (owner, open) = (parties.number_subject(&series.owner), series.open);
+        let is_more = !is_usual || !producers.is_empty();
+        let whole = (!is_usual).then_some(series);
+        let more = is_more.then(|| Box::new(More { producers: producers.into(), whole }));
+        Kept { key, name, owner, producer, open, more }
+    }
+
+    fn whole(&self) -> Option<&Series> {
+        self.more.as_ref()?.whole.as_deref()
     }
 
     /// Whether items are kept.
@@ -55,12 +68,13 @@ impl Kept {
     }
 
     fn retention(&self) -> Option<Duration> {
-        Some(self.whole.as_ref()?.retention.as_ref()?.nominal())
+        Some(self.whole()?.retention.as_ref()?.nominal())
     }
 
     /// Who may publish.
     pub(super) fn producers(&self) -> impl Iterator<Item = Party> {
-        self.producers.as_slice().iter().copied().map(Party)
+        let only = (self.producer != Party::NOBODY).then_some(self.producer);
+        only.into_iter().chain(self.more.iter().flat_map(|more| more.producers.iter().copied()))
     }
 }
 
@@ -90,14 +104,14 @@ impl<'a> Registration<'a> {
 
     /// Whether this address may publish here.
     pub fn may_publish(&self, sender: &BareJid) -> bool {
-        match &self.kept.whole {
+        match self.kept.whole() {
             Some(series) => series.may_publish(sender),
             None => self.parties.find(sender).is_some_and(|party| self.produces(party)),
         }
     }
 
     fn produces(&self, who: Party) -> bool {
-        self.kept.producers.as_slice().contains(&who.0)
+        self.kept.producers().any(|producer| producer == who)
     }
 
     /// Whether this address is on the list of a node that has one.
@@ -115,13 +129,13 @@ impl<'a> Registration<'a> {
         let some_are_out =
             |series: &Series| !(series.node.outcasts.is_empty() && series.node.publish_only.is_empty());
         self.kept.open
-            && (!self.kept.whole.as_deref().is_some_and(some_are_out)
+            && (!self.kept.whole().is_some_and(some_are_out)
                 || self.asked(who, |series, who| series.is_open_to(who)).unwrap_or(true))
     }
 
     /// What the registration says of an address, where it is kept whole.
     fn asked(&self, who: Party, ask: impl FnOnce(&Series, &BareJid) -> bool) -> Option<bool> {
-        let series = self.kept.whole.as_deref()?;
+        let series = self.kept.whole()?;
         // Who has no address is on no list, of whatever kind.
         let who = self.parties.address(who).and_then(|(text, _)| BareJid::new(text).ok());
         who.map(|who| ask(series, &who))
@@ -129,17 +143,17 @@ impl<'a> Registration<'a> {
 
     /// Whether its node has a list of those who may have it.
     pub fn has_whitelist(&self) -> bool {
-        self.kept.whole.as_ref().is_some_and(|series| series.node.whitelist)
+        self.kept.whole().is_some_and(|series| series.node.whitelist)
     }
 
     /// Whether what is delivered of it is of type `headline`, where it says.
     pub fn headline(&self) -> Option<bool> {
-        self.kept.whole.as_ref()?.node.headline
+        self.kept.whole()?.node.headline
     }
 
     /// How many items are kept at most, where it says.
     pub fn max_items(&self) -> Option<u32> {
-        self.kept.whole.as_ref()?.node.max_items
+        self.kept.whole()?.node.max_items
     }
 
     /// How long items are kept, where it says.
@@ -149,7 +163,7 @@ impl<'a> Registration<'a> {
 
     /// The registration as it was recorded.
     pub fn to_series(&self) -> Option<Series> {
-        if let Some(series) = self.kept.whole.as_deref() {
+        if let Some(series) = self.kept.whole() {
             return Some(series.clone());
         }
         let address = |party| self.parties.address(party).and_then(|(text, _)| BareJid::new(text).ok());
@@ -168,7 +182,7 @@ impl<'a> Registration<'a> {
 
     /// What more is recorded of what it measures, where there is anything.
     pub fn described(&self) -> Option<&'a Series> {
-        self.kept.whole.as_deref()
+        self.kept.whole()
     }
 }
 
@@ -193,6 +207,8 @@ mod tests {
     #[test]
     fn it_says_what_the_registration_says() {
         let mut changes: Vec<Series> = vec![series()];
+        changes.push(Series { producers: vec![], ..series() });
+        changes.push(Series { producers: vec!["gw@prod.example".parse().unwrap()], ..series() });
         changes.push(Series { owner: "ref:file 7".parse().unwrap(), open: false, ..series() });
         changes.push(Series { retention: Some("P1D".parse().unwrap()), ..series() });
         let mut unusual = series();
@@ -209,6 +225,7 @@ mod tests {
             let names = ["ann@home.example", "gw@prod.example", "app@coop.example", "out@coop.example"];
             let people = names.map(|name| BareJid::new(name).unwrap());
             let numbers = people.clone().map(|who| parties.number(&who));
+            assert!(size_of::<Option<Kept>>() <= 32, "{}", size_of::<Option<Kept>>());
             let kept = Kept::new(1, Box::new(series.clone()), 0, &mut parties);
             let registration = Registration { name: &series.name, kept: &kept, parties: &parties };
             assert_eq!(registration.to_series().as_ref(), Some(&series));

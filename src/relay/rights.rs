@@ -8,6 +8,7 @@ use std::time::Duration;
 use jid::BareJid;
 use rustc_hash::FxHashMap;
 
+use super::few::Sort;
 use super::filing::{Filed, Filing};
 use super::grant::{Grant, Words};
 use super::parties::Parties;
@@ -54,10 +55,10 @@ struct Wish {
     key: SubscriptionKey,
     /// Where the name of what it subscribes to is filed.
     node: u32,
-    /// With its resource, if it has one.
-    full: Option<Box<Arc<str>>>,
     party: Party,
     format: Format,
+    /// Its address has a resource.
+    is_full: bool,
 }
 
 impl Numbered for Wish {
@@ -73,6 +74,8 @@ pub struct Rights {
     registrations: Rows<Kept>,
     grants: Rows<Grant>,
     wishes: Rows<Wish>,
+    /// The addresses of those with a resource.
+    full: FxHashMap<SubscriptionKey, Arc<str>>,
     words: HashSet<Arc<Words>>,
     parties: Parties,
     /// In how many registrations an address is named as a producer.
@@ -129,7 +132,7 @@ impl Rights {
             self.coarse -= usize::from(old.coarse().is_some());
             for scope in old.scope() {
                 let filed = self.filing.place(scope.clone());
-                self.filing.change(filed, |filed| filed.consents.remove(place));
+                self.filing.change(filed, |filed| filed.remove(Sort::Consent, place));
             }
         }
         // What has ended needs no place in memory: nothing leaves under it ever again.
@@ -146,8 +149,8 @@ impl Rights {
                 let filed = self.filing.place(scope.clone());
                 self.filing.change(filed, |filed| {
                     // The same scope may be named twice.
-                    if filed.consents.as_slice().last() != Some(&place) {
-                        filed.consents.push(place);
+                    if filed.list(Sort::Consent).last() != Some(&place) {
+                        filed.push(Sort::Consent, place);
                     }
                 });
             }
@@ -156,14 +159,18 @@ impl Rights {
 
     fn set_subscription(&mut self, key: SubscriptionKey, subscription: Option<Subscription>) {
         if let Some((place, old)) = self.wishes.remove(key.0) {
-            self.filing.change(old.node, |filed| filed.subscriptions.remove(place));
+            self.filing.change(old.node, |filed| filed.remove(Sort::Subscription, place));
+            self.full.remove(&key);
         }
         if let Some(Subscription { jid, node, format }) = subscription {
             let node = self.filing.place(node);
             let party = self.parties.number(&jid.to_bare());
-            let full = jid.resource().is_some().then(|| Box::new(jid.as_str().into()));
-            let place = self.wishes.insert(Wish { key, node, full, party, format });
-            self.filing.change(node, |filed| filed.subscriptions.push(place));
+            let is_full = jid.resource().is_some();
+            if is_full {
+                self.full.insert(key, jid.as_str().into());
+            }
+            let place = self.wishes.insert(Wish { key, node, party, format, is_full });
+            self.filing.change(node, |filed| filed.push(Sort::Subscription, place));
         }
     }
 
@@ -185,7 +192,7 @@ impl Rights {
 
     /// All that is filed for a series, to be asked several things.
     pub fn look_up<'a>(&'a self, name: &'a str) -> Found<'a> {
-        let above = self.filing.above(name).filter(|filed| !filed.subscriptions.is_empty());
+        let above = self.filing.above(name).filter(|filed| !filed.list(Sort::Subscription).is_empty());
         Found { rights: self, filed: self.filing.matching(name).collect(), above: above.collect() }
     }
 
@@ -244,7 +251,7 @@ impl Rights {
 
     fn subscriber_of<'a>(&'a self, wish: &'a Wish) -> Option<Subscriber<'a>> {
         let (recipient, domain) = self.parties.address(wish.party)?;
-        let address = wish.full.as_deref().unwrap_or(recipient);
+        let address = if wish.is_full { self.full.get(&wish.key)? } else { recipient };
         Some(Subscriber { key: wish.key, address, recipient, party: wish.party, domain, format: wish.format })
     }
 }
@@ -273,7 +280,7 @@ impl<'a> Found<'a> {
             (Some(_), _) => filed.next(),
             (None, _) => above.next(),
         });
-        let places = in_order.flat_map(|filed| filed.subscriptions.as_slice());
+        let places = in_order.flat_map(|filed| filed.list(Sort::Subscription));
         places.filter_map(|place| rights.subscriber_of(rights.wishes.at(*place)?))
     }
 
@@ -282,7 +289,7 @@ impl<'a> Found<'a> {
     pub fn consents(&self) -> impl Iterator<Item = (ConsentKey, &'a Grant)> {
         let rights = self.rights;
         let owner = self.registration().map(|series| series.owner());
-        let places = self.filed.iter().flat_map(|filed| filed.consents.as_slice());
+        let places = self.filed.iter().flat_map(|filed| filed.list(Sort::Consent));
         places
             .filter_map(|place| rights.grants.at(*place).map(|grant| (grant.key(), grant)))
             .filter(move |(_, grant)| grant.is_about(owner))
@@ -371,6 +378,25 @@ mod tests {
         rights.apply(Update::Subscription(SubscriptionKey(2), None));
         assert_eq!(rights.look_up("urn:dev:prm:1").subscribers().count(), 1);
         assert_eq!(**rights.subscriber(SubscriptionKey(1)).unwrap().domain, *"coop.example");
+        assert!(size_of::<Option<Wish>>() <= 24, "{}", size_of::<Option<Wish>>());
+    }
+
+    #[test]
+    fn a_subscription_of_one_client_goes_there() {
+        let mut rights = Rights::default();
+        let wish = |jid: &str| Subscription {
+            jid: Jid::new(jid).unwrap(),
+            node: Scope::parse("urn:a").unwrap(),
+            format: Default::default(),
+        };
+        let key = SubscriptionKey(1);
+        let address = |rights: &Rights| rights.subscriber(key).unwrap().address.to_string();
+        rights.apply(Update::Subscription(key, Some(wish("app@coop.example/desk"))));
+        assert_eq!(address(&rights), "app@coop.example/desk");
+        assert_eq!(**rights.subscriber(key).unwrap().recipient, *"app@coop.example");
+        rights.apply(Update::Subscription(key, Some(wish("app@coop.example"))));
+        assert_eq!(address(&rights), "app@coop.example");
+        assert!(rights.full.is_empty());
     }
 
     #[test]

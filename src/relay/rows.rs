@@ -6,7 +6,8 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
-/// What has a number of its own, which the store handed out: nobody can choose it to collide.
+/// What has a number of its own, which the store handed out, or which is a hash: nobody gains by choosing it to
+/// collide.
 pub(super) trait Numbered {
     /// It.
     fn number(&self) -> u64;
@@ -30,6 +31,12 @@ impl<T: Numbered> Rows<T> {
     /// The row of this number.
     pub(super) fn get(&self, number: u64) -> Option<&T> {
         self.at(*self.places.find(hash(number), |place| has(&self.rows, *place, number))?)
+    }
+
+    /// The row of this number, to be changed; its number is to stay.
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        let place = *self.places.find(hash(number), |place| has(&self.rows, *place, number))?;
+        self.rows.get_mut(place as usize)?.as_mut()
     }
 
     /// The row at this place.
