@@ -17,6 +17,22 @@ def size(path):
     return path.stat().st_size if path.exists() else 0
 
 
+class Log:
+    """How much the disclosure log holds, read as it grows: it is kept for ever, all else is to be bounded."""
+
+    def __init__(self, path):
+        self.path, self.last, self.octets = path, 0, 0
+
+    def look(self):
+        with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
+            last, octets = db.execute(
+                "SELECT max(seq), sum(length(content) + length(previous) + length(hash)) FROM disclosure_block "
+                "WHERE seq > ?", (self.last,)).fetchone()
+        if last is not None:
+            self.last, self.octets = last, self.octets + octets
+        return self.octets
+
+
 def soak(yard, generator, cell, minutes, directory):
     """The course of each measure. Leaves soak.json (written anew after each sample) and soak.svg."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -28,6 +44,7 @@ def soak(yard, generator, cell, minutes, directory):
     samples = held["samples"]
     with prepared(yard, generator, "courant", cell, options) as (command, run):
         environment = {**os.environ, "RUST_LOG": "warn"}
+        log = Log(run / "courant.db")
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         with process:
@@ -38,6 +55,7 @@ def soak(yard, generator, cell, minutes, directory):
                     continue
                 said["db_bytes"] = size(run / "courant.db")
                 said["wal_bytes"] = size(run / "courant.db-wal")
+                said["disclosures_bytes"] = log.look()
                 samples.append(said)
                 write(directory / "soak.json", held)
                 print(f"  {said['at_s']:7.0f} s  p50 {said['p50_ms']} ms  p99 {said['p99_ms']} ms  "
@@ -45,6 +63,7 @@ def soak(yard, generator, cell, minutes, directory):
                       f"log {said['wal_bytes'] / 1e6:.1f} MB", flush=True)
             errors = process.stderr.read()
         held["tables"] = tables(run / "courant.db")
+        in_pages(samples, held["tables"], log)
     held["course"] = course(samples)
     write(directory / "soak.json", held)
     if samples:
@@ -71,6 +90,15 @@ def tables(path):
     return {**dict(rows), "free": free}
 
 
+def in_pages(samples, tables, log):
+    """Makes of what the log holds what its pages take of the file, by what they took at the end."""
+    pages = (tables or {}).get("disclosure_block")
+    factor = pages / log.look() if pages else 1.1
+    for row in samples:
+        row["disclosures_bytes"] = round(row["disclosures_bytes"] * factor)
+        row["rest_bytes"] = row["db_bytes"] - row["disclosures_bytes"]
+
+
 def plot(cell, samples):
     def curve(name, by=1.0):
         return [None if row[name] is None else row[name] * by for row in samples]
@@ -78,7 +106,8 @@ def plot(cell, samples):
     return svg.lines(f"Courant at {cell}", [
         ("latency, ms", {"p50": curve("p50_ms"), "p99": curve("p99_ms")}),
         ("resident memory, MiB", {"memory": curve("rss_kib", 1 / 1024)}),
-        ("files, MB", {"database": curve("db_bytes", 1e-6), "write-ahead log": curve("wal_bytes", 1e-6)}),
+        ("files, MB", {"database": curve("db_bytes", 1e-6), "without the disclosure log": curve("rest_bytes", 1e-6),
+                       "write-ahead log": curve("wal_bytes", 1e-6)}),
     ], [row["at_s"] for row in samples])
 
 
@@ -90,5 +119,5 @@ def course(samples):
     def median(name, part):
         return statistics.median([row[name] for row in part if row[name] is not None] or [0])
 
-    names = ("p50_ms", "p99_ms", "rss_kib", "db_bytes", "wal_bytes")
+    names = ("p50_ms", "p99_ms", "rss_kib", "db_bytes", "rest_bytes", "wal_bytes")
     return {name: [median(name, part) for part in (early, late)] for name in names}
