@@ -63,7 +63,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Only what concerns this person's data
+    /// Only what concerns this person's data; not `confirmed` and `discarded`, which name nobody
     #[arg(long, value_name = "JID")]
     subject: Option<Subject>,
 

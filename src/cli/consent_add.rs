@@ -72,7 +72,7 @@ pub struct Add {
     #[arg(long, value_name = "DURATION")]
     granularity: Option<Period>,
 
-    /// notify, history; both unless said
+    /// notify or history; both unless said; may be repeated
     #[arg(long, value_name = "MODE", value_parser = mode)]
     modes: Vec<Mode>,
 

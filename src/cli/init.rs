@@ -47,6 +47,13 @@ impl Init {
                 )));
             }
         }
+        let port = self.server.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(1..))) {
+            return Err(Failure::Usage(format!(
+                "--server '{}' has no port; write for example 127.0.0.1:5347",
+                self.server
+            )));
+        }
         let file = file.unwrap_or(Path::new(DEFAULT_FILE));
         let folder = absolute(file.parent().unwrap_or(Path::new("")))?;
         let secret_file = folder.join("courant.secret");
@@ -56,6 +63,9 @@ impl Init {
         };
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let config = self.config(&secret_file, &database);
+        if !self.force {
+            [file, &secret_file].into_iter().try_for_each(not_there)?;
+        }
         self.write(file, &config, 0o644)?;
         self.write(&secret_file, &format!("{secret}\n"), 0o600)?;
         self.explain(file, &secret_file, &secret);
@@ -87,10 +97,7 @@ impl Init {
         };
         let done = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
         done.map_err(|e| match e.kind() {
-            std::io::ErrorKind::AlreadyExists => Failure::Refused(format!(
-                "{} is there already; nothing was changed. Give --force to overwrite it, or another name with --config",
-                path.display()
-            )),
+            std::io::ErrorKind::AlreadyExists => there_already(path),
             _ => Failure::Refused(format!("{} cannot be written: {e}", path.display())),
         })
     }
@@ -98,7 +105,7 @@ impl Init {
     fn explain(&self, file: &Path, secret_file: &Path, secret: &str) {
         let (jid, port) = (&self.jid, self.server.rsplit(':').next().unwrap_or("5347"));
         say!("Written: {} and {}.\n", file.display(), secret_file.display());
-        say!("Add to Prosody (prosody.cfg.lua), then run `prosodyctl reload` or restart it:\n");
+        say!("Add to Prosody (prosody.cfg.lua), then restart it (a reload does not start a new component):\n");
         say!("    Component \"{jid}\"\n        component_secret = \"{secret}\"\n");
         say!("Or to ejabberd (ejabberd.yml, under `listen:`), then run `ejabberdctl reload_config`:\n");
         say!("    -\n      port: {port}\n      ip: \"127.0.0.1\"\n      module: ejabberd_service");

@@ -20,11 +20,11 @@ const LETTERS: u32 = 1000;
 pub enum Verb {
     /// What waits for each destination server
     Status(Status),
-    /// What was refused for good, and why
+    /// What came back, and why; what has a time behind `again at` is tried again by itself
     DeadLetters(Status),
     /// Try dead letters again, each for its recipient alone and if the consent still permits
     Replay(Which),
-    /// Drop dead letters for good
+    /// Drop dead letters for good; --all takes those too that would be tried again by themselves
     Drop(Which),
 }
 

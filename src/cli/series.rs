@@ -64,7 +64,7 @@ pub struct Add {
     #[arg(long, value_parser = plain)]
     title: Option<String>,
 
-    /// More about it, as unit=W or interval=PT30M; may be repeated
+    /// More about it, as unit=W, sampling-interval=PT30M or aggregation=last (docs/CONSENT.md); may be repeated
     #[arg(long, value_name = "KEY=TEXT", value_parser = key_value)]
     meta: Vec<(String, String)>,
 

@@ -292,8 +292,8 @@ pub(super) const QUEUE_SUM: Text =
     text("{waiting} waiting, {dead} dead letters.", "{waiting} en attente, {dead} lettres mortes.");
 pub(super) const DEAD_LETTERS: Text = text("Dead letters", "Lettres mortes");
 pub(super) const DEAD_LETTERS_HOW: Text = text(
-    "{count} deliveries were refused for good. What is tried again goes to its recipient alone, and only if the consent still permits.",
-    "{count} remises ont été refusées définitivement. Ce qui est retenté va à son seul destinataire, et seulement si le consentement le permet encore.",
+    "{count} deliveries came back; some of them may be tried again by themselves. If none is chosen, all are meant. What is tried again goes to its recipient alone, and only if the consent still permits.",
+    "{count} remises sont revenues ; certaines seront peut-être retentées d’elles-mêmes. Si aucune n’est choisie, toutes le sont. Ce qui est retenté va à son seul destinataire, et seulement si le consentement le permet encore.",
 );
 pub(super) const NO_DEAD_LETTERS: Text =
     text("There are no dead letters.", "Il n’y a pas de lettres mortes.");
