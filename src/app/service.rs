@@ -109,7 +109,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     let key = config.audit_key_file().map(|path| checkpoints::key(&path)).transpose()?.map(Arc::new);
     let zone = config.consent.time_zone()?;
     let (mut relay, known) = tokio::select! {
-        started = start::relay(&store, settings(config, store.installation())) => started?,
+        started = start::relay(&store, settings(config, store.installation()), clock.now()) => started?,
         () = &mut stop => return Ok(()),
     };
     relay.set_time_zone(zone);
@@ -413,7 +413,7 @@ impl Service {
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {
         match rows {
-            Ok(rows) => self.relay.loaded(load, rows),
+            Ok(rows) => self.relay.loaded(load, rows, self.clock.now()),
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
                 self.relay.load_failed(load, self.clock.now());

@@ -1,5 +1,6 @@
 //! What is read from the store before anything is taken in.
 
+use crate::domain::clock::Now;
 use crate::domain::consent::ConsentKey;
 use crate::relay::rights::Update;
 use crate::relay::{Relay, Settings};
@@ -12,7 +13,7 @@ const PAGE: u32 = 500;
 const OUTLINES: u32 = 2000;
 
 /// A relay that knows what the store knows, and the number of the last change it knows of.
-pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), StoreError> {
+pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay, u64), StoreError> {
     // Read first: what changes while the tables are read is read again by the follower.
     let known = store.last_change().await?;
     let mut relay = Relay::new(settings, store.journal_end().await?);
@@ -63,6 +64,9 @@ pub async fn relay(store: &Store, settings: Settings) -> Result<(Relay, u64), St
     }
     for (seq, subscription) in store.dead_deliveries().await? {
         relay.know_dead(seq, subscription);
+    }
+    for (subscription, until) in store.postponed().await? {
+        relay.know_postponed(subscription, until, now);
     }
     // What was retracted after an item came is forgotten behind it.
     let mut retracted = store.retracted().await?.into_iter().peekable();

@@ -105,7 +105,9 @@ impl Init {
     fn explain(&self, file: &Path, secret_file: &Path, secret: &str) {
         let (jid, port) = (&self.jid, self.server.rsplit(':').next().unwrap_or("5347"));
         say!("Written: {} and {}.\n", file.display(), secret_file.display());
-        say!("Add to Prosody (prosody.cfg.lua), then restart it (a reload does not start a new component):\n");
+        say!(
+            "Add to Prosody (prosody.cfg.lua), then restart it (a reload does not start a new component):\n"
+        );
         say!("    Component \"{jid}\"\n        component_secret = \"{secret}\"\n");
         say!("Or to ejabberd (ejabberd.yml, under `listen:`), then run `ejabberdctl reload_config`:\n");
         say!("    -\n      port: {port}\n      ip: \"127.0.0.1\"\n      module: ejabberd_service");
@@ -113,6 +115,19 @@ impl Init {
         say!("People on other servers reach {jid} if its name resolves to your server (DNS).");
         say!("Then: `courant check`, and `courant run`.");
     }
+}
+
+/// Before either file is written: one without the other would be of no use.
+fn not_there(path: &Path) -> Result<(), Failure> {
+    if path.exists() { Err(there_already(path)) } else { Ok(()) }
+}
+
+fn there_already(path: &Path) -> Failure {
+    Failure::Refused(format!(
+        "{} is there already; nothing was changed. Give --config a file in a folder of its own, or --force to overwrite \
+         what is there (the server must be told the new secret too)",
+        path.display()
+    ))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -21,6 +21,13 @@ impl Now {
     pub fn seconds(&self) -> f64 {
         self.wall.as_duration().as_secs_f64()
     }
+
+    /// Whether it is at least so long since then (milliseconds since 1970). A clock that stepped back makes things
+    /// look younger, never too old.
+    pub fn is_later_by(&self, then: i64, long: Duration) -> bool {
+        let age = self.wall.as_millisecond().saturating_sub(then);
+        u64::try_from(age).is_ok_and(|age| u128::from(age) >= long.as_millis())
+    }
 }
 
 /// Reads the machine's clocks.

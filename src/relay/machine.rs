@@ -6,7 +6,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 
 pub use self::terms::{Bounce, Counts, ItemId, Load, Publish, ReplyTo, Settings, Settled};
 use super::delivery::{Deliveries, PingTo, Step};
+use super::disclosure;
 use super::intake::{self, Refusal, Verdicts};
 use super::notices::Notices;
 use super::owed::{self, Owed};
@@ -28,7 +29,7 @@ use super::throttle::Throttle;
 use super::window::{Entry, Window};
 use crate::domain::clock::Now;
 use crate::domain::consent::ConsentKey;
-use crate::domain::disclosure::Line;
+use crate::domain::disclosure::{Line, Why};
 use crate::domain::outline::ConsentOutline;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::ping;
@@ -74,7 +75,7 @@ pub struct Relay {
     housekeeping: bool,
     steps: VecDeque<Step>,
     /// Dead letters taken up, so that none is revived twice.
-    revived: HashSet<u64>,
+    revived: BTreeSet<u64>,
     counts: Counts,
 }
 
@@ -82,7 +83,8 @@ impl Relay {
     /// A relay that knows nothing yet; `last_seq` is the last number the journal handed out.
     pub fn new(settings: Settings, last_seq: u64) -> Self {
         let seed = intake::hash(settings.run.as_bytes());
-        let deliveries = Deliveries::new(settings.patience.clone(), seed);
+        let mut deliveries = Deliveries::new(settings.patience.clone(), seed);
+        deliveries.look_for_expired(settings.time_to_live);
         let notices = Notices::new(settings.patience.clone());
         Relay {
             throttle: Throttle::new(settings.publishes_per_second),
@@ -102,7 +104,7 @@ impl Relay {
             pruning: Pruning::new(last_seq),
             housekeeping: false,
             steps: VecDeque::new(),
-            revived: HashSet::new(),
+            revived: BTreeSet::new(),
             counts: Counts::default(),
         }
     }
@@ -165,6 +167,13 @@ impl Relay {
             let domain = Arc::clone(subscriber.domain);
             self.deliveries.know_dead(&domain, seq, subscription);
         }
+    }
+
+    /// Notes that deliveries under a subscription wait since an earlier run, until then (milliseconds since 1970).
+    /// Before [`Self::recover`].
+    pub fn know_postponed(&mut self, subscription: u64, until: i64, now: Now) {
+        let left = Duration::from_millis(u64::try_from(until - now.wall.as_millisecond()).unwrap_or(0));
+        self.postponed.know(subscription, left, now.mono, self.settings.patience.retry_max);
     }
 
     /// Takes in a row of the journal from an earlier run, in order.
@@ -254,7 +263,7 @@ impl Relay {
     fn prune(&mut self, now: Now) -> Option<Prune> {
         // Only what is committed is in the deliveries, so an idle relay may prune all that is.
         let committed = self.last_seq - self.next.entries.len() as u64;
-        let free = self.deliveries.floor().map_or(committed, |floor| floor - 1);
+        let free = self.deliveries.floor().map_or(committed, |floor| floor.saturating_sub(1));
         self.pruning.next(now, self.last_seq, free)
     }
 
@@ -463,7 +472,11 @@ impl Relay {
     ///
     /// As many are kept as there is memory for, the first ones: the others are asked for again in their
     /// turn. Were all kept, the last would drive the first out, and the same be asked for ever.
-    pub fn loaded(&mut self, load: &Load, rows: Vec<Row>) {
+    pub fn loaded(&mut self, load: &Load, rows: Vec<Row>, now: Now) {
+        if self.deliveries.is_looking(&load.domain) {
+            self.let_expire(load, &rows, now);
+            return self.release();
+        }
         let mut found = HashSet::new();
         let mut kept = 0;
         for row in rows {
@@ -488,6 +501,40 @@ impl Relay {
             }
         }
         self.deliveries.loaded(&load.domain, &load.seqs, &found);
+    }
+
+    /// Of what was read for a destination that is down, the first whose time is over are owed no more.
+    fn let_expire(&mut self, load: &Load, rows: &[Row], now: Now) {
+        let rows: HashMap<u64, &Row> = rows.iter().map(|row| (row.seq, row)).collect();
+        let long = self.settings.time_to_live;
+        // What is not there is owed no more either.
+        let is_over = |seq: &&u64| rows.get(*seq).is_none_or(|row| now.is_later_by(row.accepted_at, long));
+        let over: Vec<u64> = load.seqs.iter().take_while(is_over).copied().collect();
+        for seq in self.deliveries.let_go(&load.domain, &over, over.len() == load.seqs.len()) {
+            if let Some(row) = rows.get(&seq) {
+                self.expire(&load.domain, row);
+            }
+        }
+    }
+
+    /// Tells what of a row is not sent to a destination because its time is over.
+    fn expire(&mut self, domain: &Arc<str>, row: &Row) {
+        let Some(list) = owed::decode(&row.owed) else {
+            tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
+            return;
+        };
+        for owed in list.iter().filter(|owed| !owed.in_reserve) {
+            let why = match self.rights.subscriber(owed.subscription) {
+                None => Why::Ended,
+                Some(subscriber) if subscriber.domain != domain => continue,
+                Some(_) if self.deliveries.is_dead(domain, row.seq, owed.subscription.0) => continue,
+                Some(_) => {
+                    self.counts.expired += 1;
+                    Why::Expired
+                }
+            };
+            self.next.batch.disclosures.push(disclosure::dropped(row.seq, owed, why));
+        }
     }
 
     /// The journal could not be read.

@@ -181,6 +181,10 @@ impl Notices {
 
     /// Time passed.
     pub fn tick(&mut self, now: Duration) {
+        // Without a link nobody is asked, and nobody taken from the list; with the next one all are on it.
+        if !self.link {
+            return;
+        }
         let late = |domain: &Domain| matches!(domain.state, State::Asked { sent, .. } if sent + self.patience.ping <= now);
         let late: Vec<Arc<str>> = self
             .domains
@@ -283,6 +287,19 @@ mod tests {
         assert_eq!(text, "1 ?a ");
         notices.answered(third, Answer::Taken, SECOND * 5);
         assert_eq!((notices.take_done(), notices.held(), notices.domains.len()), (vec![1], 0, 0));
+    }
+
+    #[test]
+    fn without_a_link_nothing_piles_up() {
+        let mut notices = notices();
+        tell(&mut notices, 1, &["a"]);
+        let (_, ping) = write(&mut notices, SECOND);
+        notices.answered(ping, Answer::NotReached, SECOND);
+        notices.link_down();
+        (0..1000).for_each(|tick| notices.tick(SECOND * (60 + tick)));
+        assert!(notices.ready.len() <= 1, "{}", notices.ready.len());
+        notices.link_up();
+        assert_eq!(write(&mut notices, SECOND * 2000).0, "1 ?a ");
     }
 
     #[test]

@@ -18,6 +18,9 @@ const TRIED: usize = 4;
 /// After so long without a postponement it is the first one again.
 const FORGET: Duration = Duration::from_secs(86_400);
 
+/// Within so long after a start what is due is taken up.
+const SOON: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 struct Postponed {
     until: Duration,
@@ -41,6 +44,14 @@ impl PostponedDeliveries {
     /// Whether nobody's wait.
     pub(super) fn is_empty(&self) -> bool {
         self.by_subscription.is_empty()
+    }
+
+    /// One waits since an earlier run, for so long still; no longer than any, should the clock have stepped.
+    pub(super) fn know(&mut self, subscription: u64, left: Duration, now: Duration, most: Duration) {
+        if self.by_subscription.len() < KEPT {
+            let until = now + left.clamp(SOON, most * 2 + SOON);
+            self.by_subscription.insert(subscription, Postponed { until, tries: 1, taken_up: false });
+        }
     }
 
     /// Another one waits; gives how long.

@@ -60,9 +60,7 @@ pub(super) struct Renderer<'a> {
 impl Renderer<'_> {
     /// Appends all messages of one item to one destination.
     pub(super) fn write(&self, entry: &mut Entry, domain: &str, out: &mut Vec<u8>) -> Written {
-        let age = self.now.wall.as_millisecond() - entry.accepted_at;
-        // A clock that stepped back makes an item look younger, never too old.
-        let expired = age >= 0 && u128::from(age.unsigned_abs()) >= self.time_to_live.as_millis();
+        let expired = self.now.is_later_by(entry.accepted_at, self.time_to_live);
         let set = self.rights.registration(&entry.node).and_then(|series| series.headline());
         let headline = set.unwrap_or(self.headline);
         let some_are_dead = self.deliveries.has_dead(domain);
@@ -178,6 +176,9 @@ impl Renderer<'_> {
             Basis::Consent(key) => {
                 let grant = self.rights.consent(key).ok_or(Why::Ended)?;
                 let extent = grant.extent();
+                if !extent.modes.notify {
+                    return Err(Why::Withheld(Denial::NoneRegistered));
+                }
                 extent.may_leave_now(self.now.wall).map_err(Why::Withheld)?;
                 let window = extent.is_windowed().then_some(extent);
                 // An edit may have narrowed it.
@@ -186,6 +187,9 @@ impl Renderer<'_> {
             }
             Basis::Reduced { consent, token } => {
                 let grant = self.rights.consent(consent).ok_or(Why::Ended)?;
+                if !grant.extent().modes.notify {
+                    return Err(Why::Withheld(Denial::NoneRegistered));
+                }
                 grant.extent().stands_now(self.now.wall).map_err(Why::Withheld)?;
                 // It may have become coarser, or its window narrower, since this was reduced.
                 if grant.coarse().is_some_and(|coarse| coarse.token != token) {

@@ -333,6 +333,22 @@ impl Store {
             })
             .collect()
     }
+
+    /// Until when deliveries under a subscription wait, in milliseconds since 1970.
+    pub async fn postponed(&self) -> Result<Vec<(u64, i64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT d.subscription, MAX(d.retry_at) FROM dead_letter d JOIN journal j ON j.seq = d.seq \
+             WHERE d.retry_at IS NOT NULL GROUP BY d.subscription",
+        )
+        .fetch_all(self.pool())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let (subscription, at): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+                Ok((subscription.unsigned_abs(), at))
+            })
+            .collect()
+    }
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -122,6 +122,19 @@ impl Disk {
         letters.chain(self.given_up.iter().copied())
     }
 
+    /// Until when deliveries wait, as `Store::postponed` finds it.
+    pub(crate) fn postponed(&self) -> BTreeMap<u64, i64> {
+        let mut last = BTreeMap::new();
+        for letter in self.dead.values() {
+            if let Some(at) = letter.retry_at.filter(|_| self.rows.contains_key(&letter.seq)) {
+                last.entry(letter.subscription)
+                    .and_modify(|held: &mut i64| *held = at.max(*held))
+                    .or_insert(at);
+            }
+        }
+        last
+    }
+
     pub(crate) fn outlines(&self) -> Vec<Outline> {
         let outline = |row: &Row| Outline {
             seq: row.seq,

@@ -234,6 +234,7 @@ impl World {
             retention: Duration::ZERO,
             patience: Patience { ping: Duration::from_secs(4), retry_max: RETRY_MAX },
         };
+        let now = self.now_of(site);
         let place = &mut self.sites[site];
         let mut relay = Relay::new(settings, place.disk.journal_end);
         relay.limit_window(self.story.window);
@@ -253,6 +254,9 @@ impl World {
         }
         for (seq, subscription) in place.disk.dead_deliveries() {
             relay.know_dead(seq, subscription);
+        }
+        for (subscription, until) in place.disk.postponed() {
+            relay.know_postponed(subscription, until, now);
         }
         for outline in place.disk.outlines() {
             relay.recover(&outline);
@@ -569,7 +573,7 @@ impl World {
             alive.relay.load_failed(&load, now);
             self.count("(journal read failed)");
         } else {
-            alive.relay.loaded(&load, place.disk.read(&load.seqs));
+            alive.relay.loaded(&load, place.disk.read(&load.seqs), now);
             self.count("(journal read)");
         }
         self.settle(site);

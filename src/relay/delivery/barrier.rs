@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::destination::{Ping, State};
+use super::queue::LOAD_ITEMS;
 use super::{Answer, Deliveries, PingTo, Step};
 
 /// How often a batch is sent again because deliveries came back although its ping was answered.
@@ -118,6 +119,10 @@ impl Deliveries {
         let under_way = match &destination.state {
             State::Pinged(ping) | State::Probing(ping) => Some(ping.clone()),
             State::Backoff { .. } | State::Idle | State::Publishing { .. } => None,
+            State::Looking { until } => {
+                destination.state = State::Backoff { until: *until };
+                return;
+            }
             State::Filling { .. } | State::Loading => Some(Ping { number: 0, fallback: None, sent: now }),
         };
         let Some(ping) = under_way else { return };
@@ -159,6 +164,29 @@ impl Deliveries {
         }
         for domain in unanswered {
             self.give_up_waiting(&domain, now);
+        }
+        steps.extend(self.look(now));
+        steps
+    }
+
+    /// Has read, now and then, what destinations that are down are owed first: its time may be over, and as long as it
+    /// is owed, nothing behind it leaves the journal.
+    fn look(&mut self, now: Duration) -> Vec<Step> {
+        if !self.link {
+            return Vec::new();
+        }
+        let mut steps = Vec::new();
+        for (domain, destination) in &mut self.destinations {
+            let State::Backoff { until } = destination.state else { continue };
+            if destination.failures > 0
+                && !destination.queue.is_empty()
+                && destination.looked + self.look <= now
+            {
+                destination.state = State::Looking { until };
+                destination.looked = now;
+                let seqs = destination.queue.iter().take(LOAD_ITEMS).copied().collect();
+                steps.push(Step::Load { domain: Arc::clone(domain), seqs });
+            }
         }
         steps
     }

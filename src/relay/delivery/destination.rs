@@ -1,6 +1,6 @@
 //! One recipient's server domain, and what it is doing.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::doubts::Suspect;
@@ -22,6 +22,8 @@ pub(super) enum State {
     Publishing { since: Duration },
     /// It is down; try again then.
     Backoff { until: Duration },
+    /// The same, while what it is owed first is being read: its time may be over.
+    Looking { until: Duration },
     /// One ping to see whether it is back.
     Probing(Ping),
 }
@@ -49,6 +51,8 @@ pub(super) struct Destination {
     pub(super) queue: VecDeque<u64>,
     pub(super) flight: usize,
     pub(super) failures: usize,
+    /// When it was last looked whether the time of what it is owed is over.
+    pub(super) looked: Duration,
     /// Deliveries given up: (item, subscription).
     pub(super) dead: HashSet<(u64, u64)>,
     /// Deliveries of the batch under way that came back for good, if the ping behind them is answered: a
@@ -69,9 +73,10 @@ pub(super) struct Destination {
     /// The last item ever confirmed in this run; `confirmed` may fall behind it.
     pub(super) reached: u64,
     /// What came back only after it was confirmed, and was owed again.
-    pub(super) late: HashSet<(u64, u64)>,
-    /// What was given up only after it was confirmed, so that it is given up once.
-    pub(super) buried: HashSet<(u64, u64)>,
+    pub(super) late: BTreeSet<(u64, u64)>,
+    /// What was given up of what is confirmed, so that it is given up once, and not sent again with what came back
+    /// late of the same item.
+    pub(super) buried: BTreeSet<(u64, u64)>,
     /// Of what came back late, what waits for the batch under way to end.
     pub(super) returned: Vec<u64>,
     pub(super) listed_ready: bool,

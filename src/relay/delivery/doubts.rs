@@ -1,11 +1,24 @@
 //! What came back, and what that means.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Deliveries;
 
-/// How many deliveries may be owed again because they came back late, per destination and run.
+/// How many deliveries that came back late are remembered, per destination.
 const LATE_MAX: usize = 10_000;
+
+/// Remembers a delivery; the oldest makes room. Whether it is news: what is older than all that is remembered is not,
+/// so that nobody has the same owed again for ever.
+pub(super) fn remember(held: &mut BTreeSet<(u64, u64)>, delivery: (u64, u64)) -> bool {
+    if held.len() >= LATE_MAX {
+        if held.first().is_some_and(|first| delivery < *first) || held.contains(&delivery) {
+            return false;
+        }
+        held.pop_first();
+    }
+    held.insert(delivery)
+}
 
 /// A delivery that came back, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +58,16 @@ impl Deliveries {
             return;
         }
         let delivery = (suspect.seq, suspect.subscription);
-        if destination.late.len() < LATE_MAX && destination.late.insert(delivery) {
-            destination.returned.push(suspect.seq);
+        let (is_late, seq) = (destination.late.contains(&delivery), suspect.seq);
+        let is_owed = destination.returned.contains(&seq) || destination.queue.binary_search(&seq).is_ok();
+        if is_late && is_owed {
+            // Another copy of it: it goes out again anyway.
+            return;
+        }
+        if remember(&mut destination.late, delivery) {
+            destination.returned.push(seq);
             self.take_back(domain);
-        } else if destination.buried.len() < LATE_MAX && destination.buried.insert(delivery) {
+        } else if remember(&mut destination.buried, delivery) {
             self.given_up.push(suspect);
         }
     }
@@ -63,7 +82,7 @@ impl Deliveries {
         for seq in std::mem::take(&mut destination.returned) {
             if let Err(place) = destination.queue.binary_search(&seq) {
                 destination.queue.insert(place, seq);
-                destination.confirmed = destination.confirmed.min(seq - 1);
+                destination.confirmed = destination.confirmed.min(seq.saturating_sub(1));
                 destination.moved = true;
             }
         }
@@ -85,7 +104,7 @@ impl Deliveries {
         }
         let late = !destination.answers_pings && suspect.seq <= destination.reached;
         let delivery = (suspect.seq, suspect.subscription);
-        if late && destination.buried.len() < LATE_MAX && destination.buried.insert(delivery) {
+        if late && remember(&mut destination.buried, delivery) {
             self.given_up.push(suspect);
         }
     }

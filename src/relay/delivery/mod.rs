@@ -30,6 +30,9 @@ pub use self::doubts::Suspect;
 pub use self::published::{Published, Refused};
 use crate::store::journal::Destination as Known;
 
+/// How often it is looked, at most, what destinations that are down are owed.
+const LOOK: Duration = Duration::from_secs(600);
+
 /// What the state machine wants written next.
 #[derive(Debug, PartialEq)]
 pub enum Step {
@@ -97,6 +100,8 @@ pub struct Deliveries {
     released: Vec<u64>,
     given_up: Vec<Suspect>,
     link: bool,
+    /// How often it is looked whether the time of what a destination that is down is owed is over.
+    look: Duration,
     /// For jitter; the same seed gives the same waits.
     seed: u64,
 }
@@ -114,8 +119,14 @@ impl Deliveries {
             released: Vec::new(),
             given_up: Vec::new(),
             link: false,
+            look: LOOK,
             seed,
         }
+    }
+
+    /// What is owed is worth delivering for so long: what is older is looked for at destinations that are down.
+    pub fn look_for_expired(&mut self, time_to_live: Duration) {
+        self.look = time_to_live.clamp(Duration::from_secs(1), LOOK);
     }
 
     /// Takes in what the store knows of a destination.
@@ -147,7 +158,7 @@ impl Deliveries {
         self.pings.clear();
         for destination in self.destinations.values_mut() {
             let state = match destination.state {
-                State::Backoff { until } => State::Backoff { until },
+                State::Backoff { until } | State::Looking { until } => State::Backoff { until },
                 State::Loading => State::Loading,
                 State::Probing(_) => State::Backoff { until: Duration::ZERO },
                 _ => State::Idle,
@@ -170,12 +181,15 @@ impl Deliveries {
 
     /// Whether any delivery to this destination was given up.
     pub fn has_dead(&self, domain: &str) -> bool {
-        self.destinations.get(domain).is_some_and(|d| !d.dead.is_empty())
+        self.destinations.get(domain).is_some_and(|d| !d.dead.is_empty() || !d.buried.is_empty())
     }
 
     /// Whether a delivery was given up.
     pub fn is_dead(&self, domain: &str, seq: u64, subscription: u64) -> bool {
-        self.destinations.get(domain).is_some_and(|d| d.dead.contains(&(seq, subscription)))
+        let delivery = (seq, subscription);
+        self.destinations
+            .get(domain)
+            .is_some_and(|d| d.dead.contains(&delivery) || d.buried.contains(&delivery))
     }
 
     /// The items that a destination needs no more, once for each such destination.

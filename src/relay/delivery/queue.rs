@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::destination::State;
-use super::{Deliveries, Step};
+use super::doubts::remember;
+use super::{Deliveries, Step, Suspect};
 
 /// Items per batch: one barrier serves so many.
 const BATCH_ITEMS: usize = 512;
@@ -130,6 +131,27 @@ impl Deliveries {
         self.list_ready(domain);
     }
 
+    /// Whether it is being looked whether the time of what a destination is owed is over.
+    pub fn is_looking(&self, domain: &str) -> bool {
+        self.destinations.get(domain).is_some_and(|d| matches!(d.state, State::Looking { .. }))
+    }
+
+    /// Of what a destination that is down is owed first, this is not worth delivering any more; `all` of what was
+    /// looked at, so that there may be more. Returns what was let go.
+    pub fn let_go(&mut self, domain: &Arc<str>, over: &[u64], all: bool) -> Vec<u64> {
+        let destination = self.destination(domain);
+        let State::Looking { until } = destination.state else { return Vec::new() };
+        if all && !over.is_empty() {
+            destination.looked = Duration::ZERO;
+        }
+        let first = destination.queue.iter().zip(over).take_while(|(held, over)| held == over);
+        let gone: Vec<u64> = first.map(|(seq, _)| *seq).collect();
+        destination.flight = gone.len();
+        self.confirm(domain);
+        self.destination(domain).state = State::Backoff { until };
+        gone
+    }
+
     /// The journal could not be read for a destination: try later.
     pub fn load_failed(&mut self, domain: &Arc<str>, now: Duration) {
         self.fail(domain, now);
@@ -142,8 +164,13 @@ impl Deliveries {
         destination.flight = 0;
         destination.state = State::Idle;
         if let Some(&last) = done.last() {
-            destination.confirmed = last;
             destination.reached = destination.reached.max(last);
+            // What came back late lies far behind what is confirmed, and that far all is again.
+            let next = destination.queue.front().map_or(u64::MAX, |next| next.saturating_sub(1));
+            destination.confirmed = destination.reached.min(next);
+            for Suspect { seq, subscription, .. } in &suspects {
+                remember(&mut destination.buried, (*seq, *subscription));
+            }
             destination.moved = true;
             if !destination.dead.is_empty() {
                 destination.dead.retain(|(seq, _)| *seq > last);

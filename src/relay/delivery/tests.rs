@@ -202,6 +202,7 @@ fn what_comes_back_late_is_owed_again_once() {
     let (items, ping) = batch(&mut deliveries, SECOND);
     assert_eq!(items, [2]);
     deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!(deliveries.take_moved()[0].confirmed, 3, "all is as before");
     assert!(deliveries.take_given_up().is_empty());
     deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
     deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
@@ -429,4 +430,88 @@ fn a_publish_that_did_not_get_there_is_sent_again() {
     deliveries.link_up();
     assert_eq!(publishes(&mut deliveries, now), (vec![], 0));
     assert_eq!(deliveries.waiting(), 0);
+}
+
+#[test]
+fn what_comes_back_late_is_known_however_much_did() {
+    let mut deliveries = deliveries(0, false);
+    let (mut now, mut given_up) = (SECOND, 0);
+    for seq in 1..=10_001 {
+        deliveries.owe(&domain(), seq);
+        let (_, pings) = write(&mut deliveries, now);
+        let own = pings.iter().find(|(to, _)| *to == PingTo::OwnServer).map(|(_, number)| *number);
+        let own = own.unwrap_or_else(|| {
+            now += SECOND * 31;
+            let steps = deliveries.tick(now);
+            let [Step::Ping { number, .. }] = steps[..] else { panic!("{steps:?}") };
+            number
+        });
+        deliveries.answered(own, Answer::Taken, now);
+        deliveries.came_back(&domain(), suspect(seq, "service-unavailable"));
+        given_up += deliveries.take_given_up().len();
+    }
+    assert_eq!(given_up, 10_001);
+    for seq in [1, 2, 10_001] {
+        deliveries.came_back(&domain(), suspect(seq, "service-unavailable"));
+    }
+    assert!(deliveries.take_given_up().is_empty(), "each once");
+}
+
+#[test]
+fn another_copy_of_what_came_back_late_says_nothing_new() {
+    let mut deliveries = deliveries(1, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    deliveries.owe(&domain(), 2);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.not_reached(&domain(), suspect(1, "remote-server-timeout"));
+    deliveries.not_reached(&domain(), suspect(1, "remote-server-timeout"));
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert!(deliveries.take_given_up().is_empty());
+    assert_eq!(batch(&mut deliveries, SECOND).0, [1]);
+}
+
+#[test]
+fn who_was_given_up_is_not_sent_what_somebody_else_sends_back_late() {
+    let mut deliveries = deliveries(1, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
+    deliveries.answered(ping, Answer::Taken, SECOND);
+    assert_eq!(deliveries.take_given_up().len(), 1);
+    let neighbour = Suspect { subscription: 10, ..suspect(1, "remote-server-timeout") };
+    deliveries.not_reached(&domain(), neighbour);
+    assert_eq!(deliveries.waiting(), 1);
+    assert!(deliveries.has_dead("b.example") && deliveries.is_dead("b.example", 1, 9));
+    assert!(!deliveries.is_dead("b.example", 1, 10));
+}
+
+#[test]
+fn what_is_too_old_leaves_the_queue_of_one_that_is_down() {
+    let mut deliveries = deliveries(3, true);
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    deliveries.answered(ping, Answer::NotReached, SECOND);
+    let look = |deliveries: &mut Deliveries, now| {
+        let steps = deliveries.tick(now);
+        let [Step::Load { seqs, .. }] = &steps[..] else { panic!("{steps:?}") };
+        assert!(deliveries.is_looking("b.example"));
+        seqs.clone()
+    };
+    assert_eq!(look(&mut deliveries, SECOND * 601), [1, 2, 3]);
+    assert_eq!(deliveries.let_go(&domain(), &[1, 2], false), [1, 2]);
+    assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(3)));
+    assert_eq!((deliveries.take_released(), deliveries.take_moved()[0].confirmed), (vec![1, 2], 2));
+    assert!(deliveries.let_go(&domain(), &[3], true).is_empty(), "an answer of before");
+    let (items, probe) = batch(&mut deliveries, SECOND * 601);
+    assert!(items.is_empty(), "it is still down");
+    deliveries.answered(probe, Answer::NotReached, SECOND * 602);
+    assert!(deliveries.tick(SECOND * 603).is_empty(), "it was looked a moment ago");
+    look(&mut deliveries, SECOND * 1300);
+    deliveries.link_down();
+    assert!(!deliveries.is_looking("b.example"));
+    deliveries.link_up();
+    look(&mut deliveries, SECOND * 2000);
+    assert!(deliveries.let_go(&domain(), &[2], true).is_empty(), "which is not what it is owed");
+    look(&mut deliveries, SECOND * 2001);
+    assert_eq!(deliveries.let_go(&domain(), &[3], true), [3]);
+    assert_eq!(deliveries.floor(), None);
 }

@@ -15,7 +15,9 @@ impl Relay {
     fn parse_message_id(&self, id: &str) -> Option<(u64, u64)> {
         let rest = id.strip_prefix(&*self.settings.installation)?.strip_prefix('-')?;
         let mut numbers = rest.split('-').map(|text| u64::from_str_radix(text, 16).ok());
-        Some((numbers.next()??, numbers.next()??))
+        let (seq, subscription) = (numbers.next()??, numbers.next()??);
+        // Items are counted from 1: whoever names another one made it up.
+        (seq > 0).then_some((seq, subscription))
     }
 
     /// The publish that a stanza id stands for, if it can be one.

@@ -15,6 +15,9 @@ use crate::domain::disclosure::Why;
 use crate::domain::subscription::SubscriptionKey;
 use crate::store::journal::Row;
 
+/// How many dead letters that were taken up are remembered.
+const REVIVED_MAX: usize = 65_536;
+
 /// One item that was found right.
 #[derive(Debug)]
 struct Part {
@@ -182,6 +185,10 @@ impl Relay {
         };
         if !self.revived.insert(letter) {
             return;
+        }
+        // Letters are numbered in order: the first ones are long gone from the store.
+        if self.revived.len() > REVIVED_MAX {
+            self.revived.pop_first();
         }
         let key = SubscriptionKey(subscription);
         owed.retain(|owed| owed.subscription == key);

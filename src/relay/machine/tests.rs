@@ -119,7 +119,7 @@ fn rows_that_do_not_fit_into_memory_together_are_sent_one_after_the_other() {
         }
         for load in loads {
             let read = rows.iter().filter(|row| load.seqs.contains(&row.seq)).cloned().collect();
-            relay.loaded(&load, read);
+            relay.loaded(&load, read, at(2));
         }
         assert!(relay.in_memory().0 <= 1);
     }
@@ -226,4 +226,119 @@ fn a_consent_that_stood_beside_the_ended_one_takes_over() {
     relay.apply(consent(2, "2027-06-01T00:00:00Z", State::Withdrawn));
     relay.link_up();
     assert!(!pump(&mut relay).0.contains("<message"));
+}
+
+#[test]
+fn a_bounce_of_an_item_that_never_was_means_nothing() {
+    let mut relay = relay();
+    publish(&mut relay, "1");
+    commit(&mut relay);
+    let (text, _) = pump(&mut relay);
+    answer(&mut relay, &text, Answer::Taken);
+    let bounce = |id: &str| Bounce {
+        id: id.into(),
+        from: "app@b.example".parse().unwrap(),
+        condition: "remote-server-timeout".into(),
+    };
+    relay.bounced(&bounce("i-0-1"));
+    assert_eq!(relay.waiting(), 0);
+    publish(&mut relay, "2");
+    assert!(!matches!(commit(&mut relay).prune, Some(Prune::Range { upto: 2.., .. })), "what is owed stays");
+    relay.bounced(&bounce("i-1-1"));
+    assert_eq!(relay.waiting(), 2, "what was sent may come back late");
+}
+
+/// Answers the ping that was written.
+fn answer(relay: &mut Relay, text: &str, answer: Answer) {
+    let number = text.split("id='b-r-").nth(1).unwrap().split('\'').next().unwrap();
+    relay.iq_answer(&format!("b-r-{number}"), "b.example", answer, at(2));
+}
+
+#[test]
+fn what_is_owed_to_one_that_is_down_for_good_goes_when_its_time_is_over() {
+    let mut relay = relay();
+    relay.know_destination(&Destination { domain: "b.example".into(), confirmed: 0, answers_pings: true });
+    publish(&mut relay, "1");
+    let mut rows = commit(&mut relay).rows;
+    let (text, _) = pump(&mut relay);
+    answer(&mut relay, &text, Answer::NotReached);
+    publish(&mut relay, "2");
+    rows.extend(commit(&mut relay).rows);
+    rows[1].accepted_at += 500_000;
+    let look = |relay: &mut Relay, seconds: u64| {
+        let mut out = Vec::new();
+        relay.tick(at(seconds));
+        let loads = relay.pump(at(seconds), &mut out, usize::MAX);
+        assert!(!String::from_utf8(out).unwrap().contains("<message"));
+        loads
+    };
+    assert_eq!(look(&mut relay, 500), []);
+    let loads = look(&mut relay, 700);
+    assert_eq!(loads.len(), 1);
+    relay.loaded(&loads[0], rows.clone(), at(700));
+    assert_eq!((relay.waiting(), relay.counts().expired), (2, 0), "it is not over yet");
+    assert_eq!(look(&mut relay, 1200), []);
+    let loads = look(&mut relay, 1400);
+    relay.loaded(&loads[0], rows.clone(), at(1400));
+    assert_eq!((relay.waiting(), relay.counts().expired), (1, 1), "the first alone");
+    let batch = relay.take_batch(at(1400)).unwrap();
+    relay.committed(true);
+    assert!(
+        matches!(&batch.disclosures[..], [Line::Dropped(dropped), Line::Confirmed { seq: 1, .. }]
+        if dropped.why == Why::Expired),
+        "{batch:?}"
+    );
+    assert!(
+        matches!(batch.prune, Some(Prune::First { upto: 1, .. } | Prune::Range { upto: 1, .. })),
+        "{batch:?}"
+    );
+    let loads = look(&mut relay, 2100);
+    relay.loaded(&loads[0], rows, at(2100));
+    assert_eq!((relay.waiting(), relay.counts().expired), (0, 2));
+}
+
+#[test]
+fn what_is_queued_under_a_consent_for_history_alone_stays() {
+    use crate::domain::consent::{Modes, tests::sample};
+    let mut relay = relay();
+    relay.apply(series(false));
+    let consent = |modes: Modes| {
+        let mut consent = sample();
+        consent.recipient = BareJid::new("app@b.example").unwrap();
+        consent.scope = vec![Scope::parse("urn:a").unwrap()];
+        consent.modes = modes;
+        Update::Consent(ConsentKey(1), Some(Box::new(consent)))
+    };
+    relay.apply(consent(Modes::BOTH));
+    publish(&mut relay, "1");
+    assert!(!commit(&mut relay).rows[0].owed.is_empty());
+    relay.apply(consent(Modes { notify: false, history: true }));
+    assert!(!pump(&mut relay).0.contains("<message"));
+    assert_eq!((relay.counts().withheld, relay.waiting()), (1, 0));
+}
+
+#[test]
+fn what_waited_before_the_start_waits_for_its_turn() {
+    let mut relay = relay();
+    relay.know_postponed(1, at(60).wall.as_millisecond(), at(1));
+    publish(&mut relay, "2");
+    commit(&mut relay);
+    assert!(!pump(&mut relay).0.contains("<message"), "one before it came back");
+    let batch = relay.take_batch(at(2)).unwrap();
+    assert_eq!(batch.dead_letters.iter().map(|letter| &*letter.condition).collect::<Vec<_>>(), [BEHIND]);
+}
+
+#[test]
+fn letters_taken_up_are_not_remembered_for_ever() {
+    let mut relay = relay();
+    publish(&mut relay, "1");
+    let row = commit(&mut relay).rows.remove(0);
+    relay.apply(Update::Subscription(SubscriptionKey(1), None));
+    for letter in 1..=70_000 {
+        relay.revive(letter, 1, row.clone(), true, at(1));
+        if letter % 1000 == 0 {
+            commit(&mut relay);
+        }
+    }
+    assert!(relay.revived.len() <= 65_536 && relay.revived.contains(&70_000));
 }
