@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::destination::{Ping, State};
-use super::queue::LOAD_ITEMS;
+use super::queue::{LOAD_ITEMS, WIDEST};
 use super::{Answer, Deliveries, PingTo, Step};
 
 /// How often a batch is sent again because deliveries came back although its ping was answered.
@@ -14,6 +14,10 @@ pub(super) const DOUBTS_MAX: usize = 3;
 
 /// How long to wait for the first try after a failure.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(500);
+
+/// A ping is answered soon within such a part of the time that it is waited for: a batch of twice the size is far from
+/// being given up.
+const SOON: u32 = 8;
 
 impl Deliveries {
     pub(super) fn ping(&mut self, domain: &Arc<str>, now: Duration, probe: bool) -> Step {
@@ -40,6 +44,7 @@ impl Deliveries {
     /// A ping was answered. What it confirmed is in [`Self::take_released`].
     pub fn answered(&mut self, number: u64, answer: Answer, now: Duration) {
         let Some(domain) = self.pings.remove(&number) else { return };
+        let soon = self.patience.ping / SOON;
         let destination = self.destination(&domain);
         let (ping, probing) = match &destination.state {
             State::Pinged(ping) => (ping.clone(), false),
@@ -58,6 +63,9 @@ impl Deliveries {
             destination.moved = true;
         }
         destination.failures = 0;
+        if !probing && ping.sent + soon >= now && destination.queue.len() > destination.flight {
+            destination.widened = (destination.widened + 1).min(WIDEST);
+        }
         self.forget_pings(&ping);
         let destination = self.destination(&domain);
         if probing {

@@ -50,6 +50,8 @@ pub(super) struct Destination {
     /// What it is owed beyond that, rising. The first `flight` of them are in the batch under way.
     pub(super) queue: VecDeque<u64>,
     pub(super) flight: usize,
+    /// How often the size of a batch was doubled.
+    pub(super) widened: u32,
     pub(super) failures: usize,
     /// When it was last looked whether the time of what it is owed is over.
     pub(super) looked: Duration,
@@ -86,12 +88,13 @@ pub(super) struct Destination {
 impl Destination {
     /// Whether the item is in the batch under way.
     pub(super) fn in_flight(&self, seq: u64) -> bool {
-        self.queue.iter().take(self.flight).any(|&held| held == seq)
+        self.queue.binary_search(&seq).is_ok_and(|place| place < self.flight)
     }
 
     /// Nothing is under way any more; what was is owed as before.
     pub(super) fn land(&mut self, state: State) {
         self.flight = 0;
+        self.widened = 0;
         self.suspects.clear();
         self.doubts.clear();
         self.unanswered.clear();

@@ -8,11 +8,15 @@ use super::destination::State;
 use super::doubts::remember;
 use super::{Deliveries, Step, Suspect};
 
-/// Items per batch: one barrier serves so many.
-const BATCH_ITEMS: usize = 512;
+/// Items per batch: one barrier serves so many. Twice as many, again and again, as long as its ping is answered soon
+/// and more is owed: an answer comes behind all that others send, and one batch waits for the one before it.
+pub(super) const BATCH_ITEMS: usize = 512;
 
-/// Bytes per batch: what may have to be sent again.
+/// Bytes per batch: what may have to be sent again. Twice as many likewise.
 const BATCH_BYTES: usize = 512 * 1024;
+
+/// How often a batch doubles at most: to 32 MiB.
+pub(super) const WIDEST: u32 = 6;
 
 /// Items asked of the journal at once, when they are no longer in memory. Who reads them may bring fewer.
 pub(super) const LOAD_ITEMS: usize = 512;
@@ -80,7 +84,8 @@ impl Deliveries {
                 _ => return None,
             };
             let next = destination.queue.get(destination.flight).copied();
-            let full = destination.flight >= BATCH_ITEMS || bytes >= BATCH_BYTES;
+            let widened = destination.widened;
+            let full = destination.flight >= BATCH_ITEMS << widened || bytes >= BATCH_BYTES << widened;
             match next {
                 Some(seq) if !full && is_in_memory(seq) => {
                     destination.state = State::Filling { bytes };

@@ -2,7 +2,7 @@
 
 use super::barrier::{DOUBTS_MAX, RETRY_FIRST, wait_after};
 use super::published::TRIES_MAX;
-use super::queue::LOAD_ITEMS;
+use super::queue::{BATCH_ITEMS, LOAD_ITEMS, WIDEST};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -514,4 +514,42 @@ fn what_is_too_old_leaves_the_queue_of_one_that_is_down() {
     look(&mut deliveries, SECOND * 2001);
     assert_eq!(deliveries.let_go(&domain(), &[3], true), [3]);
     assert_eq!(deliveries.floor(), None);
+}
+
+#[test]
+fn batches_grow_while_they_are_answered_for_soon() {
+    let mut deliveries = deliveries(200_000, true);
+    let mut now = SECOND;
+    for widened in (0..=WIDEST).chain([WIDEST]) {
+        let (items, ping) = batch_of_small(&mut deliveries, now);
+        assert_eq!(items, BATCH_ITEMS << widened);
+        now += SECOND;
+        deliveries.answered(ping, Answer::Taken, now);
+    }
+    let (_, ping) = batch_of_small(&mut deliveries, now);
+    deliveries.answered(ping, Answer::NotReached, now);
+    now += SECOND * 2;
+    let (items, probe) = batch_of_small(&mut deliveries, now);
+    assert_eq!(items, 0);
+    deliveries.answered(probe, Answer::Taken, now);
+    let (items, ping) = batch_of_small(&mut deliveries, now);
+    assert_eq!(items, BATCH_ITEMS, "small again");
+    now += SECOND * 20;
+    deliveries.answered(ping, Answer::Taken, now);
+    assert_eq!(batch_of_small(&mut deliveries, now).0, BATCH_ITEMS, "that took long");
+}
+
+/// As [`batch`], of items of one octet: how many.
+fn batch_of_small(deliveries: &mut Deliveries, now: Duration) -> (usize, u64) {
+    let mut items = 0;
+    loop {
+        match deliveries.next_step(now, |_| true) {
+            Some(Step::Item { domain, .. }) => {
+                items += 1;
+                deliveries.wrote(&domain, 1);
+            }
+            Some(Step::Ping { number, .. }) => return (items, number),
+            step => panic!("{step:?}"),
+        }
+    }
 }
