@@ -162,7 +162,7 @@ pub async fn grant(
     });
     let mut method = way;
     if request.subject.jid() != Some(who) {
-        method = method::OPERATOR;
+        method = method::OPERATOR_ANSWER;
         let by = answered_by(who, request, way, language);
         edit.evidence = Some(match edit.evidence.take().or_else(|| request.evidence.clone()) {
             Some(said) if !said.is_empty() => format!("{said} ({by})"),

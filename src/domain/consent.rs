@@ -29,7 +29,7 @@ pub const TEXT_MAX: usize = 1000;
 pub const LAWFUL_BASES: [&str; 6] =
     ["consent", "contract", "legal-obligation", "vital-interests", "public-task", "legitimate-interests"];
 
-/// How a consent was given, where the person gave it in person.
+/// How a consent was given.
 pub mod method {
     /// By an ad-hoc command of the person concerned.
     pub const AD_HOC: &str = "ad-hoc";
@@ -39,6 +39,8 @@ pub mod method {
     pub const TEXT: &str = "text-command";
     /// Recorded by an operator, by a command.
     pub const OPERATOR: &str = "operator";
+    /// By the answer of an operator to what a person without an address was asked.
+    pub const OPERATOR_ANSWER: &str = "operator-answer";
     /// Recorded by an operator, at the command line.
     pub const CLI: &str = "cli";
     /// Taken over from another system, or from paper.
@@ -49,7 +51,8 @@ pub mod method {
     pub const WEB: &str = "web";
 
     /// Every one.
-    pub const ALL: [&str; 8] = [AD_HOC, APPROVAL_FORM, TEXT, OPERATOR, CLI, IMPORT, WEB, REQUEST];
+    pub const ALL: [&str; 9] =
+        [AD_HOC, APPROVAL_FORM, TEXT, OPERATOR, OPERATOR_ANSWER, CLI, IMPORT, WEB, REQUEST];
 }
 
 /// The number the store gave a consent revision. Never used twice.
@@ -379,15 +382,15 @@ impl Consent {
         !matches!(self.state, State::Requested | State::Refused | State::Cancelled | State::TimedOut)
     }
 
-    /// Whether the person concerned gave it in person, so that it can only be about what is theirs.
-    pub fn was_given_in_person(&self) -> bool {
-        was_given_in_person(&self.method)
+    /// Whether it can only be about what is the person's own, see [`covers_own_only`].
+    pub fn covers_own_only(&self) -> bool {
+        covers_own_only(&self.method)
     }
 
-    /// Whether the series of this owner are meant: what a person gave in person covers their own alone,
-    /// whoever else's lie below the same prefix.
+    /// Whether the series of this owner are meant: what a person gave in person, or an operator answered for
+    /// them, covers their own alone, whoever else's lie below the same prefix.
     pub fn is_about(&self, owner: &Subject) -> bool {
-        !self.was_given_in_person() || *owner == self.subject
+        !self.covers_own_only() || *owner == self.subject
     }
 
     /// Whether the series is in scope.
@@ -401,9 +404,11 @@ impl Consent {
     }
 }
 
-/// Whether what is given in this way is given by the person concerned in person.
-pub fn was_given_in_person(method: &str) -> bool {
-    matches!(method, method::AD_HOC | method::APPROVAL_FORM | method::TEXT)
+/// Whether what is given in this way covers the person's own series alone: they gave it in person, or were asked
+/// and an operator gave their answer, which speaks for nobody else either. What an operator or an import records
+/// names what was agreed elsewhere.
+pub fn covers_own_only(method: &str) -> bool {
+    matches!(method, method::AD_HOC | method::APPROVAL_FORM | method::TEXT | method::OPERATOR_ANSWER)
 }
 
 /// Serde by `Display` and `FromStr`.
@@ -503,6 +508,23 @@ pub(crate) mod tests {
             }),
             ConsentError::DataWindow { .. }
         ));
+    }
+
+    #[test]
+    fn who_answers_for_a_person_gives_what_is_that_persons_alone() {
+        let bob: Subject = "bob@home.example".parse().unwrap();
+        let town: Subject = "ref:town".parse().unwrap();
+        for (method, wide) in [
+            (method::AD_HOC, false),
+            (method::OPERATOR_ANSWER, false),
+            (method::OPERATOR, true),
+            (method::CLI, true),
+            (method::IMPORT, true),
+        ] {
+            let consent = Consent { subject: town.clone(), method: method.into(), ..sample() };
+            assert!(consent.is_about(&town));
+            assert_eq!(consent.is_about(&bob), wide, "{method}");
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub struct ConsentOutline {
     pub id: Uuid,
     /// Who may receive.
     pub recipient: BareJid,
-    /// The person concerned, where they gave it in person, so that it is about what is theirs alone.
+    /// The person concerned, where they gave it in person or were answered for, so that it is about what is
+    /// theirs alone.
     pub given_by: Option<Subject>,
     /// Which series.
     pub scope: Vec<Scope>,
@@ -48,7 +49,7 @@ impl From<Consent> for ConsentOutline {
         ConsentOutline {
             id: consent.id,
             recipient: consent.recipient.clone(),
-            given_by: consent.was_given_in_person().then(|| consent.subject.clone()),
+            given_by: consent.covers_own_only().then(|| consent.subject.clone()),
             scope: consent.scope,
             purpose: consent.purpose_code.unwrap_or(consent.purpose).into(),
             retention: consent.retention.as_str().into(),

@@ -46,7 +46,8 @@ pub struct Grant {
     valid_until: i64,
     /// What few have.
     rare: Option<Box<Rare>>,
-    /// Whose series alone are meant, where the person concerned gave it in person; else [`Party::NOBODY`].
+    /// Whose series alone are meant, where the person concerned gave it or was answered for; else
+    /// [`Party::NOBODY`].
     given_by: Party,
     party: Party,
     state: State,

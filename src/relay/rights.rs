@@ -364,6 +364,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_answered_for_gives_what_is_theirs_alone() {
+        let mut rights = Rights::default();
+        let mut towns = series("urn:dev:prm:*");
+        towns.owner = "ref:town".parse().unwrap();
+        let mut consent = sample();
+        consent.subject = towns.owner.clone();
+        consent.scope = vec![towns.name.clone()];
+        consent.method = crate::domain::consent::method::OPERATOR_ANSWER.into();
+        rights.apply(Update::Series(1, Some(towns)));
+        rights.apply(Update::Series(2, Some(series("urn:dev:prm:2"))));
+        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
+        assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 1);
+        assert_eq!(rights.look_up("urn:dev:prm:2").consents().count(), 0);
+    }
+
+    #[test]
     fn subscribers_are_found_by_prefix_and_forgotten() {
         let mut rights = Rights::default();
         let wish = |node: &str| Subscription {

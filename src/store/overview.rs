@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::Row;
 
 use super::{Store, StoreError, timestamp};
-use crate::domain::consent::{ConsentKey, was_given_in_person};
+use crate::domain::consent::{ConsentKey, covers_own_only};
 use crate::domain::name::Scope;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::series::Series;
@@ -81,7 +81,7 @@ impl Store {
             let outline = ConsentOutline {
                 id: id.parse().map_err(|_| StoreError::row("a consent's id"))?,
                 recipient: bare(&recipient, &mut known)?,
-                given_by: was_given_in_person(&method)
+                given_by: covers_own_only(&method)
                     .then(|| subject.parse())
                     .transpose()
                     .map_err(StoreError::row)?,

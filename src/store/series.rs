@@ -146,7 +146,7 @@ impl Store {
                 Scope::Exact(_) => Vec::new(),
                 Scope::Prefix(prefix) => self.owned_below(owner, prefix).await?,
             };
-            // So many cannot be named in one consent; what is given in person covers one's own alone anyway.
+            // So many cannot be named in one consent; what is given by an answer covers one's own alone anyway.
             if found.len() > SCOPES_MAX {
                 found = vec![named.clone()];
             }

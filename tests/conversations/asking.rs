@@ -360,7 +360,7 @@ async fn for_a_person_without_an_address_the_operator_answers() {
     peer.expect(&event("app@coop.example", "two", &watts(2), TERMS)).await;
     let record: serde_json::Value =
         serde_json::from_str(&stage.cli(&["consent", "show", &request, "--json"])).unwrap();
-    assert_eq!(record["method"], "operator");
+    assert_eq!(record["method"], "operator-answer");
     let evidence = record["evidence"].as_str().expect("evidence");
     assert!(evidence.contains("admin@example.org") && evidence.contains("by the form"), "{evidence}");
 }

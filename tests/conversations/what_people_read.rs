@@ -2,7 +2,9 @@
 
 use super::asking::{APP, ASKED, allow, asks, hears, says};
 use super::commands::{ADMIN, CAMILLE, command, filled, run};
-use super::stage::{SERIES, Stage, accepted, event, nothing_else, publish, watts};
+use super::stage::{
+    SERIES, Stage, accepted, accepted_at, event, event_of, nothing_else, publish, publish_to, watts,
+};
 use crate::support::Peer;
 
 const STRANGER: &str = "stranger@far.example/1";
@@ -142,12 +144,50 @@ async fn an_operator_answers_by_text_for_who_has_no_address() {
         heard += &peer.recv().await;
     }
     let kept = record(&stage, &request);
-    assert_eq!((&kept["method"], &kept["state"]), (&"operator".into(), &"active".into()));
+    assert_eq!((&kept["method"], &kept["state"]), (&"operator-answer".into(), &"active".into()));
     assert_eq!(kept["evidence"], "réponse de admin@example.org pour ref:file 12, par une ligne de texte");
     says(&peer, ADMIN, &format!("stop {code}")).await;
     let mut heard = String::new();
     while !(heard.contains("state='revoked'") && heard.contains("Terminé pour ref:file 12")) {
         heard += &peer.recv().await;
+    }
+}
+
+/// Below a prefix of theirs there may be somebody else's, which nobody answered for.
+#[tokio::test]
+async fn an_operators_answer_gives_what_is_that_persons_alone() {
+    let mut stage = Stage::empty("").await;
+    let (lamp, bobs) = ("urn:area:lamp", "urn:area:bob/p");
+    for (name, owner) in [("urn:area:*", "ref:town"), (bobs, "bob@home.example")] {
+        let kept = ["--producer", "gw@prod.example", "--retention", "P3Y"];
+        stage.cli(&[&["series", "add", name, "--owner", owner][..], &kept].concat());
+    }
+    let mut peer = stage.start().await;
+    let request = asks(&mut peer, APP, &[("scope", "urn:area:*"), ("purpose", "energy advice")]).await;
+    let asked = word_to(&mut peer, "admin@example.org").await;
+    says(&peer, ADMIN, &format!("yes {}", code_behind("&apos;yes", &asked))).await;
+    let mut heard = String::new();
+    while !(heard.contains("subscription='subscribed'") && heard.contains("Recorded: ref:town agreed")) {
+        heard += &peer.recv().await;
+    }
+    assert_eq!(record(&stage, &request)["method"], "operator-answer");
+    // As it is taken in, and as it is read at the next start.
+    for round in ["1", "2"] {
+        for (name, id, leaves) in [(bobs, format!("b{round}"), false), (lamp, format!("l{round}"), true)] {
+            let records = format!("<senml bn='{name}' bt='176367960{round}' bu='W' v='1'/>");
+            peer.ask(&publish_to(name, &id, &id, &records), &accepted_at(name, &id, &id)).await;
+            if leaves {
+                let terms = "<terms xmlns='urn:courant:0' consent='{any}' purpose='energy advice' retention='P1Y' expires='{any}'/>";
+                peer.expect(&event_of(name, "app@coop.example", &id, &records, terms)).await;
+            }
+            let past = run(&mut peer, APP, "get_history", "", &filled(&[("identifier", name)])).await;
+            assert_eq!(past.contains(name) && past.contains("v='1'"), leaves, "{past}");
+            // Below the prefix his is as empty as what is not there.
+            assert!(past.contains("status='completed'") && (leaves || !past.contains(name)), "{past}");
+        }
+        nothing_else(&mut peer).await;
+        stage.courant.stop().await;
+        peer = stage.start().await;
     }
 }
 

@@ -509,6 +509,9 @@ pub(crate) fn method(name: &str) -> Text {
             text("the person, by the form of the request", "la personne, par le formulaire reçu")
         }
         "text-command" => text("the person, by a line of text", "la personne, par une ligne de texte"),
+        "operator-answer" => {
+            text("answered by an operator for the person", "répondu par un opérateur pour la personne")
+        }
         "import" => text("taken over from elsewhere", "repris d’ailleurs"),
         "request" => text("not given yet", "pas encore donné"),
         _ => text("recorded by an operator", "enregistré par un opérateur"),
