@@ -188,11 +188,24 @@ impl Store {
         rows.iter().map(name).collect()
     }
 
-    /// Writes what a registration has become. Its name stays. `false` if it is gone.
-    pub async fn update_series(&self, series: &Series, at: Timestamp) -> Result<bool, StoreError> {
+    /// Writes what a registration has become, of which `seen` was read before. Its name stays. `false` if it is gone,
+    /// or was changed since: who decided about what was seen has not decided about that.
+    pub async fn update_series(
+        &self,
+        seen: &Series,
+        series: &Series,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
-        let Some(key) = update(&mut tx, series).await? else { return Ok(false) };
-        changes::note(&mut tx, Kind::Series, key, at).await?;
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
+        let row = sqlx::query(sql).bind(series.name.to_string()).fetch_optional(&mut *tx).await?;
+        let Some(row) = row else { return Ok(false) };
+        let (key, held) = read(&row)?;
+        if held != *seen {
+            return Ok(false);
+        }
+        update(&mut tx, series).await?;
+        changes::note(&mut tx, Kind::Series, key.cast_signed(), at).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -252,13 +265,13 @@ async fn insert(conn: &mut SqliteConnection, series: &[Series], at: Timestamp) -
     changes::note_all(conn, Kind::Series, &keys, at).await
 }
 
-/// The number of the registration that was changed, if it is there.
-async fn update(conn: &mut SqliteConnection, series: &Series) -> Result<Option<i64>, StoreError> {
+async fn update(conn: &mut SqliteConnection, series: &Series) -> Result<(), StoreError> {
     let query = sqlx::query(
         "UPDATE series SET owner = ?, producers = ?, open = ?, retention = ?, title = ?, source = ?, node = ?, \
-         meta = ? WHERE name = ? RETURNING key",
+         meta = ? WHERE name = ?",
     );
-    Ok(bind(query, series)?.fetch_optional(conn).await?.map(|row| row.try_get(0)).transpose()?)
+    bind(query, series)?.execute(conn).await?;
+    Ok(())
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
@@ -312,4 +325,43 @@ fn read(row: &SqliteRow) -> Result<(u64, Series), StoreError> {
         },
     };
     Ok((row.try_get::<i64, _>(0)?.unsigned_abs(), series))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Durability;
+    use super::*;
+
+    async fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/t.db", dir.path().display());
+        (dir, Store::open(&url, Durability::Off).await.unwrap())
+    }
+
+    fn series(fields: serde_json::Value) -> Series {
+        serde_json::from_value(fields).unwrap()
+    }
+
+    fn at() -> Timestamp {
+        "2026-01-02T00:00:00Z".parse().unwrap()
+    }
+
+    /// Two change a registration at the same moment: what the first one did is not undone by the second.
+    #[tokio::test]
+    async fn what_was_changed_since_it_was_seen_is_not_undone() {
+        let (_dir, store) = store().await;
+        let seen = series(serde_json::json!({
+            "name": "urn:a", "owner": "ann@home.example", "open": true, "meta": {"unit": "W"},
+        }));
+        store.add_series(&seen, at()).await.unwrap();
+        let titled = Series { title: Some("Balcony".into()), ..seen.clone() };
+        assert!(store.update_series(&seen, &titled, at()).await.unwrap());
+        store.edit_series(&seen.name, |series| series.open = false, at()).await.unwrap();
+        let renamed = Series { title: Some("Roof".into()), ..titled.clone() };
+        assert!(!store.update_series(&titled, &renamed, at()).await.unwrap());
+        let (_, held) = store.series_named("urn:a").await.unwrap().unwrap();
+        assert_eq!(held, Series { open: false, ..titled });
+        store.remove_series(&seen.name, at()).await.unwrap();
+        assert!(!store.update_series(&held, &held, at()).await.unwrap(), "it is gone");
+    }
 }

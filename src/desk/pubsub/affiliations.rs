@@ -9,7 +9,7 @@ use minidom::Element;
 
 use super::configure::end_without_right;
 use super::lists::{LINES_MAX, end, end_subscription, start};
-use super::node::{Affiliation, Node, affiliation, not_an_address, required};
+use super::node::{Affiliation, Node, affiliation, changed_meanwhile, not_an_address, required};
 use super::{Asked, texts};
 use crate::desk::context::failed;
 use crate::domain::series::Series;
@@ -76,7 +76,9 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
         ));
     }
     let now = context.clock.now().wall;
-    context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;
+    if !context.store.update_series(&node.series, &series, now).await.map_err(|e| failed(&e))? {
+        return Err(changed_meanwhile());
+    }
     let node = Node { name: name.to_owned(), series };
     for who in excluded {
         for held in context.store.subscriptions_of(&who, LINES_MAX).await.map_err(|e| failed(&e))? {

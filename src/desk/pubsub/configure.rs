@@ -5,7 +5,7 @@ use std::time::Duration;
 use jid::BareJid;
 use minidom::Element;
 
-use super::node::{KEEP, Node, cut, required};
+use super::node::{KEEP, Node, changed_meanwhile, cut, required};
 use super::{Asked, lists, notices, texts};
 use crate::config::{AccessModel, Config, NotificationType, Pubsub};
 use crate::desk::context::failed;
@@ -18,6 +18,7 @@ use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::form::{self, Field, Submitted};
 use crate::protocol::ns;
 use crate::protocol::text::{attribute, raw};
+use crate::store::StoreError;
 
 /// The form's type.
 pub(super) const NODE_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
@@ -108,10 +109,16 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
     apply(&mut series, &form, asked.sender)?;
     let now = context.clock.now().wall;
     if itself {
-        context.store.update_series(&series, now).await.map_err(|e| failed(&e))?;
+        if !context.store.update_series(&node.series, &series, now).await.map_err(|e| failed(&e))? {
+            return Err(changed_meanwhile());
+        }
     } else {
         // A node under a prefix that is set differently becomes a registration of its own.
-        context.store.add_series(&series, now).await.map_err(|e| failed(&e))?;
+        match context.store.add_series(&series, now).await {
+            Ok(()) => {}
+            Err(StoreError::Exists { .. }) => return Err(changed_meanwhile()),
+            Err(error) => return Err(failed(&error)),
+        }
     }
     let usual = context.config.pubsub.retention.nominal();
     context.store.refresh_name(name, usual).await.map_err(|e| failed(&e))?;

@@ -149,6 +149,11 @@ pub(super) fn no_node(name: &str) -> StanzaError {
     StanzaError::said(Condition::ItemNotFound, texts::NO_NODE, &[("node", &cut(name))])
 }
 
+/// To who changes what somebody else has changed since it was looked at.
+pub(super) fn changed_meanwhile() -> StanzaError {
+    StanzaError::said(Condition::ResourceConstraint, texts::CHANGED_MEANWHILE, &[])
+}
+
 /// Of a `jid` that is none.
 pub(super) fn not_an_address() -> StanzaError {
     StanzaError::said(Condition::BadRequest, texts::NOT_AN_ADDRESS, &[])

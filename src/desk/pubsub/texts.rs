@@ -72,6 +72,8 @@ texts! {
         "{var} « {given} » n’existe pas ici ; choisissez parmi {known}";
     NOT_SET_SO: "the node is not set as you expect: {var}",
         "le nœud n’est pas réglé comme vous l’attendez : {var}";
+    CHANGED_MEANWHILE: "the node was changed at the same moment; try again",
+        "le nœud vient d’être modifié ; réessayez";
     NO_NODE: "there is no node {node}",
         "il n’y a pas de nœud {node}";
     OWNER_ONLY: "only the owner of {node} may do that",
