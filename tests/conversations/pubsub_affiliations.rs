@@ -152,6 +152,12 @@ async fn a_second_owner_runs_the_node_and_the_person_concerned_decides() {
     // Who may have it is not hers to say: neither in the form nor in the list.
     let forbidden = refused(JULIET, "forbidden", "auth", "");
     set(&mut peer, JULIET, OWNER, &configure("access_model", "authorize"), &forbidden).await;
+    // Nor who publishes it, one way or the other; as it is, it may be said again.
+    set(&mut peer, JULIET, OWNER, &configure("publish_model", "open"), &forbidden).await;
+    set(&mut peer, JULIET, OWNER, &configure("publish_model", "publishers"), &done(JULIET)).await;
+    set(&mut peer, ROMEO, OWNER, &configure("publish_model", "open"), &done(ROMEO)).await;
+    set(&mut peer, JULIET, OWNER, &configure("publish_model", "publishers"), &forbidden).await;
+    set(&mut peer, ROMEO, OWNER, &configure("publish_model", "publishers"), &done(ROMEO)).await;
     for what in ["owner", "publisher", "publish-only", "member"] {
         set(&mut peer, JULIET, OWNER, &lines(&[(nurse, what)]), &forbidden).await;
     }
@@ -188,9 +194,13 @@ async fn the_person_concerned_takes_a_node_from_who_made_it() {
     stage.series("urn:x:*", "gw@prod.example");
     let mut peer = stage.start().await;
     let (gateway, camille) = ("gw@prod.example", "camille@home.example");
-    set(&mut peer, gateway, PUBSUB, &format!("<create node='{NODE}'/>"), &done(gateway)).await;
-    set(&mut peer, camille, OWNER, &lines(&[(gateway, "publisher")]), &done(camille)).await;
     let forbidden = refused(gateway, "forbidden", "auth", "");
+    let anyone = config(&field("publish_model", "open"));
+    let create = format!("<create node='{NODE}'/>");
+    let open = format!("{create}<configure>{anyone}</configure>");
+    set(&mut peer, gateway, PUBSUB, &open, &forbidden).await;
+    set(&mut peer, gateway, PUBSUB, &create, &done(gateway)).await;
+    set(&mut peer, camille, OWNER, &lines(&[(gateway, "publisher")]), &done(camille)).await;
     set(&mut peer, gateway, OWNER, &format!("<delete node='{NODE}'/>"), &forbidden).await;
     set(&mut peer, gateway, PUBSUB, &item("i"), &result(gateway, PUBSUB, &kept("i"))).await;
     nothing_else(&mut peer).await;

@@ -261,13 +261,8 @@ pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Res
     }
     set_access(series, form, who)?;
     set_retention(series, form, who)?;
+    set_publishers(series, form, who)?;
     let settings = &mut series.node;
-    match form.one("pubsub#publish_model") {
-        None => {}
-        Some("publishers") => settings.anyone_publishes = false,
-        Some("open") => settings.anyone_publishes = true,
-        Some(other) => return Err(choice("pubsub#publish_model", other, &PUBLISH_MODELS)),
-    }
     match form.one("pubsub#notification_type") {
         None => {}
         Some("normal") => settings.headline = Some(false),
@@ -320,6 +315,21 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
         return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_OPEN, &[]));
     }
     (series.open, series.node.whitelist) = (open, whitelist);
+    Ok(())
+}
+
+/// Who publishes is decided by the person concerned alone, as who is a publisher.
+fn set_publishers(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
+    let anyone = match form.one("pubsub#publish_model") {
+        None => return Ok(()),
+        Some("publishers") => false,
+        Some("open") => true,
+        Some(other) => return Err(choice("pubsub#publish_model", other, &PUBLISH_MODELS)),
+    };
+    if anyone != series.node.anyone_publishes && !series.is_owned_by(who) {
+        return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_DECIDE, &[]));
+    }
+    series.node.anyone_publishes = anyone;
     Ok(())
 }
 
