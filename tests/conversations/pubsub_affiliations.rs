@@ -187,6 +187,33 @@ async fn a_second_owner_runs_the_node_and_the_person_concerned_decides() {
     nothing_else(&mut peer).await;
 }
 
+/// What exists by publishing is not taken over by another who may publish there.
+#[tokio::test]
+async fn who_publishes_beside_another_does_not_take_over_what_is_theirs() {
+    let mut stage = Stage::empty("").await;
+    let (first, second, camille) = ("gw@prod.example", "meter@prod.example", "camille@home.example");
+    let producers = ["--producer", first, "--producer", second];
+    let register = ["series", "add", "urn:x:*", "--owner", camille];
+    stage.cli(&[&register[..], &producers].concat());
+    stage.series("urn:y:*", first);
+    let mut peer = stage.start().await;
+    let at = |name: &str, text: String| text.replace(NODE, name);
+    for name in ["urn:x:1", "urn:x:2", "urn:y:1"] {
+        set(&mut peer, first, PUBSUB, &at(name, item("i")), &result(first, PUBSUB, &at(name, kept("i"))))
+            .await;
+    }
+    let create = |name: &str| format!("<create node='{name}'/>");
+    for who in [second, first] {
+        set(&mut peer, who, PUBSUB, &create("urn:x:1"), &refused(who, "conflict", "cancel", "")).await;
+    }
+    set(&mut peer, second, PUBSUB, &create("urn:x:3"), &done(second)).await;
+    // To the person concerned and to an operator it is theirs to have run; who publishes alone takes it from nobody.
+    set(&mut peer, camille, PUBSUB, &create("urn:x:1"), &done(camille)).await;
+    set(&mut peer, "admin@example.org", PUBSUB, &create("urn:x:2"), &done("admin@example.org")).await;
+    set(&mut peer, first, PUBSUB, &create("urn:y:1"), &done(first)).await;
+    nothing_else(&mut peer).await;
+}
+
 /// Who made a node under somebody's prefix runs it until that person says otherwise.
 #[tokio::test]
 async fn the_person_concerned_takes_a_node_from_who_made_it() {

@@ -115,12 +115,23 @@ async fn template(
     if matches!(above.name, Scope::Exact(_)) {
         return Err(taken(name));
     }
+    // What somebody published to is there already, and who made it so may be another publisher.
+    let alone = !above.node.anyone_publishes && above.producers.iter().all(|producer| producer == sender);
+    if !admin && !above.is_run_by(sender) && !alone && is_known(context, name).await? {
+        return Err(taken(name));
+    }
     let mut series = Series { name: scope, ..above };
     if !series.producers.contains(sender) {
         series.producers.push(sender.clone());
     }
     series.node.creator = (!series.is_owned_by(sender)).then(|| sender.clone());
     Ok(series)
+}
+
+/// Whether something was published there.
+async fn is_known(context: &Context, name: &str) -> Result<bool, StanzaError> {
+    let first = context.store.known_names_below(name, 1).await.map_err(|e| failed(&e))?;
+    Ok(first.first().is_some_and(|known| known == name))
 }
 
 fn taken(name: &str) -> StanzaError {
