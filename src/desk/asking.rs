@@ -94,9 +94,11 @@ pub async fn ask(
     Ok(Asked::Pending(Box::new(request)))
 }
 
-/// Whether a request asks for no more than another of the same asker's.
+/// Whether a request asks for no more than another of the same asker's, and what was given is about whom this one is
+/// for: what somebody gave of their own is nothing of another's, nor of what is not there.
 fn is_same(held: &Consent, request: &Consent) -> bool {
     held.purpose == request.purpose
+        && held.is_about(&request.subject)
         && request.scope.iter().all(|scope| held.scope.iter().any(|wide| wide.covers_scope(scope)))
         && held.granularity.as_ref().map(ToString::to_string)
             == request.granularity.as_ref().map(ToString::to_string)

@@ -11,6 +11,7 @@ use super::context::failed;
 use crate::domain::consent::{Consent, ConsentKey, Mode};
 use crate::domain::decision::{self, Decision, Denial, Question};
 use crate::domain::disclosure::{Decided, Ground, Line, Verdict};
+use crate::domain::name::Scope;
 use crate::domain::series::Series;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::error::StanzaError;
@@ -37,6 +38,30 @@ pub fn terms(consent: &Consent) -> Terms<'_> {
         retention: consent.retention.as_str(),
         expires: consent.valid_until,
     }
+}
+
+/// Whether a consent that covers this name gives anything of it. What covers its giver's own series alone gives nothing
+/// of somebody else's, and as little of what is not there: so nobody learns from it what is.
+pub async fn gives(context: &Context, consent: &Consent, named: &Scope) -> Result<bool, StanzaError> {
+    if !consent.covers_own_only() {
+        return Ok(true);
+    }
+    let below = match named {
+        Scope::Prefix(_) => named.clone(),
+        Scope::Exact(name) => {
+            let found = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
+            if let Some(series) = found.first() {
+                return Ok(consent.is_about(&series.owner));
+            }
+            // It may be meant for what is below it.
+            match Scope::parse(&format!("{name}/*")) {
+                Ok(below) => below,
+                Err(_) => return Ok(false),
+            }
+        }
+    };
+    let own = context.store.own_part(&consent.subject, &[below]).await.map_err(|e| failed(&e))?;
+    Ok(!own.is_empty())
 }
 
 /// What somebody may have of a series.
@@ -238,7 +263,6 @@ mod tests {
     use super::*;
     use crate::domain::consent::method;
     use crate::domain::consent::tests::sample;
-    use crate::domain::name::Scope;
 
     #[test]
     fn what_is_given_in_person_opens_nobody_elses_past() {

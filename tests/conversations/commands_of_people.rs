@@ -77,6 +77,66 @@ async fn given_suspended_resumed_and_withdrawn_by_the_person_concerned() {
     assert!(list.contains("<value>withdrawn</value>"), "past ones are shown too: {list}");
 }
 
+/// What Camille gives below a prefix is hers: for Bob's below it he is asked, and a series that is not there is asked
+/// for alike.
+#[tokio::test]
+async fn who_was_given_one_persons_may_ask_for_anothers() {
+    let mut stage = Stage::home("").await;
+    let bobs = "urn:dev:bob";
+    stage.cli(&["series", "add", bobs, "--owner", "bob@home.example", "--producer", "gw@prod.example"]);
+    let mut peer = stage.start().await;
+    let fields = filled(&[("recipient", ADVISER), ("scope", "urn:dev:*"), ("purpose", "advice")]);
+    peer.send(&command(CAMILLE, "run", "give-consent", "", &fields)).await;
+    let heard = hears_all(&mut peer, &["status='completed'", "subscription='subscribed'", "You gave"]).await;
+    let id = heard.split("Receipt: ").nth(1).and_then(|rest| rest.get(..36)).expect("an id");
+    let to_bob = "to='bob@home.example'";
+    let subscribes = |node: &str| {
+        format!(
+            "<iq type='set' from='{ADVISERS_DESK}' to='energy.example.org' id='s'>
+               <pubsub xmlns='http://jabber.org/protocol/pubsub'><subscribe node='{node}' jid='{ADVISER}'/></pubsub>
+             </iq>"
+        )
+    };
+    for (name, exists) in [("urn:dev:nowhere", false), (bobs, true)] {
+        // By command with the same purpose, by subscribing, and as a beginning.
+        let fields = filled(&[("scope", name), ("purpose", "advice")]);
+        let said = run(&mut peer, ADVISERS_DESK, "request-access", "", &fields).await;
+        assert!(said.contains("is pending"), "{said}");
+        if exists {
+            assert!(peer.recv().await.contains(to_bob));
+        }
+        for (at, node) in [name.to_owned(), format!("{name}*")].into_iter().enumerate() {
+            peer.send(&subscribes(&node)).await;
+            let said = peer.recv_iq().await;
+            // The first is asked for already.
+            let word = if at == 0 { "<pending-subscription" } else { "subscription='pending'" };
+            assert!(said.contains(word), "{said}");
+            if exists && at > 0 {
+                assert!(peer.recv().await.contains(to_bob));
+            }
+        }
+        let one = filled(&[("identifier", name)]);
+        let said = run(&mut peer, ADVISERS_DESK, "subscribe", "", &one).await;
+        assert!(said.contains("<not-authorized"), "{said}");
+    }
+    // What she gave, by its name, by what it was given as, and by what it lies below.
+    for node in [SERIES, "urn:dev:*", "urn:dev:prm:30001610071843_consumption"] {
+        peer.send(&subscribes(node)).await;
+        let said = peer.recv().await;
+        assert!(said.contains("subscription='subscribed'"), "{said}");
+    }
+    let given: serde_json::Value =
+        serde_json::from_str(&stage.cli(&["consent", "show", id, "--json"])).expect("JSON");
+    let until = given["valid_until"].as_str().expect("an end");
+    let fields = filled(&[("scope", SERIES), ("purpose", "advice"), ("valid_until", until)]);
+    let said = run(&mut peer, ADVISERS_DESK, "request-access", "", &fields).await;
+    assert!(said.contains("You have this consent already"), "{said}");
+    let one = filled(&[("identifier", SERIES)]);
+    let said = run(&mut peer, ADVISERS_DESK, "subscribe", "", &one).await;
+    assert!(said.contains("status='completed'"), "{said}");
+    nothing_else(&mut peer).await;
+}
+
 #[tokio::test]
 async fn nobody_gives_what_is_somebody_elses() {
     let mut stage = Stage::home("").await;

@@ -8,7 +8,7 @@ use super::node::{Affiliation, Node, cut, not_an_address, publishes_only, requir
 use super::{Asked, items, texts};
 use crate::desk::asking;
 use crate::desk::context::failed;
-use crate::desk::permit::Asker;
+use crate::desk::permit::{Asker, gives};
 use crate::domain::consent::State;
 use crate::domain::decision;
 use crate::domain::draft::Draft;
@@ -137,7 +137,8 @@ async fn permitted(
         if !consent.scope.iter().any(|given| given.covers_scope(scope)) || !consent.modes.notify {
             continue;
         }
-        if decision::stands_now(consent, asker.now).is_ok() || consent.state == State::Suspended {
+        let stands = decision::stands_now(consent, asker.now).is_ok() || consent.state == State::Suspended;
+        if stands && gives(asked.context, consent, scope).await? {
             return Ok(true);
         }
         pending |= consent.state == State::Requested;

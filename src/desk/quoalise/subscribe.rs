@@ -6,7 +6,7 @@ use jid::Jid;
 use super::identifier::Identifier;
 use super::{asked_for, identifier_form, not_authorized, wrong};
 use crate::desk::commands::{Call, Coming, Command, Turn};
-use crate::desk::permit::Asker;
+use crate::desk::permit::{Asker, gives};
 use crate::domain::decision;
 use crate::domain::language::{Text, text};
 use crate::domain::name::Scope;
@@ -128,6 +128,7 @@ async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Sc
         for scope in &consent.scope {
             if let Some(whole) = &whole
                 && scope.covers_scope(whole)
+                && gives(call.context, consent, whole).await?
             {
                 return Ok(vec![whole.clone()]);
             }
