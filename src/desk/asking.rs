@@ -5,7 +5,7 @@
 //! person concerned alone, or for one without an address the operators.
 
 use jid::{BareJid, Jid};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use minidom::Element;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ pub async fn ask(
     let filter = Filter { recipient: Some(asker.to_string()), standing: true, ..Filter::default() };
     let part = Part { max: LOOKED_AT, last: true, ..Part::default() };
     let (theirs, ..) = store.part_of_consents(&filter, &part).await?;
-    if let Some(same) = theirs.iter().find(|held| is_same(held, &request)) {
+    if let Some(same) = theirs.iter().find(|held| is_same(held, &request, wish.is_some())) {
         let same = Box::new(same.clone());
         return Ok(if same.state == State::Requested { Asked::Waiting(same) } else { Asked::Given(same) });
     }
@@ -95,14 +95,33 @@ pub async fn ask(
 }
 
 /// Whether a request asks for no more than another of the same asker's, and what was given is about whom this one is
-/// for: what somebody gave of their own is nothing of another's, nor of what is not there.
-fn is_same(held: &Consent, request: &Consent) -> bool {
+/// for: what somebody gave of their own is nothing of another's, nor of what is not there. Who asks by subscribing says
+/// nothing of modes and measurements.
+fn is_same(held: &Consent, request: &Consent, by_subscribing: bool) -> bool {
     held.purpose == request.purpose
         && held.is_about(&request.subject)
         && request.scope.iter().all(|scope| held.scope.iter().any(|wide| wide.covers_scope(scope)))
         && held.granularity.as_ref().map(ToString::to_string)
             == request.granularity.as_ref().map(ToString::to_string)
         && (held.state == State::Requested || request.valid_until <= held.valid_until)
+        && (by_subscribing || is_within(held, request))
+}
+
+/// Whether a request asks for no other modes and measurements, nor to pass them on. How long they may be kept is left
+/// out: what is usual there would make a new request of most repetitions.
+fn is_within(held: &Consent, request: &Consent) -> bool {
+    let modes =
+        (held.modes.notify || !request.modes.notify) && (held.modes.history || !request.modes.history);
+    // The window of a prepared request goes with the clock: the same again ends as much later as it comes later.
+    let later = match held.state {
+        State::Requested => request.valid_from.duration_since(held.valid_from),
+        _ => SignedDuration::ZERO,
+    };
+    let begins = held.data_from.is_none_or(|first| request.data_from.is_some_and(|asked| asked >= first));
+    let ends = held
+        .data_until
+        .is_none_or(|last| request.data_until.is_some_and(|asked| asked.duration_since(last) <= later));
+    modes && (held.onward || !request.onward) && begins && ends
 }
 
 /// Whose series these are: of the first that is there. All are looked up whatever was found before: how long the
@@ -371,6 +390,8 @@ mod tests {
     use crate::config::Config;
     use crate::desk::upstream::{Bounds, Upstream};
     use crate::domain::clock::Clock;
+    use crate::domain::consent::Modes;
+    use crate::domain::consent::tests::sample;
     use crate::domain::series::Series;
     use crate::store::{Durability, Store};
 
@@ -389,6 +410,42 @@ mod tests {
             wishes: mpsc::channel(1).0,
             upstream: Upstream::new(bounds),
         }
+    }
+
+    #[test]
+    fn who_asks_for_more_has_not_got_it_already() {
+        let at = |text: &str| -> Option<Timestamp> { Some(text.parse().unwrap()) };
+        let (first, last) = (at("2026-02-01T00:00:00Z"), at("2026-03-01T00:00:00Z"));
+        let history = Modes { notify: false, history: true };
+        let narrow = Consent { modes: history, data_from: first, data_until: last, ..sample() };
+        let wide = Consent { onward: true, ..sample() };
+        let more: [fn(&mut Consent); 6] = [
+            |asked| asked.modes.notify = true,
+            |asked| asked.onward = true,
+            |asked| asked.data_from = None,
+            |asked| asked.data_from = Some("2026-01-31T00:00:00Z".parse().unwrap()),
+            |asked| asked.data_until = None,
+            |asked| asked.data_until = Some("2026-03-02T00:00:00Z".parse().unwrap()),
+        ];
+        for state in [State::Active, State::Requested] {
+            let held = |consent: &Consent| Consent { state, ..consent.clone() };
+            assert!(is_same(&held(&narrow), &narrow, false) && is_same(&held(&wide), &narrow, false));
+            for change in more {
+                let mut asked = narrow.clone();
+                change(&mut asked);
+                assert!(!is_same(&held(&narrow), &asked, false), "{asked:?}");
+                assert!(is_same(&held(&wide), &asked, false), "{asked:?}");
+                // What a subscription does not say, it does not ask for.
+                assert!(is_same(&held(&narrow), &asked, true), "{asked:?}");
+            }
+        }
+        // A window that is counted from the request: the same again, a day later.
+        let mut again = narrow.clone();
+        again.valid_from = at("2026-01-02T00:00:00Z").unwrap();
+        again.data_from = at("2026-02-02T00:00:00Z");
+        again.data_until = at("2026-03-02T00:00:00Z");
+        assert!(is_same(&Consent { state: State::Requested, ..narrow.clone() }, &again, false));
+        assert!(!is_same(&narrow, &again, false));
     }
 
     /// Rows of every table.
