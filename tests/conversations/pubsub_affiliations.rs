@@ -130,6 +130,41 @@ async fn who_becomes_publish_only_is_told_that_the_subscription_ended() {
     nothing_else(&mut peer).await;
 }
 
+/// Who is put off an open node finds it no more than one that is not there, and is not subscribed by any way.
+#[tokio::test]
+async fn an_outcast_does_not_see_what_is_open_to_others() {
+    let (stage, mut peer) = with_node("open").await;
+    let disco = |to: &str| {
+        format!(
+            "<iq type='get' from='{to}/1' to='energy.example.org' id='x'>
+               <query xmlns='http://jabber.org/protocol/disco#info' node='{NODE}'/>
+             </iq>"
+        )
+    };
+    let subscribe = format!(
+        "<iq type='set' from='{JULIET}/1' to='energy.example.org' id='x'>
+           <command xmlns='http://jabber.org/protocol/commands' node='subscribe' action='execute'>
+             <x xmlns='jabber:x:data' type='submit'>
+               <field var='identifier'><value>{NODE}</value></field>
+             </x>
+           </command>
+         </iq>"
+    );
+    peer.send(&disco(JULIET)).await;
+    assert!(peer.recv().await.contains("type='leaf'"));
+    set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, "outcast")]), &done(ROMEO)).await;
+    peer.ask(&disco(JULIET), &refused(JULIET, "item-not-found", "cancel", "")).await;
+    let forbidden = refused(JULIET, "forbidden", "auth", "");
+    peer.ask(&subscribe, &forbidden).await;
+    // A consent changes nothing of that.
+    let consent = ["consent", "add", "--subject", ROMEO, "--recipient", JULIET, "--purpose", "advice"];
+    stage.cli(&[&consent[..], &["--scope", NODE, "--no-subscribe"]].concat());
+    peer.ask(&subscribe, &forbidden).await;
+    let wish = format!("<subscribe node='{NODE}' jid='{JULIET}'/>");
+    set(&mut peer, JULIET, PUBSUB, &wish, &forbidden).await;
+    nothing_else(&mut peer).await;
+}
+
 /// Several run a node; whose data it is, and who decides about it, stays one.
 #[tokio::test]
 async fn a_second_owner_runs_the_node_and_the_person_concerned_decides() {

@@ -99,6 +99,11 @@ impl Node {
         !self.retention(context).nominal().is_zero()
     }
 
+    /// Whether this address was put off it.
+    pub(crate) fn excludes(&self, who: &BareJid) -> bool {
+        self.affiliation(who) == Affiliation::Outcast
+    }
+
     /// Whether somebody may know that it is there.
     pub(crate) fn is_seen_by(
         &self,
@@ -106,7 +111,7 @@ impl Node {
         consents: &[(ConsentKey, Consent)],
         now: Timestamp,
     ) -> bool {
-        self.series.open
+        self.series.is_open_to(who)
             || !matches!(self.affiliation(who), Affiliation::None | Affiliation::Outcast)
             || consents
                 .iter()
@@ -137,6 +142,11 @@ pub(super) fn required(node: Option<&str>) -> Result<&str, StanzaError> {
         StanzaError::said(Condition::BadRequest, texts::NO_NODE_NAMED, &[])
             .because(Detail::Pubsub("nodeid-required"))
     })
+}
+
+/// To who was put off a node.
+pub(crate) fn excluded() -> StanzaError {
+    StanzaError::said(Condition::Forbidden, texts::EXCLUDED, &[])
 }
 
 /// To who may publish to a node, and nothing else.

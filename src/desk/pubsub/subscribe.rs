@@ -4,7 +4,7 @@ use jid::Jid;
 use minidom::Element;
 use uuid::Uuid;
 
-use super::node::{Affiliation, Node, cut, not_an_address, publishes_only, required};
+use super::node::{Affiliation, Node, cut, excluded, not_an_address, publishes_only, required};
 use super::{Asked, items, texts};
 use crate::desk::asking;
 use crate::desk::context::failed;
@@ -107,9 +107,7 @@ async fn permitted(
     let mut only_publishes = false;
     if let Some(node) = node {
         match node.affiliation(asked.sender) {
-            Affiliation::Outcast => {
-                return Err(StanzaError::said(Condition::Forbidden, texts::EXCLUDED, &[]));
-            }
+            Affiliation::Outcast => return Err(excluded()),
             Affiliation::Owner if node.series.is_owned_by(asked.sender) => return Ok(true),
             // What they were given consent for is theirs all the same.
             Affiliation::PublishOnly => only_publishes = true,

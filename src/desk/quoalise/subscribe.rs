@@ -7,6 +7,7 @@ use super::identifier::Identifier;
 use super::{asked_for, identifier_form, not_authorized, wrong};
 use crate::desk::commands::{Call, Coming, Command, Turn};
 use crate::desk::permit::{Asker, gives};
+use crate::desk::pubsub::node::{Node, excluded};
 use crate::domain::decision;
 use crate::domain::language::{Text, text};
 use crate::domain::name::Scope;
@@ -116,11 +117,20 @@ impl Command for Unsubscribe {
     }
 }
 
+/// Whether the asker was put off this node, whatever consents say.
+async fn is_kept_out(call: &Call<'_>, name: &str) -> Result<bool, StanzaError> {
+    let node = Node::find(call.context, name).await?;
+    Ok(node.is_some_and(|node| node.excludes(call.asker)))
+}
+
 /// What of the identifier the asker may be sent: the series itself, and what their consents name below it.
 async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Scope>, StanzaError> {
     let asker = Asker::about(call.context, call.asker, identifier.as_str()).await?;
     let mut nodes: Vec<Scope> = Vec::new();
     let whole = Scope::parse(identifier.as_str()).ok();
+    if is_kept_out(call, identifier.as_str()).await? {
+        return Err(excluded());
+    }
     for (_, consent) in &asker.consents {
         if !consent.modes.notify || decision::stands_now(consent, asker.now).is_err() {
             continue;
@@ -132,7 +142,10 @@ async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Sc
             {
                 return Ok(vec![whole.clone()]);
             }
-            if identifier.means_all_of(scope) && !nodes.contains(scope) {
+            if identifier.means_all_of(scope)
+                && !nodes.contains(scope)
+                && !is_kept_out(call, &scope.to_string()).await?
+            {
                 nodes.push(scope.clone());
             }
         }
