@@ -196,6 +196,12 @@ async fn a_second_owner_runs_the_node_and_the_person_concerned_decides() {
     for what in ["owner", "publisher", "publish-only", "member"] {
         set(&mut peer, JULIET, OWNER, &lines(&[(nurse, what)]), &forbidden).await;
     }
+    // Who is to publish only is not let read on the way over keeping them out.
+    set(&mut peer, ROMEO, OWNER, &lines(&[(nurse, "publish-only")]), &done(ROMEO)).await;
+    for what in ["outcast", "none"] {
+        set(&mut peer, JULIET, OWNER, &lines(&[(nurse, what)]), &forbidden).await;
+    }
+    set(&mut peer, ROMEO, OWNER, &lines(&[(nurse, "none")]), &done(ROMEO)).await;
     set(&mut peer, JULIET, OWNER, &lines(&[(nurse, "outcast")]), &done(JULIET)).await;
     // He stays what he is.
     for (who, what) in [(JULIET, "outcast"), (JULIET, "none"), (ROMEO, "publisher")] {

@@ -112,12 +112,11 @@ fn may_change(
         return Err(StanzaError::said(Condition::NotAcceptable, texts::OWNER_STAYS, &[]));
     }
     let leaves = asker == who && matches!(wanted, Affiliation::None);
-    let narrows = match wanted {
-        Affiliation::Outcast => !series.is_run_by(who),
-        // Of who may publish only, that would take what the person concerned said of reading.
-        Affiliation::None => !series.is_run_by(who) && !series.only_publishes(who),
-        _ => false,
-    };
+    // Of who may publish only, either would take what the person concerned said of reading: who is kept out is
+    // nothing in particular once they are let in again.
+    let narrows = matches!(wanted, Affiliation::Outcast | Affiliation::None)
+        && !series.is_run_by(who)
+        && !series.only_publishes(who);
     if series.is_owned_by(asker) || narrows || leaves {
         return Ok(());
     }
