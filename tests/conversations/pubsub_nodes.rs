@@ -539,6 +539,36 @@ async fn nodes_and_subscriptions_are_bounded() {
     nothing_else(&mut peer).await;
 }
 
+/// What lies under a prefix is made a node of its own by configuring it: that is creating one.
+#[tokio::test]
+async fn configuring_below_a_prefix_makes_no_more_nodes_than_creating_does() {
+    let camille = "camille@home.example";
+    let configure = |node: &str, title: &str| {
+        format!("<configure node='{node}'>{}</configure>", config(&field("title", title)))
+    };
+    let mut stage = Stage::empty("").await;
+    stage.courant.set("COURANT_LIMITS__NODES", "2");
+    stage.series("urn:x:*", "gw@prod.example");
+    let mut peer = stage.start().await;
+    // The prefix is one of hers.
+    set(&mut peer, camille, OWNER, &configure("urn:x:1", "One"), &done(camille)).await;
+    let full = refused(camille, "policy-violation", "modify", "max-nodes-exceeded");
+    set(&mut peer, camille, OWNER, &configure("urn:x:2", "Two"), &full).await;
+    set(&mut peer, camille, PUBSUB, "<create node='urn:x:2'/>", &full).await;
+    set(&mut peer, camille, OWNER, &configure("urn:x:1", "Uno"), &done(camille)).await;
+    nothing_else(&mut peer).await;
+
+    let mut stage = Stage::empty("").await;
+    stage.courant.set("COURANT_ACCESS__CREATE_NODES", "admins");
+    stage.series("urn:x:*", "gw@prod.example");
+    stage.series("urn:x:1", "gw@prod.example");
+    let mut peer = stage.start().await;
+    let forbidden = refused(camille, "forbidden", "auth", "");
+    set(&mut peer, camille, OWNER, &configure("urn:x:2", "Two"), &forbidden).await;
+    set(&mut peer, camille, OWNER, &configure("urn:x:1", "One"), &done(camille)).await;
+    nothing_else(&mut peer).await;
+}
+
 /// Who asks by subscribing is subscribed at the address that asked, in the format that was asked for.
 #[tokio::test]
 async fn the_address_that_asked_is_the_one_that_is_subscribed() {

@@ -6,7 +6,7 @@ use jid::BareJid;
 use minidom::Element;
 
 use super::node::{KEEP, Node, changed_meanwhile, cut, required};
-use super::{Asked, lists, notices, texts};
+use super::{Asked, create, lists, notices, texts};
 use crate::config::{AccessModel, Config, NotificationType, Pubsub};
 use crate::desk::context::failed;
 use crate::domain::consent::State;
@@ -105,6 +105,7 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
             return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_NODE, &[]));
         };
         series.name = scope;
+        create::out_of_a_prefix(context, asked.sender, &mut series).await?;
     }
     apply(&mut series, &form, asked.sender)?;
     let now = context.clock.now().wall;

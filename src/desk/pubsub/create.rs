@@ -41,17 +41,7 @@ pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8
         }
     };
     let mut series = template(context, asked.sender, &name, scope).await?;
-    let most = context.config.limits.nodes;
-    if most > 0 && !context.is_admin(asked.sender) {
-        let made = context.store.count_series_of(asked.sender).await.map_err(|e| failed(&e))?;
-        if made >= most as u64 {
-            let values = [("made", &*made.to_string()), ("most", &*most.to_string())];
-            let detail = Detail::Pubsub("max-nodes-exceeded");
-            return Err(
-                StanzaError::said(Condition::PolicyViolation, texts::TOO_MANY_NODES, &values).because(detail)
-            );
-        }
-    }
+    has_room(context, asked.sender).await?;
     if let Some(form) = asked.pubsub.get_child("configure", ns::PUBSUB).and_then(Submitted::within)
         && form.type_ != "cancel"
     {
@@ -72,6 +62,36 @@ pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8
         raw(&mut out, "/></pubsub>");
     }
     Ok(out)
+}
+
+/// Whether one more registration may be made for this address.
+async fn has_room(context: &Context, sender: &BareJid) -> Result<(), StanzaError> {
+    let most = context.config.limits.nodes;
+    if most == 0 || context.is_admin(sender) {
+        return Ok(());
+    }
+    let made = context.store.count_series_of(sender).await.map_err(|e| failed(&e))?;
+    if made < most as u64 {
+        return Ok(());
+    }
+    let values = [("made", &*made.to_string()), ("most", &*most.to_string())];
+    let refused = StanzaError::said(Condition::PolicyViolation, texts::TOO_MANY_NODES, &values);
+    Err(refused.because(Detail::Pubsub("max-nodes-exceeded")))
+}
+
+/// Makes ready to register a node of its own out of one that lies under a prefix, for who runs both: what creating it
+/// takes, configuring it takes too. Who is not the person concerned becomes its maker, as if they had created it.
+pub(super) async fn out_of_a_prefix(
+    context: &Context,
+    sender: &BareJid,
+    series: &mut Series,
+) -> Result<(), StanzaError> {
+    if context.config.access.create_nodes == CreateNodes::Admins && !context.is_admin(sender) {
+        return Err(StanzaError::said(Condition::Forbidden, texts::MAY_NOT_CREATE, &[]));
+    }
+    has_room(context, sender).await?;
+    series.node.creator = (!series.is_owned_by(sender)).then(|| sender.clone());
+    Ok(())
 }
 
 /// The registration as it would be without further wishes, if the asker may make it.
