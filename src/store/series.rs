@@ -104,9 +104,11 @@ impl Store {
         let sql = sqlx::AssertSqlSafe(format!(
             "{COLUMNS} WHERE open OR owner = ?1 OR EXISTS \
              (SELECT 1 FROM json_each(producers) AS p WHERE p.value = ?1) \
-             OR node IS NOT NULL AND instr(node, ?1) > 0 ORDER BY name LIMIT ?2"
+             OR node IS NOT NULL AND instr(node, ?3) > 0 ORDER BY name LIMIT ?2"
         ));
-        let rows = sqlx::query(sql).bind(who.as_str()).bind(most).fetch_all(self.pool()).await?;
+        // As it stands in the settings: an address may have a backslash (XEP-0106), and be part of another one.
+        let listed = json(&who.as_str())?;
+        let rows = sqlx::query(sql).bind(who.as_str()).bind(most).bind(listed).fetch_all(self.pool()).await?;
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
     }
 
@@ -363,5 +365,20 @@ mod tests {
         assert_eq!(held, Series { open: false, ..titled });
         store.remove_series(&seen.name, at()).await.unwrap();
         assert!(!store.update_series(&held, &held, at()).await.unwrap(), "it is gone");
+    }
+
+    #[tokio::test]
+    async fn who_is_listed_with_an_escaped_address_is_found() {
+        let (_dir, store) = store().await;
+        let artagnan = BareJid::new(r"d\27art@home.example").unwrap();
+        let listed = series(serde_json::json!({
+            "name": "urn:a", "owner": "ann@home.example",
+            "node": {"members": [artagnan.as_str()], "description": "of \"joe@home.example\""},
+        }));
+        store.add_series(&listed, at()).await.unwrap();
+        assert_eq!(store.series_of(&artagnan, 10).await.unwrap(), [listed]);
+        for other in ["art@home.example", "joe@home.example"] {
+            assert!(store.series_of(&BareJid::new(other).unwrap(), 10).await.unwrap().is_empty(), "{other}");
+        }
     }
 }
