@@ -99,10 +99,20 @@ impl Store {
         Ok(found)
     }
 
-    /// Registrations that this address owns or publishes, and those that are open, by name, at most `most`.
+    /// Registrations that this address owns, publishes or is listed on, by name, at most `most`.
     pub async fn series_of(&self, who: &BareJid, most: u32) -> Result<Vec<Series>, StoreError> {
+        self.series_about(who, false, most).await
+    }
+
+    /// These, and those that are open to anyone: there may be so many of them that one's own are not among the first.
+    pub async fn series_of_and_open(&self, who: &BareJid, most: u32) -> Result<Vec<Series>, StoreError> {
+        self.series_about(who, true, most).await
+    }
+
+    async fn series_about(&self, who: &BareJid, open: bool, most: u32) -> Result<Vec<Series>, StoreError> {
+        let too = if open { "open OR " } else { "" };
         let sql = sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE open OR owner = ?1 OR EXISTS \
+            "{COLUMNS} WHERE {too}owner = ?1 OR EXISTS \
              (SELECT 1 FROM json_each(producers) AS p WHERE p.value = ?1) \
              OR node IS NOT NULL AND instr(node, ?3) > 0 ORDER BY name LIMIT ?2"
         ));
@@ -365,6 +375,17 @@ mod tests {
         assert_eq!(held, Series { open: false, ..titled });
         store.remove_series(&seen.name, at()).await.unwrap();
         assert!(!store.update_series(&held, &held, at()).await.unwrap(), "it is gone");
+    }
+
+    #[tokio::test]
+    async fn what_is_open_does_not_push_out_ones_own() {
+        let (_dir, store) = store().await;
+        let open = series(serde_json::json!({"name": "urn:a", "owner": "ref:town", "open": true}));
+        let own = series(serde_json::json!({"name": "urn:b", "owner": "ann@home.example"}));
+        store.import_series(&[open.clone(), own.clone()], at()).await.unwrap();
+        let ann = BareJid::new("ann@home.example").unwrap();
+        assert_eq!(store.series_of(&ann, 1).await.unwrap(), std::slice::from_ref(&own));
+        assert_eq!(store.series_of_and_open(&ann, 2).await.unwrap(), [open, own]);
     }
 
     #[tokio::test]

@@ -144,7 +144,7 @@ pub(crate) async fn seen_by(
 ) -> Result<BTreeMap<String, Option<String>>, StanzaError> {
     let asker = Asker::find(context, who).await?;
     let mut seen = BTreeMap::new();
-    for series in context.store.series_of(who, LOOK_AT).await.map_err(|e| failed(&e))? {
+    for series in context.store.series_of_and_open(who, LOOK_AT).await.map_err(|e| failed(&e))? {
         if series.node.outcasts.contains(who) {
             continue;
         }
