@@ -46,6 +46,13 @@ const CLERKS: u64 = 4;
 /// How many requests may wait for one clerk.
 const QUEUE: usize = 256;
 
+/// The largest answer: servers end the link of a component over a stanza that is too large, Prosody from 512 KiB on,
+/// and lose smaller ones without a word.
+pub const ANSWER_MAX: usize = 250 * 1024;
+
+/// How much of it a list fills: the rest is for what stands around it.
+pub const LIST_BYTES: usize = 200 * 1024;
+
 /// A stanza for the desk.
 #[derive(Debug)]
 pub struct Request {

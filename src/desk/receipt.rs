@@ -9,6 +9,15 @@ use crate::domain::wording;
 
 /// What is shared with whom, why, how long, in which way and how fine: all that the recipient may do.
 pub fn summary(consent: &Consent, language: Language) -> String {
+    sentences(consent, language, &wording::scopes(consent))
+}
+
+/// The same for a line of a list: not every one of many series is named.
+pub fn in_a_line(consent: &Consent, language: Language) -> String {
+    sentences(consent, language, &wording::first_scopes(consent, language))
+}
+
+fn sentences(consent: &Consent, language: Language, scopes: &str) -> String {
     let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d").to_string();
     let mut parts = vec![
         text(
@@ -19,7 +28,7 @@ pub fn summary(consent: &Consent, language: Language) -> String {
             language,
             &[
                 ("who", &wording::recipient(consent, language)),
-                ("scope", &wording::scopes(consent)),
+                ("scope", scopes),
                 ("purpose", &wording::purpose(consent, language)),
                 ("from", &day(consent.valid_from)),
                 ("until", &day(consent.valid_until)),

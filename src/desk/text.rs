@@ -6,13 +6,14 @@ use std::time::Duration;
 use jid::BareJid;
 
 use super::notices::NOBODY;
-use super::{Context, asking, receipt};
+use super::{Context, LIST_BYTES, asking, receipt};
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::edit::Edit;
 use crate::domain::language::{Language, text};
 use crate::domain::party::Subject;
 use crate::domain::wording;
 use crate::protocol::error::StanzaError;
+use crate::protocol::text::escaped_len;
 use crate::store::StoreError;
 use crate::store::consent_steps::Stepped;
 use crate::store::consents::{Filter, Part};
@@ -142,11 +143,19 @@ async fn list(context: &Context, who: &BareJid, language: Language) -> Result<St
         .to_owned());
     }
     let mut lines = Vec::new();
-    let hidden = total - consents.len();
+    let mut hidden = total + for_others.len();
+    let mut room = LIST_BYTES;
     for mut consent in consents.into_iter().chain(for_others) {
         context.store.narrow_request(&mut consent).await?;
         let code = context.store.ensure_code(&consent).await?.unwrap_or_default();
-        lines.push(line(&consent, &code, language));
+        let line = line(&consent, &code, language);
+        let size = escaped_len(&line);
+        if size > room {
+            break;
+        }
+        room -= size;
+        hidden -= 1;
+        lines.push(line);
     }
     if hidden > 0 {
         let more = text(
@@ -177,7 +186,7 @@ fn line(consent: &Consent, code: &str, language: Language) -> String {
         ("state", state),
         ("who", &wording::recipient(consent, language)),
         ("subject", &wording::subject(consent)),
-        ("text", &receipt::summary(consent, language)),
+        ("text", &receipt::in_a_line(consent, language)),
     ];
     says.fill(language, &values)
 }

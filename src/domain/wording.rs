@@ -143,6 +143,37 @@ pub fn scopes(consent: &Consent) -> String {
     consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// How many octets of names a line of a list has room for; a longer one stands alone.
+const NAMES_MAX: usize = 1000;
+
+/// The names of the series, as far as a line of a list has room for them, and how many others there are. One person's
+/// request for many long names is not to keep the others' out of the list.
+pub fn first_scopes(consent: &Consent, language: Language) -> String {
+    let mut line = String::new();
+    for (shown, scope) in consent.scope.iter().enumerate() {
+        let name = scope.to_string();
+        if shown > 0 {
+            if line.len() + 2 + name.len() > NAMES_MAX {
+                let more = (consent.scope.len() - shown).to_string();
+                let more =
+                    text(" … and {count} more", " … et {count} autres").fill(language, &[("count", &more)]);
+                return line + &more;
+            }
+            line.push_str(", ");
+        }
+        line.push_str(&name);
+    }
+    line
+}
+
+/// The beginning of a text that may be too long to be shown; cut off, it ends in dots.
+pub fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// How the recipient gets it.
 pub fn modes(consent: &Consent, language: Language) -> &'static str {
     match (consent.modes.notify, consent.modes.history) {
@@ -161,6 +192,7 @@ pub fn modes(consent: &Consent, language: Language) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::consent::tests::sample;
+    use super::super::name::Scope;
     use super::*;
 
     #[test]
@@ -202,5 +234,22 @@ mod tests {
         assert_eq!(recipient(&consent, Language::En), "app@coop.example");
         consent.purpose = NOT_STATED.into();
         assert!(purpose(&consent, Language::Fr).starts_with("non indiquée"));
+    }
+
+    #[test]
+    fn a_line_names_the_first_series_and_counts_the_others() {
+        let mut consent = sample();
+        let named = |number: usize, length: usize| -> Scope {
+            Scope::parse(&format!("urn:{number:02}:{}", "a".repeat(length))).unwrap()
+        };
+        consent.scope = (0..3).map(|number| named(number, 10)).collect();
+        assert_eq!(first_scopes(&consent, Language::En), scopes(&consent), "few are all shown");
+        consent.scope = (0..60).map(|number| named(number, 300)).collect();
+        let line = first_scopes(&consent, Language::En);
+        assert!(line.starts_with("urn:00:") && line.ends_with("a … and 57 more"), "{line}");
+        consent.scope = (0..60).map(|number| named(number, 1000)).collect();
+        let line = first_scopes(&consent, Language::Fr);
+        assert!(line.ends_with("a … et 59 autres") && line.len() < 1100, "{line}");
+        assert_eq!((beginning("été", 3), beginning("été", 2)), ("été".into(), "ét…".into()));
     }
 }

@@ -34,6 +34,13 @@ pub fn escape(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// How many bytes [`escape`] makes of it.
+pub fn escaped_len(text: &str) -> usize {
+    let mut out = Vec::new();
+    escape(&mut out, text);
+    out.len()
+}
+
 /// Appends ` name='value'`, escaped.
 pub fn attribute(out: &mut Vec<u8>, name: &str, value: &str) {
     out.push(b' ');

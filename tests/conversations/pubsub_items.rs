@@ -141,6 +141,40 @@ async fn items_are_fetched_under_consent_by_number_by_id_and_in_pages() {
     nothing_else(&mut peer).await;
 }
 
+/// One that is larger than an answer may be is passed over with `after`, and keeps no other from being fetched.
+#[tokio::test]
+async fn an_item_that_fits_into_no_answer_is_refused() {
+    let mut stage = Stage::empty("").await;
+    stage.cli(&["series", "add", SERIES, "--owner", CAMILLE, "--producer", GATEWAY, "--retention", "P30D"]);
+    let mut peer = stage.start().await;
+    let records: String = (1..8000).map(|n| format!("<senml t='{n}' v='{n}.125'/>")).collect();
+    let pack = format!("<senml bn='{SERIES}' bt='1763679600' bu='W' v='0'/>{records}");
+    peer.ask(&publish("p1", "large", &pack), &accepted("p1", "large")).await;
+    let ask = |within: &str, set: &str| {
+        let rsm = "http://jabber.org/protocol/rsm";
+        iq(
+            "get",
+            CAMILLE,
+            PUBSUB,
+            &format!("<items node='{SERIES}'>{within}</items><set xmlns='{rsm}'>{set}</set>"),
+        )
+    };
+    let refusal = refused_to("iq", "camille@home.example/1", "x", "policy-violation", "modify", "");
+    let told = peer.ask(&ask("", "<before/>"), &refusal).await;
+    assert!(told["text"].contains("the item large alone is larger"), "{told:?}");
+    peer.ask(&ask("<item id='large'/>", ""), &refusal).await;
+
+    peer.ask(&publish("p2", "small", &watts(2)), &accepted("p2", "small")).await;
+    let small = item("small", &watts(2));
+    let set = "<set xmlns='http://jabber.org/protocol/rsm'>
+                 <first index='1'>small</first><last>small</last><count>2</count>
+               </set>";
+    peer.ask(&ask("", "<before/>"), &items(CAMILLE, &small, set)).await;
+    peer.ask(&ask("", "<max>10</max>"), &refusal).await;
+    peer.ask(&ask("", "<max>10</max><after>large</after>"), &items(CAMILLE, &small, set)).await;
+    nothing_else(&mut peer).await;
+}
+
 #[tokio::test]
 async fn what_is_outside_the_data_window_stays_behind() {
     let (_stage, mut peer) = kept(&[

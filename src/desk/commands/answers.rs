@@ -10,8 +10,14 @@ use super::{texts, wrong as words};
 use crate::domain::language::Language;
 use crate::domain::party::parse_bare;
 use crate::domain::period::{Period, read_time};
-use crate::domain::wording::check_line;
+use crate::domain::wording::{beginning, check_line};
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Submission, boolean};
+
+/// The most characters of a line that are given back in a form: what is right is no longer, by any field.
+const LINE_MAX: usize = 1024;
+
+/// The most characters of what there is to choose from that are said beside a wrong choice.
+const CHOICES_MAX: usize = 1000;
 
 /// Values by the names of their fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,13 +113,13 @@ impl Answers {
         self.text(var).map(parse_bare).transpose()
     }
 
-    /// The form with these values in it.
+    /// The form with these values in it, as far as they are of a length that anything may have.
     pub fn fill(&self, mut form: Form) -> Form {
         for field in &mut form.fields {
             if field.kind != Kind::Fixed
                 && let Some(values) = self.0.get(&field.var)
             {
-                field.values.clone_from(values);
+                field.values = values.iter().map(|value| shortened(value)).collect();
             }
         }
         form
@@ -145,7 +151,9 @@ impl Answers {
                 Kind::ListSingle | Kind::ListMulti if !field.options.iter().any(|(_, v)| v == value) => {
                     let options: Vec<&str> =
                         field.options.iter().map(|(_, value)| &**value).filter(|v| !v.is_empty()).collect();
-                    let values = [("value", value), ("options", &*options.join(", "))];
+                    let options = beginning(&options.join(", "), CHOICES_MAX);
+                    let shown = beginning(value, words::SHOWN_MAX);
+                    let values = [("value", &*shown), ("options", &*options)];
                     return Err(wrong(texts::NOT_IN_LIST.fill(language, &values)));
                 }
                 _ => {}
@@ -183,6 +191,12 @@ impl Answers {
         }
         Ok(())
     }
+}
+
+/// Each line of a value, cut where it is longer than it may be: it is wrong, and answered with the form.
+fn shortened(value: &str) -> String {
+    let lines = value.split('\n').map(|line| beginning(line, LINE_MAX));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Whether two say the same: clients write `1` for `true`, and nothing for an empty text.
@@ -230,6 +244,26 @@ mod tests {
         assert_eq!(answers.time("until").unwrap().unwrap().to_string(), "2027-01-01T00:00:00Z");
         assert!(!answers.flag("onward") && !answers.has("unknown"));
         assert_eq!(answers.fill(form()).fields[2].values, [""]);
+    }
+
+    /// What is wrong is said and given back, and not to be larger for that.
+    #[test]
+    fn what_is_too_long_is_not_said_again_in_full() {
+        let long = "'".repeat(60_000);
+        for var in ["state", "until", "kept"] {
+            let mut values = vec![("until", "2027-01-01")];
+            values.retain(|(other, _)| *other != var);
+            values.push((var, long.as_str()));
+            let answers = filled(&values);
+            for language in [Language::En, Language::Fr] {
+                let wrong = answers.check(&form(), language).unwrap_err();
+                assert!(wrong.chars().count() < 500, "{wrong}");
+            }
+            let given_back = answers.fill(form());
+            assert_eq!(given_back.field(var).unwrap().values[0].chars().count(), LINE_MAX + 1);
+        }
+        let lines = format!("{}\n{}", "a".repeat(1000), "b".repeat(2000));
+        assert_eq!(shortened(&lines), format!("{}\n{}…", "a".repeat(1000), "b".repeat(1024)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use uuid::Uuid;
 
 use super::engine::form;
-use super::listing::CHOICES;
+use super::listing::{self, CHOICES};
 use super::{Call, Failure, Turn, texts, views};
 use crate::desk::asking;
 use crate::domain::consent::{Consent, State};
@@ -39,7 +39,8 @@ pub(super) fn after(call: &Call<'_>) -> Option<Uuid> {
     call.answers.text("id")?.strip_prefix(AFTER)?.parse().ok()
 }
 
-/// A part of a list, up to place `end` of `total`, and how to see the next one; whether it is the last.
+/// A part of a list, up to place `end` of `total` or as far as it goes into a form, and how to see the next one;
+/// whether it is the last.
 pub(super) fn list_of(
     call: &Call<'_>,
     label: Text,
@@ -47,6 +48,9 @@ pub(super) fn list_of(
     end: usize,
     total: usize,
 ) -> (Field, bool) {
+    let all = options.len();
+    listing::fit(&mut options);
+    let end = end - (all - options.len());
     let shown = options.last().filter(|_| end < total && call.turn < PARTS_MAX).map(|(_, id)| id.clone());
     let is_last = shown.is_none();
     if let Some(id) = shown {

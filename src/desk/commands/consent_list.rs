@@ -38,6 +38,9 @@ impl Command for ConsentList {
             let (consents, index, total) = store.part_of_consents(&filter, &part).await?;
             let ids: Vec<String> = consents.iter().map(|consent| consent.id.to_string()).collect();
             let table = views::consents(call, texts::CONSENT_LIST, &consents);
+            if call.turn == 0 && call.page.is_none() && !listing::fits(&table) {
+                return Ok(Turn::last(filters(call)));
+            }
             Ok(Turn::Done(listing::shown(call, table, &ids, index, total)))
         })
     }

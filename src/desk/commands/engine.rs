@@ -10,6 +10,7 @@ use super::session::{Found, Session, Sessions};
 use super::{COMMANDS, Call, Command, Done, Failure, Turn, Who, find, texts};
 use crate::desk::{Context, Outgoing, Request, Said};
 use crate::domain::language::Language;
+use crate::domain::wording::beginning;
 use crate::protocol::adhoc::{self, Action, Note, NoteKind, Status};
 use crate::protocol::disco;
 use crate::protocol::error::{Condition, StanzaError};
@@ -18,6 +19,9 @@ use crate::protocol::outside::Outside;
 
 /// The most forms that one command fills in at once.
 const TURNS_MAX: usize = 8;
+
+/// The most characters of what is said to be wrong: it may name what was filled in.
+const WRONG_MAX: usize = 4000;
 
 /// One clerk's engine.
 #[derive(Debug, Default)]
@@ -137,7 +141,7 @@ impl Engine {
         match outcome {
             Ok(turn) => Ok(self.answer(visit, id.to_owned(), session, turn)),
             Err(Failure::Wrong(text)) => {
-                let note = Note { kind: NoteKind::Error, text };
+                let note = Note { kind: NoteKind::Error, text: beginning(&text, WRONG_MAX) };
                 Ok(self.show(visit, id, session, &[note]).into())
             }
             Err(Failure::Error(error)) => {
@@ -251,7 +255,8 @@ impl Visit<'_> {
     }
 
     fn bad_payload(&self, why: impl Into<String>) -> StanzaError {
-        adhoc::bad_payload(why).spoken(self.language)
+        let why: String = why.into();
+        adhoc::bad_payload(beginning(&why, WRONG_MAX)).spoken(self.language)
     }
 
     fn say(&self, id: &str, status: Status, notes: &[Note], content: &[u8]) -> Outgoing {

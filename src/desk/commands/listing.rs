@@ -4,10 +4,12 @@ use uuid::Uuid;
 
 use super::answers::Answers;
 use super::{Call, Done, Failure, texts};
+use crate::desk::LIST_BYTES;
 use crate::domain::consent::State;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Datatype, Field, Kind, Table};
 use crate::protocol::rsm;
+use crate::protocol::text::escaped_len;
 use crate::store::consents::{Filter, Part};
 
 /// Rows shown unless said otherwise.
@@ -80,8 +82,65 @@ pub(super) fn fields(call: &Call<'_>) -> [Field; 2] {
     ]
 }
 
-/// The answer: a table, its place in the whole, and a sentence where more is to come. `ids` name the rows.
-pub(super) fn shown(call: &Call<'_>, table: Table, ids: &[String], index: usize, total: usize) -> Done {
+fn size(table: &Table) -> usize {
+    let mut out = Vec::new();
+    table.write(&mut out);
+    out.len()
+}
+
+/// Whether the whole table goes into one answer.
+pub(super) fn fits(table: &Table) -> bool {
+    size(table) <= LIST_BYTES
+}
+
+/// Takes out rows until the others go into one answer, from the end or from the beginning: how many there were.
+fn cut(table: &mut Table, from_the_end: bool) -> usize {
+    let all = table.rows.len();
+    loop {
+        let (rows, size) = (table.rows.len(), size(table));
+        if size <= LIST_BYTES || rows < 2 {
+            return all - rows;
+        }
+        let left = (rows * LIST_BYTES / size).clamp(1, rows - 1);
+        match from_the_end {
+            true => table.rows.truncate(left),
+            false => drop(table.rows.drain(..rows - left)),
+        }
+    }
+}
+
+/// Takes out the last choices until the others go into one form.
+pub(super) fn fit(options: &mut Vec<(String, String)>) {
+    let mut room = LIST_BYTES;
+    let fits = |(label, value): &&(String, String)| {
+        // What stands around them.
+        let size = escaped_len(label) + escaped_len(value) + 50;
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    let count = options.iter().take_while(fits).count();
+    options.truncate(count.max(1));
+}
+
+/// The answer: a table, its place in the whole, and a sentence where more is to come. `ids` name the rows. What does
+/// not go into it comes with the next part.
+pub(super) fn shown(
+    call: &Call<'_>,
+    mut table: Table,
+    mut ids: &[String],
+    mut index: usize,
+    total: usize,
+) -> Done {
+    // A part that ends somewhere goes on before its first row.
+    if call.page.is_some_and(|page| page.after.is_none() && page.before.is_some()) {
+        let out = cut(&mut table, false);
+        ids = ids.get(out..).unwrap_or_default();
+        index += out;
+    } else {
+        let out = cut(&mut table, true);
+        ids = ids.get(..ids.len() - out).unwrap_or_default();
+    }
     let mut done = Done::table(table, None);
     let end = index + ids.len();
     let (from, to, of) = ((index + 1).to_string(), end.to_string(), total.to_string());

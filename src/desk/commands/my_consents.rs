@@ -5,6 +5,7 @@ use super::{Call, Coming, Command, Turn, listing, texts, views};
 use crate::domain::consent::State;
 use crate::domain::language::Text;
 use crate::domain::party::Subject;
+use crate::protocol::forms::Form;
 use crate::store::consents::Filter;
 
 #[derive(Debug)]
@@ -54,15 +55,19 @@ fn rank(state: State) -> u8 {
     }
 }
 
+fn filters(call: &Call<'_>, title: Text) -> Form {
+    let mut form = super::engine::form(title.of(call.language), texts::FILTERS.of(call.language));
+    form.fields.push(listing::states(call));
+    form.fields.extend(listing::fields(call));
+    form
+}
+
 async fn list(call: &Call<'_>, title: Text, mut filter: Filter) -> Result<Turn, super::Failure> {
     let store = &call.context.store;
     let at_once = call.turn == 0 && call.page.is_none();
     let asks = call.in_one_step || (at_once && store.count_consents(&filter).await? > listing::MOST);
     if call.turn == 0 && asks {
-        let mut form = super::engine::form(title.of(call.language), texts::FILTERS.of(call.language));
-        form.fields.push(listing::states(call));
-        form.fields.extend(listing::fields(call));
-        return Ok(Turn::last(form));
+        return Ok(Turn::last(filters(call, title)));
     }
     filter.state = call.answers.read("state").map_err(super::Failure::Wrong)?;
     let mut part = listing::part(call)?;
@@ -71,12 +76,6 @@ async fn list(call: &Call<'_>, title: Text, mut filter: Filter) -> Result<Turn, 
     }
     listing::is_there(call, &filter, &part).await?;
     let (mut consents, index, total) = store.part_of_consents(&filter, &part).await?;
-    // Where all are there, those that stand come first, and of them the newest; parts follow one another as they
-    // were recorded.
-    if consents.len() == total {
-        consents.reverse();
-        consents.sort_by_key(|consent| rank(consent.state));
-    }
     if filter.subject.is_some() {
         for consent in &mut consents {
             store.narrow_request(consent).await?;
@@ -85,6 +84,16 @@ async fn list(call: &Call<'_>, title: Text, mut filter: Filter) -> Result<Turn, 
     // Who asks for what is not there learns nothing: a request names no person that the asker did not name.
     if filter.recipient.is_some() {
         consents.iter_mut().for_each(super::super::asking::veil);
+    }
+    let fits = listing::fits(&views::consents(call, title, &consents));
+    if at_once && !fits {
+        return Ok(Turn::last(filters(call, title)));
+    }
+    // Where all are there, those that stand come first, and of them the newest; parts follow one another as they
+    // were recorded.
+    if fits && consents.len() == total {
+        consents.reverse();
+        consents.sort_by_key(|consent| rank(consent.state));
     }
     let ids: Vec<String> = consents.iter().map(|consent| consent.id.to_string()).collect();
     let table = views::consents(call, title, &consents);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::choose;
 use super::consent_edit::{KEPT, edited, narrowing};
 use super::engine::form;
-use super::listing::CHOICES;
+use super::listing::{self, CHOICES};
 use super::stepping::done;
 use super::{Call, Coming, Command, Failure, Turn, texts, views};
 use crate::desk::asking;
@@ -65,7 +65,8 @@ impl Command for GetPending {
                     waiting.iter().flat_map(|c| &c.scope).map(ToString::to_string).collect();
                 nodes.sort();
                 nodes.dedup();
-                let options = nodes.into_iter().map(|node| (node.clone(), node));
+                let mut options: Vec<_> = nodes.into_iter().map(|node| (node.clone(), node)).collect();
+                listing::fit(&mut options);
                 let label = texts::PENDING_NODE.of(call.language);
                 let mut form = form(self.name().of(call.language), texts::PENDING_HOW.of(call.language));
                 form.fields = vec![Field::new(Kind::ListSingle, NODE, label).options(options).required()];

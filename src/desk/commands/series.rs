@@ -8,7 +8,7 @@ use crate::domain::language::{Language, Text};
 use crate::domain::name::Scope;
 use crate::domain::party::parse_bare;
 use crate::domain::series::Series;
-use crate::protocol::forms::{Datatype, Field, Kind, Table};
+use crate::protocol::forms::{Datatype, Field, Form, Kind, Table};
 use crate::store::StoreError;
 use crate::store::series::EditedSeries;
 
@@ -88,11 +88,7 @@ impl Command for SeriesList {
                 call.context.store.all_series().await?.into_iter().map(|(_, series)| series).collect();
             let long = call.page.is_none() && all.len() > listing::USUAL;
             if call.turn == 0 && (call.in_one_step || long) {
-                let mut form = form(self.name().of(call.language), texts::FILTERS.of(call.language));
-                form.fields =
-                    vec![field(call, Kind::TextSingle, "owner"), field(call, Kind::TextSingle, "name")];
-                form.fields.extend(listing::fields(call));
-                return Ok(Turn::last(form));
+                return Ok(Turn::last(filters(call)));
             }
             if let Some(owner) = call.answers.text("owner") {
                 all.retain(|series| series.owner.to_string() == owner);
@@ -120,9 +116,20 @@ impl Command for SeriesList {
             };
             let shown = &all[index.min(total)..(index + max).min(total)];
             let ids: Vec<String> = shown.iter().map(|series| series.name.to_string()).collect();
-            Ok(Turn::Done(listing::shown(call, table(call.language, shown), &ids, index, total)))
+            let table = table(call.language, shown);
+            if call.turn == 0 && call.page.is_none() && !listing::fits(&table) {
+                return Ok(Turn::last(filters(call)));
+            }
+            Ok(Turn::Done(listing::shown(call, table, &ids, index, total)))
         })
     }
+}
+
+fn filters(call: &Call<'_>) -> Form {
+    let mut form = form(texts::SERIES_LIST.of(call.language), texts::FILTERS.of(call.language));
+    form.fields = vec![field(call, Kind::TextSingle, "owner"), field(call, Kind::TextSingle, "name")];
+    form.fields.extend(listing::fields(call));
+    form
 }
 
 impl Command for SeriesEdit {

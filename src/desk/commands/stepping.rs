@@ -158,7 +158,8 @@ impl Command for Stepping {
                 State::Terminated if still_covered(call, &consent).await? => texts::TERMINATED_COVERED,
                 _ => self.done,
             };
-            let (who, scope) = (views::recipient(&consent, call.language), views::scopes(&consent));
+            let who = views::recipient(&consent, call.language);
+            let scope = views::scopes(&consent, call.language);
             let values = [("who", &*who), ("scope", &*scope), ("id", &*consent.id.to_string())]
                 .map(|(n, v)| (n, v.to_owned()));
             let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();

@@ -22,9 +22,9 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// The names of the series.
-pub(super) fn scopes(consent: &Consent) -> String {
-    wording::scopes(consent)
+/// The names of the series, as far as there is room for them.
+pub(super) fn scopes(consent: &Consent, language: Language) -> String {
+    wording::first_scopes(consent, language)
 }
 
 /// The recipient's name and address.
@@ -63,7 +63,7 @@ pub(super) fn consents(call: &Call<'_>, title: Text, consents: &[Consent]) -> Ta
                 Style::Words => wording::purpose(consent, language),
             },
             until,
-            scopes(consent),
+            scopes(consent, language),
             consent.id.to_string(),
         ]
     };
@@ -92,7 +92,7 @@ pub(super) fn choice(consent: &Consent, language: Language, with_subject: bool) 
         &[
             ("who", &who),
             ("purpose", &wording::purpose(consent, language)),
-            ("scope", &scopes(consent)),
+            ("scope", &scopes(consent, language)),
             ("until", &day(consent.valid_until)),
             ("state", &state(consent, language)),
         ],

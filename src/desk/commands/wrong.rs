@@ -9,7 +9,7 @@ use crate::domain::data_need::NeedError;
 use crate::domain::draft::DraftError;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::period::{TimeFault, point_in_time};
-use crate::domain::wording::{Unreadable, one_line};
+use crate::domain::wording::{Unreadable, beginning, one_line};
 
 /// What a value of this field has to look like.
 fn expected(var: &str, said: &str) -> Text {
@@ -63,16 +63,19 @@ fn expected(var: &str, said: &str) -> Text {
 }
 
 /// The most characters of a wrong value that are shown again.
-const SHOWN_MAX: usize = 200;
+pub(super) const SHOWN_MAX: usize = 200;
 
 /// A value that was not understood, in the asker's language; `why` is what was said of it in English.
 pub(crate) fn value(var: &str, value: &str, why: impl ToString, language: Language) -> String {
     let expected = expected(var, value);
     if expected.of(language).is_empty() {
-        return why.to_string();
+        let why = why.to_string();
+        return match value.chars().count() > SHOWN_MAX {
+            true => why.replace(value, &beginning(value, SHOWN_MAX)),
+            false => why,
+        };
     }
-    let shown: String = one_line(value).chars().take(SHOWN_MAX).collect();
-    expected.fill(language, &[("value", &shown)])
+    expected.fill(language, &[("value", &beginning(&one_line(value), SHOWN_MAX))])
 }
 
 /// The same behind the label of its field.
@@ -319,6 +322,11 @@ mod tests {
         let jargon = value("arrangement", "x", "invalid character: found `x` at 0", Language::En);
         assert!(jargon.starts_with("'x' is not an id"), "{jargon}");
         assert_eq!(draft(&DraftError::Missing("purpose"), Language::Fr), "Finalité : à remplir",);
-        assert!(value("scope", &"a".repeat(5000), "", Language::Fr).chars().count() < 400);
+        let long = "a".repeat(5000);
+        for language in [Language::En, Language::Fr] {
+            let said = value("valid_until", &long, format!("'{long}' is not a date"), language);
+            assert!(said.chars().count() < 400 && said.contains("aaa…"), "{said}");
+        }
+        assert!(value("scope", &long, "", Language::Fr).chars().count() < 400);
     }
 }

@@ -352,7 +352,8 @@ impl<'a> Answer<'a> {
         Answer { node, items: Vec::new(), size: 0, tally: Tally::default() }
     }
 
-    /// Adds what the asker may have of an item. `false` if it does not fit any more.
+    /// Adds what the asker may have of an item. `false` if it does not fit any more; one that fits into no answer
+    /// is refused, as what is too large ends the link.
     async fn add(
         &mut self,
         context: &Context,
@@ -362,7 +363,7 @@ impl<'a> Answer<'a> {
     ) -> Result<bool, StanzaError> {
         let mut tally = Tally::default();
         match had(context, self.node, asker, head, now, &mut tally).await? {
-            Some(had) => Ok(self.put(head, &had.payload(subscription::Format::Pubsub)?, tally)),
+            Some(had) => self.put(head, &had.payload(subscription::Format::Pubsub)?, tally),
             None => {
                 self.tally.absorb(tally);
                 Ok(true)
@@ -371,7 +372,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Puts an item into the answer. `false` if it does not fit any more.
-    fn put(&mut self, head: &Head, payload: &[u8], tally: Tally) -> bool {
+    fn put(&mut self, head: &Head, payload: &[u8], tally: Tally) -> Result<bool, StanzaError> {
         let mut item = Vec::with_capacity(payload.len() + 200);
         raw(&mut item, "<item");
         attribute(&mut item, "id", &head.id);
@@ -379,13 +380,17 @@ impl<'a> Answer<'a> {
         raw(&mut item, ">");
         item.extend_from_slice(payload);
         raw(&mut item, "</item>");
-        if self.size + item.len() > ANSWER_MAX && !self.items.is_empty() {
-            return false;
+        if item.len() > ANSWER_MAX && self.items.is_empty() {
+            let id = [("id", &*cut(&head.id))];
+            return Err(StanzaError::said(Condition::PolicyViolation, texts::ITEM_TOO_LARGE, &id));
+        }
+        if self.size + item.len() > ANSWER_MAX {
+            return Ok(false);
         }
         self.size += item.len();
         self.tally.absorb(tally);
         self.items.push((head.clone(), item));
-        true
+        Ok(true)
     }
 
     async fn finish(

@@ -96,6 +96,8 @@ texts! {
         "la demande pubsub {name} n’est pas connue ici";
     TOO_LARGE: "the answer would be too large; ask for fewer items at once",
         "la réponse serait trop grande ; demandez moins d’éléments à la fois";
+    ITEM_TOO_LARGE: "the item {id} alone is larger than an answer may be; ask for those after it, or for its measurements with get_history",
+        "l’élément {id} est à lui seul plus grand que ne peut l’être une réponse ; demandez ceux d’après, ou ses mesures avec get_history";
     MAX_ITEMS_ASKED: "max_items is a number from 1",
         "max_items est un nombre à partir de 1";
     NOT_A_TIME: "{var} '{given}' is no time; write it like 2026-11-22T00:00:00Z (XEP-0082)",
