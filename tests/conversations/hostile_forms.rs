@@ -187,6 +187,37 @@ async fn who_may_not_changes_nothing_with_any_form_or_session() {
     nothing_else(&mut peer).await;
 }
 
+/// The same part of a list, over and over: a session does not grow by it.
+#[tokio::test]
+async fn a_list_is_not_gone_on_with_for_ever() {
+    let mut stage = Stage::home("").await;
+    let consent = stage.consents("adviser@coop.example", &[SERIES], &[]);
+    stage.consents("school@coop.example", &[SERIES], &[]);
+    let mut peer = stage.start().await;
+    let request = request(&mut peer).await;
+    let before = everything(&stage);
+    for (node, id) in [("withdraw-consent", &consent), ("pending-requests", &request)] {
+        let form = run(&mut peer, CAMILLE, node, "", "").await;
+        let on = format!("sessionid='{}'", session_of(&form));
+        let others = filled(&[("id", &format!("after:{id}"))]);
+        let mut refused = 0;
+        for _ in 0..40 {
+            let next = format!("{on} action='next'");
+            let answer = run(&mut peer, CAMILLE, node, &next, &others).await;
+            assert!(answer.contains("status='executing'"), "{node}: {answer}");
+            refused += usize::from(answer.contains("<note type='error'>"));
+        }
+        assert_eq!(refused, 8, "{node}");
+        let mut forms = 1;
+        while run(&mut peer, CAMILLE, node, &format!("{on} action='prev'"), "").await.contains("<command") {
+            forms += 1;
+            assert!(forms <= 33, "{node}: {forms}");
+        }
+    }
+    assert_eq!(everything(&stage), before);
+    nothing_else(&mut peer).await;
+}
+
 /// Two clicks: the second finds its session gone, and what was done is done once.
 #[tokio::test]
 async fn submitted_twice_is_done_once() {

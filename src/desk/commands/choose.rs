@@ -34,8 +34,12 @@ pub(super) struct Among {
 const FIND: [(&str, &str); 3] =
     [("find_subject", "subject"), ("find_recipient", "recipient"), ("find_scope", "scope")];
 
-/// Where the part of the list begins that was asked for, if it was another than the first.
+/// Where the part of the list begins that was asked for, if it was another than the first. After so many forms none
+/// is offered, and what is not offered is no choice: the same part could be asked for without end.
 pub(super) fn after(call: &Call<'_>) -> Option<Uuid> {
+    if call.turn > PARTS_MAX {
+        return None;
+    }
     call.answers.text("id")?.strip_prefix(AFTER)?.parse().ok()
 }
 
