@@ -1,6 +1,8 @@
 //! What clients of `urn:quoalise:0` ask for and get, to the letter of what they read.
 
-use super::stage::{SERIES, Stage, accepted, nothing_else, publish, refused_to, watts};
+use super::stage::{
+    SERIES, Stage, accepted, accepted_at, nothing_else, publish, publish_to, refused_to, watts,
+};
 use crate::support::{Captures, Peer};
 
 const ADVISER: &str = "adviser@coop.example";
@@ -338,6 +340,53 @@ async fn a_subscription_may_ask_for_json() {
     let delivery = peer.recv().await;
     assert!(delivery.contains("<json xmlns='urn:xmpp:json:0'>[{&quot;"), "{delivery}");
     assert!(delivery.contains("<event") && delivery.contains("<terms") && !delivery.contains("<sensml"));
+}
+
+/// What was measured at one instant is on one page, be it more than was asked for.
+#[tokio::test]
+async fn pages_of_one_record_are_all_there_is() {
+    let mut stage = Stage::empty("").await;
+    let (owner, producer) = ("camille@home.example", "gw@prod.example");
+    let (one, other) = (SERIES, "urn:dev:prm:30001610071843_production/power/active/raw");
+    for name in [one, other] {
+        stage.cli(&["series", "add", name, "--owner", owner, "--producer", producer, "--retention", "P3Y"]);
+    }
+    let mut peer = stage.start().await;
+    for (name, item) in [(one, "i1"), (other, "i2")] {
+        let records = "<senml u='V' v='230'/><senml t='1800' u='W' v='2'/><senml t='3600' u='W' v='3'/>";
+        let pack = format!("<senml bn='{name}' bt='1763679600' u='W' v='1'/>{records}");
+        peer.ask(&publish_to(name, item, item, &pack), &accepted_at(name, item, item)).await;
+    }
+    for (identifier, expected) in
+        [(one, &[2, 1, 1][..]), ("urn:dev:prm:30001610071843*", &[2, 1, 1, 2, 1, 1])]
+    {
+        let (mut after, mut pages, mut values) = (String::new(), Vec::new(), Vec::new());
+        loop {
+            peer.send(&format!(
+                "<iq type='set' from='{owner}/1' to='energy.example.org' id='c'>
+                   <command xmlns='{COMMANDS}' node='get_history' action='execute'>
+                     <x xmlns='jabber:x:data' type='submit'>
+                       <field var='identifier'><value>{identifier}</value></field>
+                     </x>
+                     <set xmlns='http://jabber.org/protocol/rsm'><max>1</max>{after}</set>
+                   </command>
+                 </iq>"
+            ))
+            .await;
+            let answer = peer.recv().await;
+            pages.push(answer.matches("<senml ").count());
+            assert!(pages.len() <= expected.len(), "{answer}");
+            values.extend(
+                answer.split(" v='").skip(1).filter_map(|rest| rest.split('\'').next()).map(str::to_owned),
+            );
+            let Some((_, rest)) = answer.split_once("<last>") else { break };
+            let (last, _) = rest.split_once("</last>").expect("an end");
+            after = format!("<after>{last}</after>");
+        }
+        assert_eq!(pages, expected);
+        assert_eq!(values, ["1", "230", "2", "3"].repeat(expected.len() / 3));
+    }
+    nothing_else(&mut peer).await;
 }
 
 #[tokio::test]

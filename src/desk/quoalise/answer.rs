@@ -81,6 +81,11 @@ pub(super) async fn write(
             break;
         }
         count = (count * ANSWER_MAX / written.len()).clamp(1, count - 1);
+        // The next page begins at a time.
+        let place = |at: usize| gathered.records.get(at).map(|r| (r.name().to_owned(), r.time()));
+        while count > 1 && place(count) == place(count - 1) {
+            count -= 1;
+        }
     }
     if let Some(first_left) = gathered.records.get(count) {
         gathered.rest = Some((first_left.name().to_owned(), first_left.time()));

@@ -174,7 +174,7 @@ impl Wanted {
                 from = self.span.start_seconds();
             }
             if let Some(reducing) = Reducing::of(asker, name, series, &zone) {
-                let room = most - gathered.records.len();
+                let room = most.saturating_sub(gathered.records.len());
                 let (read, time) =
                     (Read { wanted: self, series, pulled: &pulled }, (from, self.span.end_seconds()));
                 if let Some(rest) = reduced::gather(reducing, read, time, room, &mut gathered).await? {
@@ -184,7 +184,8 @@ impl Wanted {
                 continue;
             }
             loop {
-                let room = most - gathered.records.len();
+                // All of one instant come at once, be they more than were asked for.
+                let room = most.saturating_sub(gathered.records.len());
                 if room == 0 {
                     gathered.rest = Some((name.clone(), from));
                     break 'series;

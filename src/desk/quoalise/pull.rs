@@ -236,9 +236,17 @@ impl Pulled {
     pub(super) fn records_between(&self, name: &str, from: f64, until: f64, most: usize) -> Page {
         let mut page = Page::default();
         let Some((_, records)) = self.series.get(name) else { return page };
-        let mut between = records.iter().filter(|r| (from..until).contains(&r.time()));
-        between.by_ref().take(most).for_each(|record| page.records.push(&record));
-        page.rest_from = between.next().map(|record| record.time());
+        let mut between = records.iter().filter(|r| (from..until).contains(&r.time())).peekable();
+        let mut last = None;
+        for record in between.by_ref().take(most) {
+            last = Some(record.time());
+            page.records.push(&record);
+        }
+        // A page begins at a time, so that none may end in the middle of one.
+        while let Some(record) = between.next_if(|record| Some(record.time()) == last) {
+            page.records.push(&record);
+        }
+        page.rest_from = between.peek().map(|record| record.time());
         page
     }
 

@@ -48,9 +48,12 @@ pub(super) async fn gather(
         }
     }
     had.sort_by(|a, b| a.at.total_cmp(&b.at));
-    if let Some(over) = had.get(room) {
+    // All of one instant come at once: the next page begins at a time.
+    let last = had.get(room - 1).map(|had| had.at);
+    let end = had.iter().take_while(|had| last.is_none_or(|last| had.at <= last)).count();
+    if let Some(over) = had.get(end) {
         rest = Some(over.at);
-        had.truncate(room);
+        had.truncate(end);
     }
     if let Some(records) = reducing.records(&had, &mut gathered.tally) {
         records.iter().for_each(|record| gathered.records.push(&record));
