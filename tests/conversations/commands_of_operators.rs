@@ -191,6 +191,20 @@ async fn series_are_registered_listed_and_changed() {
     {
         assert!(list.contains(part), "{part} in {list}");
     }
+    // Before the second there is one, however many were asked for; the last page ends with the last.
+    stage.cli(&["series", "add", "urn:a", "--owner", "ref:1", "--producer", "gw@prod.example"]);
+    let page = |set: &str| format!("<set xmlns='http://jabber.org/protocol/rsm'>{set}</set>");
+    for (set, index, count) in [
+        (format!("<max>10</max><before>{SERIES}</before>"), 0, 1),
+        ("<max>10</max><before>urn:a</before>".to_owned(), 0, 0),
+        ("<max>1</max><before/>".to_owned(), 1, 1),
+        ("<max>1</max><after>urn:a</after>".to_owned(), 1, 1),
+    ] {
+        let part = run(&mut peer, ADMIN, "series-list", "", &page(&set)).await;
+        assert_eq!(part.matches("<item>").count(), count, "{set}: {part}");
+        assert_eq!(part.contains(&format!("<first index='{index}'>")), count > 0, "{set}: {part}");
+        assert!(part.contains("<count>2</count>"), "{set}: {part}");
+    }
     // What is said in one step counts, however short the list.
     let some = run(&mut peer, ADMIN, "series-list", "", &filled(&[("name", "urn:dev:prm:*")])).await;
     assert!(some.contains("status='completed'") && some.contains("Load curve"), "{some}");

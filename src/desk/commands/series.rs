@@ -106,15 +106,18 @@ impl Command for SeriesList {
                 .min(listing::MOST);
             let after = page.and_then(|page| page.after.as_deref()).or(call.answers.text("after"));
             let place = |name: &str| all.iter().position(|series| series.name.to_string() == name);
-            let index = match (after, page.and_then(|page| page.before.as_deref())) {
-                (Some(after), _) => place(after).ok_or_else(|| listing::no_such_place(call))? + 1,
-                (None, Some("")) => total.saturating_sub(max),
+            let found = |name: &str| place(name).ok_or_else(|| listing::no_such_place(call));
+            // What comes before a place ends there, be it less than was asked for.
+            let (index, end) = match (after, page.and_then(|page| page.before.as_deref())) {
+                (Some(after), _) => (found(after)? + 1, total),
+                (None, Some("")) => (total.saturating_sub(max), total),
                 (None, Some(before)) => {
-                    place(before).ok_or_else(|| listing::no_such_place(call))?.saturating_sub(max)
+                    let end = found(before)?;
+                    (end.saturating_sub(max), end)
                 }
-                (None, None) => 0,
+                (None, None) => (0, total),
             };
-            let shown = &all[index.min(total)..(index + max).min(total)];
+            let shown = &all[index..end.min(index + max)];
             let ids: Vec<String> = shown.iter().map(|series| series.name.to_string()).collect();
             let table = table(call.language, shown);
             if call.turn == 0 && call.page.is_none() && !listing::fits(&table) {
