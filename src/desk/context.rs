@@ -54,14 +54,14 @@ impl Context {
         ))
     }
 
-    /// Refuses one more subscription of this address where there are too many (XEP-0060 §6.1.3).
-    pub async fn has_room(&self, who: &BareJid) -> Result<(), StanzaError> {
+    /// Refuses so many more subscriptions of this address where that would be too many (XEP-0060 §6.1.3).
+    pub async fn has_room(&self, who: &BareJid, more: usize) -> Result<(), StanzaError> {
         let most = self.config.limits.subscriptions;
-        if most == 0 {
+        if most == 0 || more == 0 {
             return Ok(());
         }
         let held = self.store.count_subscriptions(who).await.map_err(|e| failed(&e))?;
-        if held < most as u64 {
+        if held.saturating_add(more as u64) <= most as u64 {
             return Ok(());
         }
         let text =

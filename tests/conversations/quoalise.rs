@@ -307,6 +307,34 @@ async fn who_subscribes_is_sent_data_messages_until_they_unsubscribe() {
     nothing_else(&mut peer).await;
 }
 
+/// Who has as many subscriptions as they may still chooses how what they have is sent.
+#[tokio::test]
+async fn what_is_subscribed_already_takes_no_room() {
+    let mut stage = Stage::home("[limits]\nsubscriptions = 2").await;
+    let [one, other] = ["urn:dev:prm:1/index", "urn:dev:prm:2/index"];
+    for name in [one, other] {
+        stage.series(name, "gw@prod.example");
+    }
+    stage.consents(ADVISER, &[SERIES], &[]);
+    stage.consents(ADVISER, &["urn:dev:prm:1*", "urn:dev:prm:2*"], &["--no-subscribe"]);
+    let mut peer = stage.start().await;
+    let done = completed(ADVISER, "subscribe", "<note type='info'>{note}</note>");
+    let detail = "<too-many-subscriptions xmlns='http://jabber.org/protocol/pubsub#errors'/>";
+    let refusal = refused_to("iq", "adviser@coop.example/1", "c", "policy-violation", "modify", detail);
+    let asked = |identifier: &str| ask(ADVISER, "subscribe", &[("identifier", identifier)]);
+    // Two more at once are too many, one is not.
+    peer.ask(&asked("urn:dev:prm:*"), &refusal).await;
+    peer.ask(&asked(one), &done).await;
+    for held in [SERIES, one] {
+        peer.ask(&asked(held), &done).await;
+    }
+    peer.ask(&asked(other), &refusal).await;
+    peer.ask(&publish("p1", "p1", &watts(1)), &accepted("p1", "p1")).await;
+    let sent = peer.recv().await;
+    assert!(sent.contains("<quoalise xmlns='urn:quoalise:0'>"), "{sent}");
+    nothing_else(&mut peer).await;
+}
+
 #[tokio::test]
 async fn a_subscription_may_ask_for_json() {
     let (_stage, mut peer) = two_days().await;

@@ -47,7 +47,7 @@ pub(super) async fn subscribe(asked: &Asked<'_>, subscribe: &Element) -> Result<
         return Ok(subscription(&jid, name, "pending"));
     }
     if held.is_none() {
-        context.has_room(asked.sender).await?;
+        context.has_room(asked.sender, 1).await?;
     }
     let format = format.or(held.as_ref().map(|held| held.format)).unwrap_or_default();
     let wish = Subscription { jid: jid.clone(), node: scope, format };

@@ -63,7 +63,12 @@ impl Command for Subscribe {
                 return Err(not_authorized(identifier.as_str()).into());
             }
             let jid = Jid::from(call.asker.clone());
-            call.context.has_room(call.asker).await?;
+            // What is held already only changes its format.
+            let mut more = 0;
+            for node in &nodes {
+                more += usize::from(call.context.store.subscription(&jid, node).await?.is_none());
+            }
+            call.context.has_room(call.asker, more).await?;
             for node in &nodes {
                 let wish = Subscription { jid: jid.clone(), node: node.clone(), format: Format::Quoalise };
                 call.context.store.subscribe(&wish, call.now).await?;
