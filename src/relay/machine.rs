@@ -355,9 +355,10 @@ impl Relay {
         }
     }
 
-    /// Whether a batch, or a notice, is written and not yet confirmed.
+    /// Whether a batch, or a notice, is written and not yet confirmed, or is confirmed and the journal does not know
+    /// it yet.
     pub fn is_under_way(&self) -> bool {
-        self.deliveries.is_under_way() || self.notices.is_under_way()
+        self.deliveries.is_under_way() || self.deliveries.has_moved() || self.notices.is_under_way()
     }
 
     /// The link to the server is there.

@@ -179,6 +179,11 @@ impl Deliveries {
             .any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_) | State::Publishing { .. }))
     }
 
+    /// Whether any destination got further since [`Self::take_moved`].
+    pub fn has_moved(&self) -> bool {
+        self.destinations.values().any(|destination| destination.moved)
+    }
+
     /// Whether any delivery to this destination was given up.
     pub fn has_dead(&self, domain: &str) -> bool {
         self.destinations.get(domain).is_some_and(|d| !d.dead.is_empty() || !d.buried.is_empty())

@@ -342,3 +342,16 @@ fn letters_taken_up_are_not_remembered_for_ever() {
     }
     assert!(relay.revived.len() <= 65_536 && relay.revived.contains(&70_000));
 }
+
+#[test]
+fn what_is_confirmed_is_under_way_until_the_journal_knows() {
+    let mut relay = relay();
+    publish(&mut relay, "1");
+    commit(&mut relay);
+    let (text, _) = pump(&mut relay);
+    answer(&mut relay, &text, Answer::Taken);
+    assert!(relay.is_under_way(), "whoever stops now would send it again");
+    relay.tick(at(3));
+    assert_eq!(commit(&mut relay).destinations[0].confirmed, 1);
+    assert!(!relay.is_under_way());
+}
