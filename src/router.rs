@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jid::{BareJid, Jid};
 use minidom::Element;
+use xmpp_parsers::stanza_error::DefinedCondition;
 
 use crate::config::{AccessModel, Payloads, Pubsub};
 use crate::desk::{self, Request};
@@ -380,9 +381,30 @@ fn refusal(stanza: &Element) -> Refused {
     Refused { condition: condition(stanza).unwrap_or_else(|| "undefined-condition".into()), waits }
 }
 
-/// The condition of a stanza error.
+/// The condition of a stanza error (RFC 6120 §8.3.3). Another name is nobody's word for anything, and is kept nowhere.
 fn condition(stanza: &Element) -> Option<String> {
     let error = stanza.children().find(|child| child.name() == "error")?;
     let condition = error.children().find(|c| c.ns() == ns::STANZA_ERRORS && c.name() != "text")?;
-    Some(condition.name().to_owned())
+    DefinedCondition::try_from(condition.clone()).is_ok().then(|| condition.name().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_conditions_there_are_are_kept() {
+        let said = |name: &str| {
+            let text = format!(
+                "<message xmlns='jabber:component:accept' type='error'><error type='cancel'>\
+                 <{name} xmlns='{ns}'/><text xmlns='{ns}'>no</text></error></message>",
+                ns = ns::STANZA_ERRORS
+            );
+            condition(&text.parse().unwrap())
+        };
+        for name in ["service-unavailable", "remote-server-timeout", "gone", "resource-constraint"] {
+            assert_eq!(said(name).as_deref(), Some(name));
+        }
+        assert_eq!(said(&"x".repeat(8000)), None);
+    }
 }

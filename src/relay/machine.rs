@@ -172,7 +172,9 @@ impl Relay {
     /// Notes that deliveries under a subscription wait since an earlier run, until then (milliseconds since 1970).
     /// Before [`Self::recover`].
     pub fn know_postponed(&mut self, subscription: u64, until: i64, now: Now) {
-        let left = Duration::from_millis(u64::try_from(until - now.wall.as_millisecond()).unwrap_or(0));
+        let left = Duration::from_millis(
+            u64::try_from(until.saturating_sub(now.wall.as_millisecond())).unwrap_or(0),
+        );
         self.postponed.know(subscription, left, now.mono, self.settings.patience.retry_max);
     }
 

@@ -49,7 +49,7 @@ impl PostponedDeliveries {
     /// One waits since an earlier run, for so long still; no longer than any, should the clock have stepped.
     pub(super) fn know(&mut self, subscription: u64, left: Duration, now: Duration, most: Duration) {
         if self.by_subscription.len() < KEPT {
-            let until = now + left.clamp(SOON, most * 2 + SOON);
+            let until = now + left.clamp(SOON, most.saturating_mul(2).saturating_add(SOON));
             self.by_subscription.insert(subscription, Postponed { until, tries: 1, taken_up: false });
         }
     }

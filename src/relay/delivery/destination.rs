@@ -1,6 +1,6 @@
 //! One recipient's server domain, and what it is doing.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::doubts::Suspect;
@@ -38,6 +38,9 @@ pub(super) struct Ping {
     pub(super) sent: Duration,
 }
 
+/// What came back, once each, by item and subscription: a batch may have tens of thousands.
+pub(super) type Suspects = BTreeMap<(u64, u64), Suspect>;
+
 /// One recipient's server domain.
 #[derive(Debug, Default)]
 pub(super) struct Destination {
@@ -59,15 +62,15 @@ pub(super) struct Destination {
     pub(super) dead: HashSet<(u64, u64)>,
     /// Deliveries of the batch under way that came back for good, if the ping behind them is answered: a
     /// server that is stopping speaks in the destination's name too.
-    pub(super) suspects: Vec<Suspect>,
+    pub(super) suspects: Suspects,
     /// Deliveries of the batch under way that came back as not reached.
-    pub(super) doubts: Vec<Suspect>,
+    pub(super) doubts: Suspects,
     /// What was published in the batch under way and is not answered.
     pub(super) unanswered: HashSet<Published>,
     /// What was published and acknowledged, of what is not confirmed as a batch: not to be sent again.
     pub(super) taken: HashSet<Published>,
     /// What was published in the batch under way and cannot be taken just now.
-    pub(super) put_off: Vec<Suspect>,
+    pub(super) put_off: Suspects,
     /// How often in a row the batch was sent again for that.
     pub(super) tries: usize,
     /// How often in a row a batch was answered for although deliveries came back.
@@ -80,7 +83,7 @@ pub(super) struct Destination {
     /// late of the same item.
     pub(super) buried: BTreeSet<(u64, u64)>,
     /// Of what came back late, what waits for the batch under way to end.
-    pub(super) returned: Vec<u64>,
+    pub(super) returned: BTreeSet<u64>,
     pub(super) listed_ready: bool,
     pub(super) moved: bool,
 }

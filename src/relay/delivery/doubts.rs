@@ -34,8 +34,8 @@ pub struct Suspect {
 }
 
 impl Suspect {
-    pub(super) fn is_same(&self, other: &Suspect) -> bool {
-        (self.seq, self.subscription) == (other.seq, other.subscription)
+    pub(super) fn delivery(&self) -> (u64, u64) {
+        (self.seq, self.subscription)
     }
 }
 
@@ -49,23 +49,20 @@ impl Deliveries {
     pub fn not_reached(&mut self, domain: &Arc<str>, suspect: Suspect) {
         let destination = self.destination(domain);
         if destination.in_flight(suspect.seq) {
-            if !destination.doubts.iter().any(|held| held.is_same(&suspect)) {
-                destination.doubts.push(suspect);
-            }
+            destination.doubts.entry(suspect.delivery()).or_insert(suspect);
             return;
         }
-        if suspect.seq > destination.reached {
+        let (delivery, seq) = (suspect.delivery(), suspect.seq);
+        if seq > destination.reached || destination.buried.contains(&delivery) {
             return;
         }
-        let delivery = (suspect.seq, suspect.subscription);
-        let (is_late, seq) = (destination.late.contains(&delivery), suspect.seq);
         let is_owed = destination.returned.contains(&seq) || destination.queue.binary_search(&seq).is_ok();
-        if is_late && is_owed {
+        if is_owed && destination.late.contains(&delivery) {
             // Another copy of it: it goes out again anyway.
             return;
         }
         if remember(&mut destination.late, delivery) {
-            destination.returned.push(seq);
+            destination.returned.insert(seq);
             self.take_back(domain);
         } else if remember(&mut destination.buried, delivery) {
             self.given_up.push(suspect);
@@ -97,13 +94,11 @@ impl Deliveries {
     pub fn came_back(&mut self, domain: &Arc<str>, suspect: Suspect) {
         let destination = self.destination(domain);
         if destination.in_flight(suspect.seq) {
-            if !destination.suspects.iter().any(|held| held.is_same(&suspect)) {
-                destination.suspects.push(suspect);
-            }
+            destination.suspects.entry(suspect.delivery()).or_insert(suspect);
             return;
         }
         let late = !destination.answers_pings && suspect.seq <= destination.reached;
-        let delivery = (suspect.seq, suspect.subscription);
+        let delivery = suspect.delivery();
         if late && remember(&mut destination.buried, delivery) {
             self.given_up.push(suspect);
         }

@@ -90,9 +90,7 @@ impl Deliveries {
                 let transient = refused.is_transient();
                 let suspect = Suspect { seq, subscription, condition: refused.condition, transient };
                 let list = if transient { &mut destination.put_off } else { &mut destination.suspects };
-                if !list.iter().any(|held| held.is_same(&suspect)) {
-                    list.push(suspect);
-                }
+                list.entry(suspect.delivery()).or_insert(suspect);
             }
         }
         let destination = self.destination(domain);
@@ -107,9 +105,7 @@ impl Deliveries {
         for Published { seq, subscription, .. } in std::mem::take(&mut destination.unanswered) {
             let condition = NO_ANSWER.to_owned();
             let suspect = Suspect { seq, subscription, condition, transient: true };
-            if !destination.put_off.iter().any(|held| held.is_same(&suspect)) {
-                destination.put_off.push(suspect);
-            }
+            destination.put_off.entry(suspect.delivery()).or_insert(suspect);
         }
         self.conclude(domain, now);
     }
@@ -131,9 +127,7 @@ impl Deliveries {
             return true;
         }
         destination.tries = 0;
-        let mut given_up = std::mem::take(&mut destination.put_off);
-        // Whatever the order of the answers, the letters are in the order of the items.
-        given_up.sort_by_key(|suspect| (suspect.seq, suspect.subscription));
+        let given_up = std::mem::take(&mut destination.put_off);
         destination.suspects.extend(given_up);
         false
     }

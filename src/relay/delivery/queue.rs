@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::destination::State;
 use super::doubts::remember;
-use super::{Deliveries, Step, Suspect};
+use super::{Deliveries, Step};
 
 /// Items per batch: one barrier serves so many. Twice as many, again and again, as long as its ping is answered soon
 /// and more is owed: an answer comes behind all that others send, and one batch waits for the one before it.
@@ -173,8 +173,8 @@ impl Deliveries {
             // What came back late lies far behind what is confirmed, and that far all is again.
             let next = destination.queue.front().map_or(u64::MAX, |next| next.saturating_sub(1));
             destination.confirmed = destination.reached.min(next);
-            for Suspect { seq, subscription, .. } in &suspects {
-                remember(&mut destination.buried, (*seq, *subscription));
+            for delivery in suspects.keys() {
+                remember(&mut destination.buried, *delivery);
             }
             destination.moved = true;
             if !destination.dead.is_empty() {
@@ -186,7 +186,8 @@ impl Deliveries {
         }
         self.waiting -= done.len();
         self.released.extend(done);
-        self.given_up.extend(suspects);
+        // Whatever the order in which they came back, the letters are in the order of the items.
+        self.given_up.extend(suspects.into_values());
         self.take_back(domain);
         self.list_ready(domain);
     }
