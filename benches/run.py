@@ -31,6 +31,9 @@ def arguments():
     parser.add_argument("--seconds", type=float, help="measured in each round, after a second of warming up")
     parser.add_argument("--durability", choices=["full", "normal", "off"], default="full")
     parser.add_argument("--rate", type=int, default=200, help="publishes per second of --soak (200)")
+    parser.add_argument("--burst", type=int, metavar="RATE",
+                        help="so many publishes per second for a while, from a quarter of --soak on")
+    parser.add_argument("--burst-seconds", type=float, default=10, help="how long a --burst is (10)")
     parser.add_argument("--no-build", action="store_true", help="use the programs that were built before")
     parser.add_argument("--out", type=pathlib.Path, help="directory of the report (target/bench)")
     return parser.parse_args()
@@ -63,8 +66,9 @@ def main():
         elif asked.soak:
             cell = (asked.cell or [cells.Cell(48, 10)])[0]
             cell = cells.Cell(cell.records, cell.recipients, cell.series, asked.rate)
+            burst = (asked.burst, asked.burst_seconds) if asked.burst else None
             print(f"{asked.soak:g} minutes of {cell}", flush=True)
-            for name, (early, late) in soak.soak(yard, generator, cell, asked.soak, out).items():
+            for name, (early, late) in soak.soak(yard, generator, cell, asked.soak, burst, out).items():
                 print(f"{name}: {early:g} in the second quarter, {late:g} in the last")
         else:
             matrix(yard, generator, wanted, asked, out, slixmpp)

@@ -13,6 +13,29 @@ from .measure import Wrong, prepared
 EVERY = 10  # seconds between samples, in a run that is long enough
 
 
+class Stolen:
+    """How much of the machine's time its host gave to others since the last look, as a share; None where it cannot
+    be known."""
+
+    def __init__(self):
+        self.last = self.read()
+
+    @staticmethod
+    def read():
+        try:
+            with open("/proc/stat") as file:
+                ticks = [int(word) for word in file.readline().split()[1:9]]
+        except (OSError, ValueError):
+            return None
+        return (ticks[7], sum(ticks)) if len(ticks) == 8 else None
+
+    def look(self):
+        before, self.last = self.last, self.read()
+        if not before or not self.last or self.last[1] <= before[1]:
+            return None
+        return (self.last[0] - before[0]) / (self.last[1] - before[1])
+
+
 def size(path):
     return path.stat().st_size if path.exists() else 0
 
@@ -33,18 +56,24 @@ class Log:
         return self.octets
 
 
-def soak(yard, generator, cell, minutes, directory):
-    """The course of each measure. Leaves soak.json (written anew after each sample) and soak.svg."""
+def soak(yard, generator, cell, minutes, burst, directory):
+    """The course of each measure. Leaves soak.json (written anew after each sample) and soak.svg.
+
+    `burst`: publishes per second, and for how many seconds, from a quarter of the time on; or None."""
     directory.mkdir(parents=True, exist_ok=True)
     seconds = minutes * 60
     every = min(EVERY, max(1, seconds / 12))
     options = {"warmup": 1, "seconds": seconds, "interval": every, "count": int(cell.rate * (seconds + 10))}
-    held = {"cell": str(cell), "durability": yard.durability, "minutes": minutes, "machine": report.machine(),
-            "samples": []}
+    if burst:
+        rate, long = burst
+        options |= {"burst": rate, "burst-from": seconds / 4, "burst-seconds": long}
+        options["count"] += int(rate * long)
+    held = {"cell": str(cell), "durability": yard.durability, "minutes": minutes, "burst": burst,
+            "machine": report.machine(), "samples": []}
     samples = held["samples"]
     with prepared(yard, generator, "courant", cell, options) as (command, run):
         environment = {**os.environ, "RUST_LOG": "warn"}
-        log = Log(run / "courant.db")
+        log, stolen = Log(run / "courant.db"), Stolen()
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         with process:
@@ -56,11 +85,13 @@ def soak(yard, generator, cell, minutes, directory):
                 said["db_bytes"] = size(run / "courant.db")
                 said["wal_bytes"] = size(run / "courant.db-wal")
                 said["disclosures_bytes"] = log.look()
+                said["stolen"] = stolen.look()
                 samples.append(said)
                 write(directory / "soak.json", held)
                 print(f"  {said['at_s']:7.0f} s  p50 {said['p50_ms']} ms  p99 {said['p99_ms']} ms  "
                       f"{said['rss_kib'] / 1024:.1f} MiB  database {said['db_bytes'] / 1e6:.1f} MB, "
-                      f"log {said['wal_bytes'] / 1e6:.1f} MB", flush=True)
+                      f"log {said['wal_bytes'] / 1e6:.1f} MB  {said['publishes']} done, {said['undelivered']} wait",
+                      flush=True)
             errors = process.stderr.read()
         held["tables"] = tables(run / "courant.db")
         in_pages(samples, held["tables"], log)
@@ -100,15 +131,21 @@ def in_pages(samples, tables, log):
 
 
 def plot(cell, samples):
-    def curve(name, by=1.0):
-        return [None if row[name] is None else row[name] * by for row in samples]
-
-    return svg.lines(f"Courant at {cell}", [
-        ("latency, ms", {"p50": curve("p50_ms"), "p99": curve("p99_ms")}),
-        ("resident memory, MiB", {"memory": curve("rss_kib", 1 / 1024)}),
-        ("files, MB", {"database": curve("db_bytes", 1e-6), "without the disclosure log": curve("rest_bytes", 1e-6),
-                       "write-ahead log": curve("wal_bytes", 1e-6)}),
-    ], [row["at_s"] for row in samples])
+    panels = [
+        ("latency, ms", {"p50": ("p50_ms", 1), "p99": ("p99_ms", 1)}),
+        ("resident memory, MiB", {"memory": ("rss_kib", 1 / 1024)}),
+        ("files, MB", {"database": ("db_bytes", 1e-6), "without the disclosure log": ("rest_bytes", 1e-6),
+                       "write-ahead log": ("wal_bytes", 1e-6)}),
+        ("publishes that wait", {"for delivery": ("undelivered", 1), "for the answer": ("unanswered", 1)}),
+        ("taken by others on this host, % of the machine", {"stolen": ("stolen", 100)}),
+    ]
+    drawn = []
+    for label, curves in panels:
+        curves = {name: [None if row.get(key) is None else row[key] * by for row in samples]
+                  for name, (key, by) in curves.items()}
+        if any(value is not None for curve in curves.values() for value in curve):
+            drawn.append((label, curves))
+    return svg.lines(f"Courant at {cell}", drawn, [row["at_s"] for row in samples])
 
 
 def course(samples):

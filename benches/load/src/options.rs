@@ -19,6 +19,9 @@ or a result is missing, wrong, extra or an error.
   --recipients N          recipients of each series           1 (at most 128)
   --window N              publishes outstanding, closed loop  64
   --rate N                publishes per second, open loop     0 (closed loop)
+  --burst N               publishes per second for a while instead of --rate  0 (never)
+  --burst-from SECONDS    from when on, warm-up included      0
+  --burst-seconds SECONDS for how long                        0
   --spin yes|no           never sleep, on a core of its own: waking up is not part of what is measured  no
   --warmup SECONDS        not measured                        1
   --seconds SECONDS       measured                            4
@@ -36,6 +39,15 @@ or a result is missing, wrong, extra or an error.
   --stall SECONDS         without progress, then it failed    30
 ";
 
+/// More than the rate, for a while.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Burst {
+    /// Publishes per second.
+    pub(crate) rate: Option<f64>,
+    pub(crate) from: Duration,
+    pub(crate) long: Duration,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) listen: SocketAddr,
@@ -47,6 +59,7 @@ pub(crate) struct Options {
     pub(crate) window: usize,
     /// Publishes per second; `None` for a closed loop.
     pub(crate) rate: Option<f64>,
+    pub(crate) burst: Burst,
     pub(crate) spin: bool,
     pub(crate) warmup: Duration,
     pub(crate) measured: Duration,
@@ -76,6 +89,7 @@ impl Default for Options {
             recipients: 1,
             window: 64,
             rate: None,
+            burst: Burst::default(),
             spin: false,
             warmup: Duration::from_secs(1),
             measured: Duration::from_secs(4),
@@ -125,7 +139,10 @@ impl Options {
             "--series" => self.series = parsed(value)?,
             "--recipients" => self.recipients = parsed(value)?,
             "--window" => self.window = parsed(value)?,
-            "--rate" => self.rate = Some(parsed(value)?).filter(|rate| *rate > 0.0),
+            "--rate" => self.rate = per_second(value)?,
+            "--burst" => self.burst.rate = per_second(value)?,
+            "--burst-from" => self.burst.from = seconds(value)?,
+            "--burst-seconds" => self.burst.long = seconds(value)?,
             "--spin" => self.spin = yes(value)?,
             "--warmup" => self.warmup = seconds(value)?,
             "--seconds" => self.measured = seconds(value)?,
@@ -146,12 +163,22 @@ impl Options {
         Ok(())
     }
 
+    /// How long after a publish the next one is due, at that time since the start. `None` for a closed loop.
+    pub(crate) fn pause(&self, at: Duration) -> Option<Duration> {
+        let Burst { rate, from, long } = self.burst;
+        let burst = rate.filter(|_| (from..from + long).contains(&at));
+        burst.or(self.rate).map(|rate| Duration::from_secs_f64(1.0 / rate))
+    }
+
     fn check(&self) -> Result<(), String> {
         if !self.listen.ip().is_loopback() {
             return Err("--listen: only loopback addresses; this is no server to reach from elsewhere".into());
         }
         if !(1..=128).contains(&self.recipients) {
             return Err("--recipients must be within 1..128".into());
+        }
+        if self.burst.rate.is_some() && self.rate.is_none() {
+            return Err("--burst needs a --rate to return to".into());
         }
         if self.records == 0 || self.series == 0 || self.window == 0 || self.sample_every == 0 {
             return Err("--records, --series, --window and --sample-every must be at least 1".into());
@@ -167,6 +194,10 @@ where
     value.parse().map_err(|why: T::Err| why.to_string())
 }
 
+fn per_second(value: &str) -> Result<Option<f64>, String> {
+    Ok(Some(parsed(value)?).filter(|rate: &f64| *rate > 0.0))
+}
+
 fn seconds(value: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(parsed(value)?).map_err(|why| why.to_string())
 }
@@ -176,5 +207,21 @@ fn yes(value: &str) -> Result<bool, String> {
         "yes" => Ok(true),
         "no" => Ok(false),
         _ => Err("yes or no".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_faster_for_a_while() {
+        let args = "--rate 100 --burst 1000 --burst-from 2 --burst-seconds 3".split(' ').map(str::to_owned);
+        let options = Options::from_args(args).unwrap().unwrap();
+        let pause = |at| options.pause(Duration::from_secs_f64(at)).unwrap();
+        let (slow, quick) = (Duration::from_millis(10), Duration::from_millis(1));
+        assert_eq!([1.9, 2.0, 4.9, 5.0].map(pause), [slow, quick, quick, slow]);
+        assert!(Options::from_args(["--burst".to_owned(), "1".to_owned()].into_iter()).is_err());
+        assert!(Options::default().pause(Duration::ZERO).is_none());
     }
 }

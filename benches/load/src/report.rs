@@ -140,8 +140,19 @@ impl Report {
     }
 }
 
+/// How many publishes wait for what.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    /// Due, and not written: about as many, at the rate of that time.
+    pub(crate) unsent: u64,
+    /// Written, their result not there.
+    pub(crate) unanswered: u64,
+    /// Written, not all there: the result, or a message.
+    pub(crate) undelivered: u64,
+}
+
 /// The line that is printed each so often.
-pub(crate) fn interval(at: Duration, latencies: &Histogram, peer: Usage) -> String {
+pub(crate) fn interval(at: Duration, latencies: &Histogram, waits: &Waits, peer: Usage) -> String {
     let mut out = Json::new();
     out.number("at_s", Some(at.as_secs_f64()));
     out.whole("publishes", latencies.total());
@@ -149,6 +160,9 @@ pub(crate) fn interval(at: Duration, latencies: &Histogram, peer: Usage) -> Stri
     out.number("p99_ms", latencies.quantile(0.99));
     out.number("p999_ms", latencies.quantile(0.999));
     out.number("max_ms", latencies.max_ms());
+    out.whole("unsent", waits.unsent);
+    out.whole("unanswered", waits.unanswered);
+    out.whole("undelivered", waits.undelivered);
     out.number("cpu_s", Some(peer.cpu));
     out.whole("rss_kib", peer.rss);
     out.done()

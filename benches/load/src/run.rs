@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::ledger::{Counts, Ledger};
 use crate::options::Options;
 use crate::peer::{self, Peer, Usage};
-use crate::report::{self, Report};
+use crate::report::{self, Report, Waits};
 use crate::server::{self, Server, Stanza};
 use crate::wire;
 
@@ -35,8 +35,8 @@ struct Run<'a> {
     ledger: Ledger,
     peer: Peer,
     started: Instant,
-    /// How many publishes were due before, for the open loop.
-    scheduled: u64,
+    /// When the next publish is due, for the open loop.
+    due: Instant,
     pings: u64,
     next_interval: Option<Instant>,
 }
@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<Report, String> {
     let at_start = peer.usage();
     let started = Instant::now();
     let next_interval = options.interval.map(|every| started + every);
-    let mut run = Run { options, server, ledger, peer, started, scheduled: 0, pings: 0, next_interval };
+    let mut run = Run { options, server, ledger, peer, started, due: started, pings: 0, next_interval };
 
     let begin = started + options.warmup;
     run.load(begin, false)?;
@@ -127,31 +127,26 @@ impl Run<'_> {
     fn publish(&mut self, now: Instant, measured: bool) -> Instant {
         let tick = now + Duration::from_millis(50);
         let mut more = self.options.count - self.ledger.counts.sent;
-        match self.options.rate {
-            None => {
-                while more > 0
-                    && self.ledger.outstanding() < self.options.window
-                    && self.server.unwritten() < UNWRITTEN_MAX
-                {
-                    self.ledger.publish(now, measured, &mut self.server.output);
-                    more -= 1;
-                }
-                tick
-            }
-            Some(rate) => loop {
-                let due = self.started + Duration::from_secs_f64(self.scheduled as f64 / rate);
-                if due > now || more == 0 {
-                    return due.min(tick);
-                }
-                // What the component is too slow to take waits here, and that counts as latency.
-                if self.server.unwritten() >= UNWRITTEN_MAX {
-                    return tick;
-                }
-                self.ledger.publish(due, measured, &mut self.server.output);
-                self.scheduled += 1;
+        if self.options.rate.is_none() {
+            while more > 0
+                && self.ledger.outstanding() < self.options.window
+                && self.server.unwritten() < UNWRITTEN_MAX
+            {
+                self.ledger.publish(now, measured, &mut self.server.output);
                 more -= 1;
-            },
+            }
+            return tick;
         }
+        while self.due <= now && more > 0 {
+            // What the component is too slow to take waits here, and that counts as latency.
+            if self.server.unwritten() >= UNWRITTEN_MAX {
+                return tick;
+            }
+            self.ledger.publish(self.due, measured, &mut self.server.output);
+            self.due += self.options.pause(self.due - self.started).unwrap_or_default();
+            more -= 1;
+        }
+        self.due.min(tick)
     }
 
     /// Reads once and looks at every stanza.
@@ -232,8 +227,19 @@ impl Run<'_> {
         }
         self.next_interval = Some(due + every);
         let latencies = std::mem::take(&mut self.ledger.interval);
-        let line = report::interval(now - self.started, &latencies, self.peer.usage());
+        let line = report::interval(now - self.started, &latencies, &self.waits(now), self.peer.usage());
         println!("{line}");
         let _ = std::io::stdout().flush();
+    }
+
+    fn waits(&self, now: Instant) -> Waits {
+        let late = now.saturating_duration_since(self.due);
+        let pause = self.options.pause(self.due - self.started).filter(|pause| !pause.is_zero());
+        let counts = &self.ledger.counts;
+        Waits {
+            unsent: pause.map_or(0, |pause| (late.as_nanos() / pause.as_nanos()) as u64),
+            unanswered: counts.sent.saturating_sub(counts.results + counts.errors),
+            undelivered: self.ledger.outstanding() as u64,
+        }
     }
 }
