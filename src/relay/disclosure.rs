@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::intake::Verdicts;
 use super::owed::{Basis, Owed, Selection};
 use super::pack::Pack;
-use super::rights::Rights;
+use super::rights::{Rights, Subscriber};
 use crate::domain::consent::ConsentKey;
 use crate::domain::disclosure::{Decided, Dropped, Ground, Line, Verdict, Why};
 use crate::domain::subscription::SubscriptionKey;
@@ -13,36 +13,40 @@ use crate::store::journal::Row;
 
 /// What was decided about an item; nothing where nobody subscribes to it.
 pub fn decided(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, again: bool) -> Option<Line> {
-    let permitted = verdicts.owed.iter().filter(|owed| !owed.in_reserve).map(permission);
-    let denied = verdicts.denied.iter().map(|d| (d.subscription, Ground::Denied(d.reason), &d.records));
-    about(rights, pack, row, permitted.chain(denied), again).map(Line::Decided)
+    let permitted = verdicts.owed.iter().filter(|owed| !owed.in_reserve);
+    let permitted = permitted.filter_map(|owed| permission(rights, owed));
+    let denied = verdicts.denied.iter().filter_map(|denied| {
+        let ground = Ground::Denied(denied.reason);
+        Some((rights.subscriber(denied.subscription)?, ground, &denied.records))
+    });
+    about(pack, row, permitted.chain(denied), again).map(Line::Decided)
 }
 
 /// What would be decided if the consents that it rests on ended; nothing where no other stands beside them.
 pub fn in_reserve(rights: &Rights, pack: &Pack, row: &Row, verdicts: &Verdicts, again: bool) -> Option<Line> {
-    let reserves = verdicts.owed.iter().filter(|owed| owed.in_reserve).map(permission);
-    about(rights, pack, row, reserves, again).map(Line::Reserve)
+    let reserves = verdicts.owed.iter().filter(|owed| owed.in_reserve);
+    let reserves = reserves.filter_map(|owed| permission(rights, owed));
+    about(pack, row, reserves, again).map(Line::Reserve)
 }
 
-fn permission(owed: &Owed) -> (SubscriptionKey, Ground, &Selection) {
+fn permission<'a>(rights: &'a Rights, owed: &'a Owed) -> Option<(Subscriber<'a>, Ground, &'a Selection)> {
     let ground = match owed.basis {
         Basis::Consent(key) | Basis::Reduced { consent: key, .. } => Ground::Consent(key),
         Basis::Own => Ground::Own,
         Basis::Open => Ground::Open,
         Basis::Listed => Ground::Listed,
     };
-    (owed.subscription, ground, &owed.records)
+    Some((rights.subscriber_owed(owed)?, ground, &owed.records))
 }
 
 fn about<'a>(
-    rights: &Rights,
     pack: &Pack,
     row: &Row,
-    grounds: impl Iterator<Item = (SubscriptionKey, Ground, &'a Selection)>,
+    grounds: impl Iterator<Item = (Subscriber<'a>, Ground, &'a Selection)>,
     again: bool,
 ) -> Option<Decided> {
     let verdicts: Vec<Verdict> = grounds
-        .filter_map(|(key, ground, records)| verdict(rights, pack, &row.node, key, ground, records))
+        .filter_map(|(subscriber, ground, records)| verdict(pack, &row.node, &subscriber, ground, records))
         .collect();
     (!verdicts.is_empty()).then(|| Decided {
         seq: row.seq,
@@ -55,22 +59,20 @@ fn about<'a>(
 }
 
 fn verdict(
-    rights: &Rights,
     pack: &Pack,
     node: &str,
-    subscription: SubscriptionKey,
+    subscriber: &Subscriber<'_>,
     ground: Ground,
     records: &Selection,
 ) -> Option<Verdict> {
-    let recipient = Arc::clone(rights.subscriber(subscription)?.address);
     // Records are in the order of their times.
     let (count, first, last) = match records {
         Selection::All => (pack.len(), 0, pack.len().saturating_sub(1)),
         Selection::Some(list) => (list.len(), *list.first()? as usize, *list.last()? as usize),
     };
     Some(Verdict {
-        subscription,
-        recipient,
+        subscription: subscriber.key,
+        recipient: Arc::clone(subscriber.address),
         ground,
         series: series(pack, node, records),
         records: u32::try_from(count).unwrap_or(u32::MAX),
@@ -104,11 +106,7 @@ fn millis(seconds: f64) -> i64 {
 
 /// Something owed that will not be sent.
 pub fn dropped(seq: u64, owed: &Owed, why: Why) -> Line {
-    let consent = match owed.basis {
-        Basis::Consent(key) | Basis::Reduced { consent: key, .. } => Some(key),
-        Basis::Own | Basis::Open | Basis::Listed => None,
-    };
-    dropped_from(seq, owed.subscription, consent, why)
+    dropped_from(seq, owed.subscription, owed.consent(), why)
 }
 
 /// The same, where it may not be known what it rested on.

@@ -53,6 +53,8 @@ pub(super) struct Filing {
     filed: Vec<Option<Filed>>,
     free: Vec<u32>,
     exact: HashTable<u32>,
+    /// How many of the exact names have so many octets: what has a length that none has is not looked for.
+    exact_lengths: Vec<u32>,
     prefixes: HashTable<u32>,
     /// The lengths that prefixes have, ascending.
     lengths: Vec<Length>,
@@ -106,6 +108,7 @@ impl Filing {
     /// All that is filed under the exact names that `name` lies below, on a `/`, the nearest first.
     pub(super) fn above<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Filed> {
         let cuts = memchr::memrchr_iter(b'/', name.as_bytes());
+        let cuts = cuts.filter(|cut| self.exact_lengths.get(*cut).is_some_and(|names| *names > 0));
         cuts.filter_map(|cut| self.find(&self.exact, &name[..cut])).filter_map(|place| self.at(place))
     }
 
@@ -168,12 +171,20 @@ impl Filing {
                 (self.filed.len() - 1) as u32
             }
         };
-        if let Scope::Prefix(prefix) = &scope {
-            let at = self.length(prefix).unwrap_or_else(|at| {
-                self.lengths.insert(at, Length::of(prefix.len()));
-                at
-            });
-            self.lengths[at].add(prefix);
+        match &scope {
+            Scope::Prefix(prefix) => {
+                let at = self.length(prefix).unwrap_or_else(|at| {
+                    self.lengths.insert(at, Length::of(prefix.len()));
+                    at
+                });
+                self.lengths[at].add(prefix);
+            }
+            Scope::Exact(name) => {
+                if self.exact_lengths.len() <= name.len() {
+                    self.exact_lengths.resize(name.len() + 1, 0);
+                }
+                self.exact_lengths[name.len()] += 1;
+            }
         }
         let hash = hash(text_of(&scope), &self.hasher);
         let is_exact = matches!(scope, Scope::Exact(_));
@@ -202,13 +213,16 @@ impl Filing {
         if let Ok(entry) = table.find_entry(hash, |held| *held == place) {
             entry.remove();
         }
-        if let Scope::Prefix(prefix) = &scope
-            && let Ok(at) = self.length(prefix)
-        {
-            self.lengths[at].prefixes -= 1;
-            if self.lengths[at].prefixes == 0 {
-                self.lengths.remove(at);
+        match &scope {
+            Scope::Prefix(prefix) => {
+                if let Ok(at) = self.length(prefix) {
+                    self.lengths[at].prefixes -= 1;
+                    if self.lengths[at].prefixes == 0 {
+                        self.lengths.remove(at);
+                    }
+                }
             }
+            Scope::Exact(name) => self.exact_lengths[name.len()] -= 1,
         }
         self.free.push(place);
     }
@@ -302,6 +316,23 @@ mod tests {
         // One that differs in its last octet shares all but the longest.
         let other = format!("{}b", &name[..name.len() - 1]);
         assert_eq!(filing.matching(&other).count(), ends.len() - 1);
+    }
+
+    #[test]
+    fn exact_names_are_found_from_below_as_long_as_they_are_there() {
+        let mut filing = Filing::default();
+        let above = |filing: &Filing, name: &str| filing.above(name).map(Filed::len).collect::<Vec<_>>();
+        for text in ["urn:a", "urn:b", "urn:a/b/c", "urn:a/*"] {
+            change(&mut filing, text, |filed| filed.push(Sort::Subscription, 1));
+        }
+        assert_eq!(above(&filing, "urn:a/b/c/d"), [9, 5]);
+        assert_eq!(above(&filing, "urn:b/c"), [5]);
+        assert!(above(&filing, "urn:c/d").is_empty() && above(&filing, "urn:a").is_empty());
+        change(&mut filing, "urn:a", |filed| filed.remove(Sort::Subscription, 1));
+        assert!(above(&filing, "urn:a/b").is_empty());
+        assert_eq!(above(&filing, "urn:b/c"), [5], "another one of its length");
+        change(&mut filing, "urn:a", |filed| filed.push(Sort::Subscription, 2));
+        assert_eq!(above(&filing, "urn:a/b"), [5]);
     }
 
     #[test]

@@ -153,6 +153,11 @@ impl Grant {
         }
     }
 
+    /// Whether only measurements of some time may leave.
+    pub fn is_windowed(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.data != (None, None))
+    }
+
     /// To what is reduced what leaves under it.
     pub fn coarse(&self) -> Option<&Coarse> {
         self.rare.as_ref()?.coarse.as_ref()
@@ -218,6 +223,7 @@ mod tests {
         let scope = consent.scope.clone();
         let grant = Grant::new(ConsentKey(1), &outline, (Party::default(), None), words, scope);
         assert_eq!(grant.extent(), Standing::extent(&consent));
+        assert!(grant.is_windowed());
         assert_eq!(grant.scope(), consent.scope);
         assert!(grant.covers("urn:dev:other:7") && !grant.covers("urn:dev:third"));
         assert!(size_of::<Option<Grant>>() <= 96, "{}", size_of::<Option<Grant>>());

@@ -13,9 +13,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::grant::Grant;
-use super::owed::{Basis, Owed, Selection};
+use super::owed::{Basis, Near, Owed, Selection};
 use super::pack::Pack;
 use super::rights::{Party, Rights, Subscriber};
+use super::rows::NOWHERE;
 use crate::domain::clock::Now;
 use crate::domain::consent::{ConsentKey, Mode};
 use crate::domain::decision::{self, Decision, Denial, Question, Standing};
@@ -130,9 +131,9 @@ pub struct Denied {
 ///
 /// Each recipient address gets a record once, under its most specific subscription.
 pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
-    let mut found = Collected::default();
+    let mut found = Collected { is_one_series: pack.series_count() == 1, ..Collected::default() };
     let mut served: Vec<(Party, &str)> = Vec::new();
-    let mut grants: Vec<(ConsentKey, &Grant)> = Vec::new();
+    let mut grants: Vec<Placed<'_>> = Vec::new();
     for (place, name) in pack.names().enumerate() {
         let found_here = rights.look_up(name);
         let registration = found_here.registration();
@@ -141,7 +142,7 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
         grants.clear();
         if !open {
             grants.extend(found_here.consents());
-            grants.sort_unstable_by_key(|(key, grant)| (grant.party(), *key));
+            grants.sort_unstable_by_key(|(_, grant)| (grant.party(), grant.key()));
         }
         for subscriber in found_here.subscribers() {
             let party = subscriber.party;
@@ -150,11 +151,11 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
             }
             served.push((party, subscriber.address));
             if registration.is_some_and(|s| s.is_owned_by(party)) {
-                found.whole_series(&subscriber, Basis::Own, pack, place);
+                found.whole_series(&subscriber, (Basis::Own, NOWHERE), pack, place);
             } else if registration.is_some_and(|s| s.lists(party)) {
-                found.whole_series(&subscriber, Basis::Listed, pack, place);
+                found.whole_series(&subscriber, (Basis::Listed, NOWHERE), pack, place);
             } else if registration.is_some_and(|s| s.is_open_to(party)) {
-                found.whole_series(&subscriber, Basis::Open, pack, place);
+                found.whole_series(&subscriber, (Basis::Open, NOWHERE), pack, place);
             } else {
                 let from = grants.partition_point(|(_, grant)| grant.party() < party);
                 let theirs = &grants[from..];
@@ -166,11 +167,20 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
     found.into_verdicts(pack)
 }
 
+/// A consent, and where it lies.
+type Placed<'a> = (u32, &'a Grant);
+
+/// What something may leave under, and where the consent lies, if it is one.
+type Ground = (Basis, u32);
+
 /// What was decided so far: records by subscription and basis or reason, in the order first seen.
 #[derive(Default)]
 struct Collected {
+    /// All records are of the same series, so that what is owed to one subscription comes in one piece.
+    is_one_series: bool,
     list: Vec<(Owed, usize)>,
     denied: Vec<Denied>,
+    /// Where in the list, if there are several series.
     places: FxHashMap<(u64, Basis), usize>,
     /// In the order in which they would take over.
     reserves: BTreeMap<Turn, (ConsentKey, Vec<u32>)>,
@@ -180,19 +190,25 @@ struct Collected {
 type Turn = (u64, Reverse<Timestamp>, Uuid);
 
 impl Collected {
-    fn entry(&mut self, subscriber: &Subscriber<'_>, basis: Basis) -> &mut (Owed, usize) {
-        let place = *self.places.entry((subscriber.key.0, basis)).or_insert_with(|| {
-            let records = Selection::Some(Vec::new());
-            let owed = Owed { subscription: subscriber.key, basis, records, in_reserve: false };
-            self.list.push((owed, 0));
-            self.list.len() - 1
-        });
+    fn entry(&mut self, subscriber: &Subscriber<'_>, (basis, consent): Ground) -> &mut (Owed, usize) {
+        let (next, subscription) = (self.list.len(), subscriber.key);
+        let place = if self.is_one_series {
+            let mut theirs = self.list.iter().rev().take_while(|(owed, _)| owed.subscription == subscription);
+            theirs.position(|(owed, _)| owed.basis == basis).map_or(next, |back| next - 1 - back)
+        } else {
+            *self.places.entry((subscription.0, basis)).or_insert(next)
+        };
+        if place == next {
+            let (records, near) =
+                (Selection::Some(Vec::new()), Near { subscription: subscriber.place, consent });
+            self.list.push((Owed { subscription, basis, records, in_reserve: false, near }, 0));
+        }
         &mut self.list[place]
     }
 
-    fn whole_series(&mut self, subscriber: &Subscriber<'_>, basis: Basis, pack: &Pack, place: usize) {
-        let only = pack.series_count() == 1;
-        let (owed, count) = self.entry(subscriber, basis);
+    fn whole_series(&mut self, subscriber: &Subscriber<'_>, ground: Ground, pack: &Pack, place: usize) {
+        let only = self.is_one_series;
+        let (owed, count) = self.entry(subscriber, ground);
         if only {
             owed.records = Selection::All;
             *count = pack.len();
@@ -205,7 +221,7 @@ impl Collected {
 
     fn under_consent(
         &mut self,
-        theirs: &[(ConsentKey, &Grant)],
+        theirs: &[Placed<'_>],
         subscriber: &Subscriber<'_>,
         pack: &Pack,
         place: usize,
@@ -215,7 +231,7 @@ impl Collected {
         if theirs.is_empty() {
             return self.deny(subscriber, Denial::NoneRegistered, pack.records_of(place));
         }
-        let key_of = |id| theirs.iter().find(|(_, grant)| grant.id() == id).map(|(key, _)| *key);
+        let placed = |named: &Grant| theirs.iter().copied().find(|(_, grant)| std::ptr::eq(*grant, named));
         let grants = || theirs.iter().map(|(_, grant)| *grant);
         let question = |time| Question {
             series: name,
@@ -225,23 +241,19 @@ impl Collected {
             now: now.wall,
         };
         let decide = |time| match decision::decide(grants(), question(time)) {
-            Decision::Permit(grant) => {
-                key_of(grant.id()).map(|key| (key, grant)).ok_or(Denial::NoneRegistered)
-            }
+            Decision::Permit(grant) => placed(grant).ok_or(Denial::NoneRegistered),
             Decision::Deny(reason) => Err(reason),
         };
-        let in_reserve = |time, named: &Grant| -> Vec<(ConsentKey, &Grant)> {
-            if theirs.len() == 1 {
-                return Vec::new();
-            }
-            let others = decision::in_reserve(grants(), question(time), named, RESERVES_MAX);
-            others.into_iter().filter_map(|grant| Some((key_of(grant.id())?, grant))).collect()
+        let in_reserve = |time, named: &Grant| match theirs.len() {
+            1 => Vec::new(),
+            _ => decision::in_reserve(grants(), question(time), named, RESERVES_MAX),
         };
+        let ground = |place, grant: &Grant| (Basis::Consent(grant.key()), place);
         // Without a data window the answer is the same for every record of the series.
-        if theirs.iter().all(|(_, grant)| !grant.extent().is_windowed()) {
+        if theirs.iter().all(|(_, grant)| !grant.is_windowed()) {
             match decide(0.0) {
-                Ok((key, grant)) => {
-                    self.whole_series(subscriber, Basis::Consent(key), pack, place);
+                Ok((at, grant)) => {
+                    self.whole_series(subscriber, ground(at, grant), pack, place);
                     self.hold(subscriber, in_reserve(0.0, grant), pack.records_of(place));
                 }
                 Err(reason) => self.deny(subscriber, reason, pack.records_of(place)),
@@ -251,8 +263,8 @@ impl Collected {
         for record in pack.records_of(place) {
             let time = pack.time(record as usize);
             match decide(time) {
-                Ok((key, grant)) => {
-                    let (owed, count) = self.entry(subscriber, Basis::Consent(key));
+                Ok((at, grant)) => {
+                    let (owed, count) = self.entry(subscriber, ground(at, grant));
                     if let Selection::Some(records) = &mut owed.records {
                         records.push(record);
                         *count += 1;
@@ -268,12 +280,12 @@ impl Collected {
     fn hold(
         &mut self,
         subscriber: &Subscriber<'_>,
-        reserves: Vec<(ConsentKey, &Grant)>,
+        reserves: Vec<&Grant>,
         records: impl Iterator<Item = u32> + Clone,
     ) {
-        for (key, grant) in reserves {
+        for grant in reserves {
             let order = (subscriber.key.0, Reverse(grant.extent().valid_until), grant.id());
-            let (_, held) = self.reserves.entry(order).or_insert_with(|| (key, Vec::new()));
+            let (_, held) = self.reserves.entry(order).or_insert_with(|| (grant.key(), Vec::new()));
             held.extend(records.clone());
         }
     }
@@ -299,7 +311,8 @@ impl Collected {
         let in_reserve = self.reserves.into_iter().map(|((subscription, ..), (key, records))| {
             let (subscription, basis, count) =
                 (SubscriptionKey(subscription), Basis::Consent(key), records.len());
-            (Owed { subscription, basis, records: Selection::Some(records), in_reserve: true }, count)
+            let (records, near) = (Selection::Some(records), Near::default());
+            (Owed { subscription, basis, records, in_reserve: true, near }, count)
         });
         let owed = self
             .list

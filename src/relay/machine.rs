@@ -342,7 +342,7 @@ impl Relay {
     fn domains_of(&self, list: &[Owed]) -> Vec<Arc<str>> {
         let mut domains: Vec<Arc<str>> = Vec::new();
         for owed in list {
-            if let Some(subscriber) = self.rights.subscriber(owed.subscription)
+            if let Some(subscriber) = self.rights.subscriber_owed(owed)
                 && !domains.contains(subscriber.domain)
             {
                 domains.push(Arc::clone(subscriber.domain));
@@ -527,7 +527,7 @@ impl Relay {
             return;
         };
         for owed in list.iter().filter(|owed| !owed.in_reserve) {
-            let why = match self.rights.subscriber(owed.subscription) {
+            let why = match self.rights.subscriber_owed(owed) {
                 None => Why::Ended,
                 Some(subscriber) if subscriber.domain != domain => continue,
                 Some(_) if self.deliveries.is_dead(domain, row.seq, owed.subscription.0) => continue,

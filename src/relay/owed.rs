@@ -1,5 +1,6 @@
 //! Who is owed what of an item, as it stands beside it in the journal: a few bytes each.
 
+use super::rows::NOWHERE;
 use crate::domain::consent::ConsentKey;
 use crate::domain::subscription::SubscriptionKey;
 
@@ -38,6 +39,29 @@ pub enum Selection {
     Some(Vec<u32>),
 }
 
+/// Where in memory subscription and consent lay when it was decided: there they are looked for first. It says nothing
+/// of what is owed, so that all are equal.
+#[derive(Debug, Clone, Copy)]
+pub struct Near {
+    pub(super) subscription: u32,
+    pub(super) consent: u32,
+}
+
+impl Default for Near {
+    /// Nowhere that is known.
+    fn default() -> Self {
+        Near { subscription: NOWHERE, consent: NOWHERE }
+    }
+}
+
+impl PartialEq for Near {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Near {}
+
 /// One thing owed: to this subscription, for this reason, these records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
@@ -50,6 +74,18 @@ pub struct Owed {
     /// Only what nothing before it in the list lets leave any more at the moment of sending: this consent
     /// stood beside that one when the item was taken in.
     pub in_reserve: bool,
+    /// Where to look first for what is named here.
+    pub near: Near,
+}
+
+impl Owed {
+    /// The consent that it rests on.
+    pub fn consent(&self) -> Option<ConsentKey> {
+        match self.basis {
+            Basis::Consent(key) | Basis::Reduced { consent: key, .. } => Some(key),
+            Basis::Own | Basis::Open | Basis::Listed => None,
+        }
+    }
 }
 
 /// In place of a basis: the next one is in reserve.
@@ -130,7 +166,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
             records.extend(start..end);
         }
         let records = if count == 0 { Selection::All } else { Selection::Some(records) };
-        list.push(Owed { subscription, basis, records, in_reserve });
+        list.push(Owed { subscription, basis, records, in_reserve, near: Near::default() });
     }
     Some(list)
 }
@@ -180,30 +216,35 @@ mod tests {
                 basis: Basis::Own,
                 records: Selection::All,
                 in_reserve: false,
+                near: Near::default(),
             },
             Owed {
                 subscription: SubscriptionKey(1_000_000),
                 basis: Basis::Consent(ConsentKey(1)),
                 records: Selection::Some(vec![0, 1, 2, 7, 9, 10]),
                 in_reserve: true,
+                near: Near { subscription: 3, consent: 4 },
             },
             Owed {
                 subscription: SubscriptionKey(300),
                 basis: Basis::Open,
                 records: Selection::Some(vec![5]),
                 in_reserve: false,
+                near: Near::default(),
             },
             Owed {
                 subscription: SubscriptionKey(u64::MAX),
                 basis: Basis::Consent(ConsentKey(u64::MAX - 4)),
                 records: Selection::All,
                 in_reserve: false,
+                near: Near::default(),
             },
             Owed {
                 subscription: SubscriptionKey(7),
                 basis: Basis::Reduced { consent: ConsentKey(9), token: u64::MAX },
                 records: Selection::All,
                 in_reserve: false,
+                near: Near::default(),
             },
         ];
         let bytes = encode(&list);

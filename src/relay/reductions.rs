@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grant::{Coarse, Grant};
 use super::intake::hash;
-use super::owed::{Basis, Owed, Selection};
+use super::owed::{Basis, Near, Owed, Selection};
 use super::pack::Pack;
 use super::rights::{Found, Rights};
 use crate::domain::aggregation::{Aggregation, sampling_interval};
@@ -139,7 +139,8 @@ impl Reductions {
             let found = rights.look_up(name);
             let Some(registration) = found.registration() else { continue };
             let mut whole: Option<Series> = None;
-            for (consent, grant) in found.consents() {
+            for (_, grant) in found.consents() {
+                let consent = grant.key();
                 let Some(coarse) = grant.coarse() else { continue };
                 let extent = grant.extent();
                 if !extent.modes.notify || extent.stands_now(now.wall).is_err() {
@@ -311,6 +312,7 @@ impl Finished {
                     basis,
                     records: records.clone(),
                     in_reserve: false,
+                    near: Near { subscription: subscriber.place, ..Near::default() },
                 });
             }
         }

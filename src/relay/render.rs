@@ -69,7 +69,7 @@ impl Renderer<'_> {
         let mut id = String::new();
         for place in 0..entry.owed.len() {
             let owed = &entry.owed[place];
-            let Some(subscriber) = self.rights.subscriber(owed.subscription) else {
+            let Some(subscriber) = self.rights.subscriber_owed(owed) else {
                 tell(entry, place, Why::Ended, &mut written);
                 continue;
             };
@@ -173,8 +173,8 @@ impl Renderer<'_> {
             Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
             Basis::Open => (Terms::Open, series(&|series| series.is_open_to(recipient)), Why::Ended),
             Basis::Listed => (Terms::Listed, series(&|series| series.lists(recipient)), Why::Ended),
-            Basis::Consent(key) => {
-                let grant = self.rights.consent(key).ok_or(Why::Ended)?;
+            Basis::Consent(_) => {
+                let grant = self.rights.consent_behind(owed).ok_or(Why::Ended)?;
                 let extent = grant.extent();
                 if !extent.modes.notify {
                     return Err(Why::Withheld(Denial::NoneRegistered));
@@ -185,8 +185,8 @@ impl Renderer<'_> {
                 let selection = narrowed(pack, records, window, |name| grant.covers(name));
                 (grant.terms(), selection, Why::Withheld(Denial::OutsideDataWindow))
             }
-            Basis::Reduced { consent, token } => {
-                let grant = self.rights.consent(consent).ok_or(Why::Ended)?;
+            Basis::Reduced { token, .. } => {
+                let grant = self.rights.consent_behind(owed).ok_or(Why::Ended)?;
                 if !grant.extent().modes.notify {
                     return Err(Why::Withheld(Denial::NoneRegistered));
                 }

@@ -11,10 +11,11 @@ use rustc_hash::FxHashMap;
 use super::few::Sort;
 use super::filing::{Filed, Filing};
 use super::grant::{Grant, Words};
+use super::owed::Owed;
 use super::parties::Parties;
 pub use super::parties::Party;
 use super::registration::{Kept, Registration};
-use super::rows::{Numbered, Rows};
+use super::rows::{NOWHERE, Numbered, Rows};
 use crate::domain::consent::{Consent, ConsentKey};
 use crate::domain::name::Scope;
 use crate::domain::outline::ConsentOutline;
@@ -37,6 +38,8 @@ pub enum Update {
 pub struct Subscriber<'a> {
     /// Its number.
     pub key: SubscriptionKey,
+    /// Where it lies.
+    pub(super) place: u32,
     /// Where to send.
     pub address: &'a Arc<str>,
     /// The recipient whose consent counts: the bare address.
@@ -246,13 +249,25 @@ impl Rights {
 
     /// One subscription.
     pub fn subscriber(&self, key: SubscriptionKey) -> Option<Subscriber<'_>> {
-        self.subscriber_of(self.wishes.get(key.0)?)
+        self.subscriber_of(NOWHERE, self.wishes.get(key.0)?)
     }
 
-    fn subscriber_of<'a>(&'a self, wish: &'a Wish) -> Option<Subscriber<'a>> {
-        let (recipient, domain) = self.parties.address(wish.party)?;
-        let address = if wish.is_full { self.full.get(&wish.key)? } else { recipient };
-        Some(Subscriber { key: wish.key, address, recipient, party: wish.party, domain, format: wish.format })
+    /// The subscription to which something is owed.
+    pub fn subscriber_owed(&self, owed: &Owed) -> Option<Subscriber<'_>> {
+        let place = owed.near.subscription;
+        self.subscriber_of(place, self.wishes.near(place, owed.subscription.0)?)
+    }
+
+    /// The consent that what is owed rests on, if it has not ended; nothing where it rests on none.
+    pub fn consent_behind(&self, owed: &Owed) -> Option<&Grant> {
+        self.grants.near(owed.near.consent, owed.consent()?.0)
+    }
+
+    fn subscriber_of<'a>(&'a self, place: u32, wish: &'a Wish) -> Option<Subscriber<'a>> {
+        let &Wish { key, party, format, is_full, .. } = wish;
+        let (recipient, domain) = self.parties.address(party)?;
+        let address = if is_full { self.full.get(&key)? } else { recipient };
+        Some(Subscriber { key, place, address, recipient, party, domain, format })
     }
 }
 
@@ -281,17 +296,17 @@ impl<'a> Found<'a> {
             (None, _) => above.next(),
         });
         let places = in_order.flat_map(|filed| filed.list(Sort::Subscription));
-        places.filter_map(|place| rights.subscriber_of(rights.wishes.at(*place)?))
+        places.filter_map(|place| rights.subscriber_of(*place, rights.wishes.at(*place)?))
     }
 
-    /// The consents that name it, for any recipient. What a person gave in person covers their own series
-    /// only, whoever else's lie below the same prefix.
-    pub fn consents(&self) -> impl Iterator<Item = (ConsentKey, &'a Grant)> {
+    /// The consents that name it, for any recipient, and where they lie. What a person gave in person covers their
+    /// own series only, whoever else's lie below the same prefix.
+    pub fn consents(&self) -> impl Iterator<Item = (u32, &'a Grant)> {
         let rights = self.rights;
         let owner = self.registration().map(|series| series.owner());
         let places = self.filed.iter().flat_map(|filed| filed.list(Sort::Consent));
         places
-            .filter_map(|place| rights.grants.at(*place).map(|grant| (grant.key(), grant)))
+            .filter_map(|place| Some((*place, rights.grants.at(*place)?)))
             .filter(move |(_, grant)| grant.is_about(owner))
     }
 }

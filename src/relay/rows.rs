@@ -13,6 +13,9 @@ pub(super) trait Numbered {
     fn number(&self) -> u64;
 }
 
+/// Where no row lies.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
 /// See the module. A row keeps its place as long as it is there; then another one may have it.
 #[derive(Debug)]
 pub(super) struct Rows<T> {
@@ -37,6 +40,14 @@ impl<T: Numbered> Rows<T> {
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let place = *self.places.find(hash(number), |place| has(&self.rows, *place, number))?;
         self.rows.get_mut(place as usize)?.as_mut()
+    }
+
+    /// The row of this number, which lay at this place when it was seen last, or nowhere that is known.
+    pub(super) fn near(&self, place: u32, number: u64) -> Option<&T> {
+        match self.at(place) {
+            Some(row) if row.number() == number => Some(row),
+            _ => self.get(number),
+        }
     }
 
     /// The row at this place.
@@ -115,5 +126,10 @@ mod tests {
         assert_eq!((rows.get(1), rows.at(9)), (Some(&(1, "b")), Some(&(1, "b"))));
         assert!((1..=1000).filter(|n| *n != 10).all(|n| rows.get(n * 7).is_some()));
         assert_eq!((rows.len(), rows.get(8)), (1000, None));
+        assert_eq!(rows.near(9, 1), Some(&(1, "b")));
+        assert_eq!(rows.near(9, 70), None, "another one lies there now");
+        for place in [9, 2000, NOWHERE] {
+            assert_eq!(rows.near(place, 7), Some(&(7, "a")), "it is found wherever it lies");
+        }
     }
 }
