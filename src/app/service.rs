@@ -57,6 +57,9 @@ const OUT_TOO_MUCH: usize = 1024 * 1024;
 /// Nothing is read while so many items wait for the journal.
 const UNCOMMITTED_TOO_MUCH: usize = 4096;
 
+/// Nothing is read while what waits for the journal takes so much memory, in bytes: an item may be as large as a stanza.
+const UNCOMMITTED_TOO_LARGE: usize = 8 * 1024 * 1024;
+
 /// Answers of the desk that may wait to be written.
 const OUTGOING: usize = 64;
 
@@ -309,7 +312,9 @@ impl Service {
         let mut stopping: Option<Duration> = None;
         loop {
             let may_render = self.waiting_to_write() < OUT_TOO_MUCH;
-            let may_read = may_render && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH;
+            let may_read = may_render
+                && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH
+                && self.relay.uncommitted_bytes() < UNCOMMITTED_TOO_LARGE;
             let woken = {
                 let (out, link) = (&self.out[self.written..], &mut self.link);
                 let (linked, wants_write) = (link.is_some(), !out.is_empty());

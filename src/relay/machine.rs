@@ -50,6 +50,8 @@ struct Group {
     batch: Batch,
     entries: Vec<Entry>,
     settled: Vec<Settled>,
+    /// About how much memory its rows and entries take.
+    bytes: usize,
 }
 
 /// See the module.
@@ -225,6 +227,11 @@ impl Relay {
     /// How much waits to be written to the journal, in items.
     pub fn uncommitted(&self) -> usize {
         self.next.entries.len() + self.committing.as_ref().map_or(0, |group| group.entries.len())
+    }
+
+    /// About how much memory that takes, in bytes.
+    pub fn uncommitted_bytes(&self) -> usize {
+        self.next.bytes + self.committing.as_ref().map_or(0, |group| group.bytes)
     }
 
     /// What to write to the journal next; nothing while a commit is under way.

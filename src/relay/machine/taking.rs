@@ -170,6 +170,7 @@ impl Relay {
         let mut entry =
             Entry::new(row.seq, row.accepted_at, publisher, node, item).holding(pack, verdicts.owed);
         entry.letter = letter;
+        self.next.bytes += entry.size + row.payload.len() + row.owed.len();
         self.next.entries.push(entry);
         self.next.batch.rows.push(row);
     }

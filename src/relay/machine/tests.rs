@@ -100,6 +100,23 @@ fn a_repetition_is_not_acknowledged_when_what_it_repeats_was_not_kept() {
 }
 
 #[test]
+fn what_waits_for_the_journal_is_counted_until_it_is_kept() {
+    let mut relay = relay();
+    assert_eq!(relay.uncommitted_bytes(), 0);
+    publish(&mut relay, "1");
+    let one = relay.uncommitted_bytes();
+    assert!(one > 100, "{one}");
+    assert!(relay.take_batch(at(1)).is_some());
+    publish(&mut relay, "2");
+    assert_eq!(relay.uncommitted_bytes(), 2 * one, "while it is being written too");
+    relay.committed(true);
+    assert_eq!(relay.uncommitted_bytes(), one);
+    assert!(relay.take_batch(at(1)).is_some());
+    relay.committed(false);
+    assert_eq!(relay.uncommitted_bytes(), 0, "it was refused");
+}
+
+#[test]
 fn rows_that_do_not_fit_into_memory_together_are_sent_one_after_the_other() {
     let mut relay = relay();
     relay.limit_window(1);
