@@ -344,6 +344,23 @@ async fn given_twice_is_given_once() {
 }
 
 #[tokio::test]
+async fn what_a_person_gave_below_a_beginning_is_not_what_an_operator_records() {
+    let mut stage = Stage::home("").await;
+    let mut peer = stage.start().await;
+    let given = [("recipient", ADVISER), ("scope", "urn:dev:prm:*"), ("purpose", "advice")];
+    let added = [&given[..], &[("subject", "camille@home.example")]].concat();
+    peer.send(&command(CAMILLE, "run", "give-consent", "", &filled(&given))).await;
+    hears_all(&mut peer, &["Receipt: ", "You gave", "subscription='subscribed'"]).await;
+    // Hers covers her own series alone, this one those of others too.
+    peer.send(&command(ADMIN, "run", "consent-add", "", &filled(&added))).await;
+    hears_all(&mut peer, &["The consent is recorded.", "You gave"]).await;
+    for (who, node, fields) in [(CAMILLE, "give-consent", &given[..]), (ADMIN, "consent-add", &added)] {
+        let again = run(&mut peer, who, node, "", &filled(fields)).await;
+        assert!(again.contains("This consent is there already"), "{again}");
+    }
+}
+
+#[tokio::test]
 async fn times_and_lengths_have_bounds_and_their_labels() {
     let mut stage = Stage::home("").await;
     let mut peer = stage.start().await;

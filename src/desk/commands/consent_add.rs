@@ -5,6 +5,7 @@ use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts, views, wrong};
 use crate::domain::consent::{Consent, State, method};
 use crate::domain::language::Text;
+use crate::domain::name::Scope;
 use crate::store::StoreError;
 use crate::store::consents::{Filter, Part};
 
@@ -69,8 +70,13 @@ pub(super) async fn already(call: &Call<'_>, consent: &Consent) -> Result<Option
     }))
 }
 
-/// Whether both say the same, however and whenever they were given.
+/// Whether both say the same, however and whenever they were given; and are about the same series, as what a person
+/// gave themselves is of what lies below a beginning only about their own.
 fn is_same(held: &Consent, consent: &Consent, call: &Call<'_>) -> bool {
+    let below = consent.scope.iter().any(|scope| matches!(scope, Scope::Prefix(_)));
+    if below && held.covers_own_only() && !consent.covers_own_only() {
+        return false;
+    }
     let begun = consent.valid_from <= call.now && held.valid_from <= call.now;
     let as_held = Consent {
         id: held.id,
