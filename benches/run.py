@@ -91,17 +91,19 @@ def matrix(yard, generator, wanted, asked, out, slixmpp):
     settings = {"peers": wanted, "rounds": rounds, "seconds": seconds, "durability": asked.durability,
                 "slixmpp": slixmpp, "machine": report.machine()}
     results = report.Results(settings)
-    for cell in chosen:
-        reports = {peer: [] for peer in wanted}
+    for group in cells.groups(chosen):
+        reports = {cell: {peer: [] for peer in wanted} for cell in group}
         # Rounds in the outer loop: what disturbs the machine disturbs all of them.
         for _ in range(rounds):
-            for peer in wanted:
-                seen = measure.measure(yard, generator, peer, cell, {"warmup": 1, "seconds": seconds})
-                reports[peer].append(seen)
-                print(f"{cell}: {peer} {seen['cpu_us_per_publish'] or 0:.1f} us a publish, "
-                      f"{seen['publishes_per_s']:.0f}/s, p50 {seen['p50_ms']} ms", flush=True)
-        results.cells[cell] = {peer: report.median_of(seen) for peer, seen in reports.items()}
-        yard.forget(cell)
+            for cell in group:
+                for peer in wanted:
+                    seen = measure.measure(yard, generator, peer, cell, {"warmup": 1, "seconds": seconds})
+                    reports[cell][peer].append(seen)
+                    print(f"{cell}: {peer} {seen['cpu_us_per_publish'] or 0:.1f} us a publish, "
+                          f"{seen['publishes_per_s']:.0f}/s, p50 {seen['p50_ms']} ms", flush=True)
+        for cell in group:
+            results.cells[cell] = {peer: report.median_of(seen) for peer, seen in reports[cell].items()}
+            yard.forget(cell)
         results.write(out)  # what is known by now, should it be interrupted
     if not asked.no_prosody and not asked.cell:
         for cell in cells.PROSODY:

@@ -47,3 +47,11 @@ FULL = [
 ]
 
 SMOKE = [Cell(1, 1, 1), Cell(48, 10, 20), Cell(336, 3, 7), Cell(10, 2, 50, rate=300)]
+
+
+def groups(chosen):
+    """The cells, those that differ only in how many series there are together: they are compared with each other."""
+    together = {}
+    for cell in chosen:
+        together.setdefault((cell.records, cell.recipients, cell.rate), []).append(cell)
+    return list(together.values())

@@ -62,7 +62,7 @@ def soak(yard, generator, cell, minutes, burst, directory):
     `burst`: publishes per second, and for how many seconds, from a quarter of the time on; or None."""
     directory.mkdir(parents=True, exist_ok=True)
     seconds = minutes * 60
-    every = min(EVERY, max(1, seconds / 12))
+    every = min(EVERY, max(1, seconds / (60 if burst else 12)))
     options = {"warmup": 1, "seconds": seconds, "interval": every, "count": int(cell.rate * (seconds + 10))}
     if burst:
         rate, long = burst
