@@ -22,7 +22,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--soak", type=float, metavar="MINUTES", help="a long run at --rate; soak.json and soak.svg")
+    parser.add_argument("--soak", type=float, metavar="MINUTES",
+                        help="a long run at --rate; leaves soak.json and soak.svg, with --burst burst.json and burst.svg")
     parser.add_argument("--cell", action="append", type=cells.Cell.parse, metavar="PxR[xS][@RATE]",
                         help="records x recipients [x series] [@publishes/s]; may be repeated")
     parser.add_argument("--peers", nargs="+", choices=peers.PEERS, metavar="PEER", help=", ".join(peers.PEERS))

@@ -50,8 +50,9 @@ SMOKE = [Cell(1, 1, 1), Cell(48, 10, 20), Cell(336, 3, 7), Cell(10, 2, 50, rate=
 
 
 def groups(chosen):
-    """The cells, those that differ only in how many series there are together: they are compared with each other."""
+    """The cells, those of as many records together, as they are compared with each other: how costs grow with series
+    and recipients."""
     together = {}
     for cell in chosen:
-        together.setdefault((cell.records, cell.recipients, cell.rate), []).append(cell)
+        together.setdefault((cell.records, cell.rate), []).append(cell)
     return list(together.values())

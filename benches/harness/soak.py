@@ -59,7 +59,9 @@ class Log:
 def soak(yard, generator, cell, minutes, burst, directory):
     """The course of each measure. Leaves soak.json (written anew after each sample) and soak.svg.
 
-    `burst`: publishes per second, and for how many seconds, from a quarter of the time on; or None."""
+    `burst`: publishes per second, and for how many seconds, from a quarter of the time on; what it leaves is called
+    burst then. Or None."""
+    name = "burst" if burst else "soak"
     directory.mkdir(parents=True, exist_ok=True)
     seconds = minutes * 60
     every = min(EVERY, max(1, seconds / (60 if burst else 12)))
@@ -87,7 +89,7 @@ def soak(yard, generator, cell, minutes, burst, directory):
                 said["disclosures_bytes"] = log.look()
                 said["stolen"] = stolen.look()
                 samples.append(said)
-                write(directory / "soak.json", held)
+                write(directory / f"{name}.json", held)
                 print(f"  {said['at_s']:7.0f} s  p50 {said['p50_ms']} ms  p99 {said['p99_ms']} ms  "
                       f"{said['rss_kib'] / 1024:.1f} MiB  database {said['db_bytes'] / 1e6:.1f} MB, "
                       f"log {said['wal_bytes'] / 1e6:.1f} MB  {said['publishes']} done, {said['undelivered']} wait",
@@ -96,9 +98,9 @@ def soak(yard, generator, cell, minutes, burst, directory):
         held["tables"] = tables(run / "courant.db")
         in_pages(samples, held["tables"], log)
     held["course"] = course(samples)
-    write(directory / "soak.json", held)
+    write(directory / f"{name}.json", held)
     if samples:
-        (directory / "soak.svg").write_text(plot(cell, samples))
+        (directory / f"{name}.svg").write_text(plot(cell, burst, samples))
     if process.returncode or not held.get("report", {}).get("ok"):
         raise Wrong(errors.strip())
     return held["course"]
@@ -130,7 +132,10 @@ def in_pages(samples, tables, log):
         row["rest_bytes"] = row["db_bytes"] - row["disclosures_bytes"]
 
 
-def plot(cell, samples):
+def plot(cell, burst, samples):
+    title = f"Courant at {cell}"
+    if burst:
+        title += f", and {burst[0]}/s for {burst[1]:g} s"
     panels = [
         ("latency, ms", {"p50": ("p50_ms", 1), "p99": ("p99_ms", 1)}),
         ("resident memory, MiB", {"memory": ("rss_kib", 1 / 1024)}),
@@ -145,7 +150,7 @@ def plot(cell, samples):
                   for name, (key, by) in curves.items()}
         if any(value is not None for curve in curves.values() for value in curve):
             drawn.append((label, curves))
-    return svg.lines(f"Courant at {cell}", drawn, [row["at_s"] for row in samples])
+    return svg.lines(title, drawn, [row["at_s"] for row in samples])
 
 
 def course(samples):

@@ -81,6 +81,19 @@ fn verdict(
     })
 }
 
+/// About how much memory a line takes until it is written, in bytes.
+pub fn footprint(line: &Line) -> usize {
+    let of_verdict = |verdict: &Verdict| {
+        size_of::<Verdict>() + verdict.series.iter().map(|name| name.len() + 32).sum::<usize>()
+    };
+    match line {
+        Line::Decided(decided) | Line::Reserve(decided) | Line::Fetched(decided) => {
+            size_of::<Line>() + decided.verdicts.iter().map(of_verdict).sum::<usize>()
+        }
+        Line::Dropped(_) | Line::Confirmed { .. } | Line::Consent(_) => size_of::<Line>(),
+    }
+}
+
 /// The series of these records; none where the node is the only one.
 fn series(pack: &Pack, node: &str, records: &Selection) -> Vec<Arc<str>> {
     let mut names = pack.names();

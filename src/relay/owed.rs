@@ -86,6 +86,15 @@ impl Owed {
             Basis::Own | Basis::Open | Basis::Listed => None,
         }
     }
+
+    /// About how much memory it takes, in bytes.
+    pub fn footprint(&self) -> usize {
+        let records = match &self.records {
+            Selection::All => 0,
+            Selection::Some(records) => size_of_val(records.as_slice()),
+        };
+        size_of::<Self>() + records
+    }
 }
 
 /// In place of a basis: the next one is in reserve.

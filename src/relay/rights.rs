@@ -413,6 +413,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_owed_is_not_taken_for_what_lies_in_its_place_now() {
+        use crate::relay::owed::{Basis, Near, Selection};
+        let mut rights = Rights::default();
+        let wish = |jid: &str| Subscription {
+            jid: Jid::new(jid).unwrap(),
+            node: Scope::parse("urn:dev:prm:1").unwrap(),
+            format: Default::default(),
+        };
+        let give = |rights: &mut Rights, key, consent: Option<Consent>| {
+            rights.apply(Update::Consent(ConsentKey(key), consent.map(Box::new)));
+        };
+        give(&mut rights, 1, Some(sample()));
+        rights.apply(Update::Subscription(SubscriptionKey(1), Some(wish("app@coop.example"))));
+        let owed = Owed {
+            subscription: SubscriptionKey(1),
+            basis: Basis::Consent(ConsentKey(1)),
+            records: Selection::All,
+            in_reserve: false,
+            near: Near { subscription: 0, consent: 0 },
+        };
+        assert_eq!(rights.consent_behind(&owed).unwrap().key(), ConsentKey(1));
+        assert_eq!(&**rights.subscriber_owed(&owed).unwrap().address, "app@coop.example");
+        // Both end, and others come to lie where they lay.
+        give(&mut rights, 1, None);
+        give(&mut rights, 2, Some(sample()));
+        rights.apply(Update::Subscription(SubscriptionKey(1), None));
+        rights.apply(Update::Subscription(SubscriptionKey(2), Some(wish("other@coop.example"))));
+        assert!(rights.grants.at(0).is_some() && rights.wishes.at(0).is_some());
+        assert!(rights.consent_behind(&owed).is_none() && rights.subscriber_owed(&owed).is_none());
+        // What comes back lies elsewhere, and is found.
+        give(&mut rights, 1, Some(sample()));
+        rights.apply(Update::Subscription(SubscriptionKey(1), Some(wish("app@coop.example"))));
+        assert_eq!(rights.consent_behind(&owed).unwrap().key(), ConsentKey(1));
+        assert_eq!(&**rights.subscriber_owed(&owed).unwrap().address, "app@coop.example");
+    }
+
+    #[test]
     fn a_subscription_of_one_client_goes_there() {
         let mut rights = Rights::default();
         let wish = |jid: &str| Subscription {

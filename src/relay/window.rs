@@ -41,7 +41,7 @@ pub(super) struct Entry {
 impl Entry {
     /// About how much memory an item takes before anything of it is written.
     pub(super) fn footprint(pack: &Pack, owed: &[Owed]) -> usize {
-        pack.footprint() + owed.len() * 40 + 400
+        pack.footprint() + owed.iter().map(Owed::footprint).sum::<usize>() + 400
     }
 
     /// An item that is nowhere yet.

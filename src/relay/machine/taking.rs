@@ -156,10 +156,12 @@ impl Relay {
         self.last_seq += 1;
         row.seq = self.last_seq;
         let again = letter.is_some();
-        let line = disclosure::decided(&self.rights, &pack, &row, &verdicts, again);
-        self.next.batch.disclosures.extend(line);
-        let line = disclosure::in_reserve(&self.rights, &pack, &row, &verdicts, again);
-        self.next.batch.disclosures.extend(line);
+        let decided = disclosure::decided(&self.rights, &pack, &row, &verdicts, again);
+        let in_reserve = disclosure::in_reserve(&self.rights, &pack, &row, &verdicts, again);
+        for line in decided.into_iter().chain(in_reserve) {
+            self.next.bytes += disclosure::footprint(&line);
+            self.next.batch.disclosures.push(line);
+        }
         if row.digest != REVIVED {
             let kept = retained::retained(&mut self.rights, self.settings.retention, &pack, &row);
             self.next.batch.retained.extend(kept);

@@ -114,6 +114,17 @@ fn what_waits_for_the_journal_is_counted_until_it_is_kept() {
     assert!(relay.take_batch(at(1)).is_some());
     relay.committed(false);
     assert_eq!(relay.uncommitted_bytes(), 0, "it was refused");
+    // What is owed to many takes more, and so does what the log is told of it.
+    for key in 2..=101 {
+        let wish = Subscription {
+            jid: jid::Jid::new(&format!("app{key}@b.example")).unwrap(),
+            node: Scope::parse("urn:a").unwrap(),
+            format: Default::default(),
+        };
+        relay.apply(Update::Subscription(SubscriptionKey(key), Some(wish)));
+    }
+    publish(&mut relay, "3");
+    assert!(relay.uncommitted_bytes() > one + 100 * size_of::<Owed>(), "{}", relay.uncommitted_bytes());
 }
 
 #[test]
