@@ -5,6 +5,8 @@
     benches/run.py --quick      the cells with goals, one short round (make bench-quick)
     benches/run.py --smoke      is every message right? seconds, no figures (part of make test)
     benches/run.py --soak 60    an hour at a fixed rate: memory, files, latencies over time
+    benches/run.py --against OLD/courant --cell 1x1 --cell 48x10
+                                this build and an older one in turn: ratios, with their 95 % interval
 
 The generator runs on core 0, the component on core 1. Exits 1 when a message is missing, wrong or extra.
 docs/BENCHMARKS.md explains the figures.
@@ -15,7 +17,7 @@ import pathlib
 import sys
 import tempfile
 
-from harness import build, cells, measure, peers, report, soak, through_prosody
+from harness import build, cells, measure, paired, peers, report, soak, through_prosody
 
 
 def arguments():
@@ -24,6 +26,8 @@ def arguments():
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--soak", type=float, metavar="MINUTES",
                         help="a long run at --rate; leaves soak.json and soak.svg, with --burst burst.json and burst.svg")
+    parser.add_argument("--against", type=pathlib.Path, metavar="BINARY",
+                        help="compare with this older build, in --rounds (30) of --seconds (3); leaves paired.json")
     parser.add_argument("--cell", action="append", type=cells.Cell.parse, metavar="PxR[xS][@RATE]",
                         help="records x recipients [x series] [@publishes/s]; may be repeated")
     parser.add_argument("--peers", nargs="+", choices=peers.PEERS, metavar="PEER", help=", ".join(peers.PEERS))
@@ -44,7 +48,8 @@ def main():
     asked = arguments()
     build.BUILDS = not asked.no_build
     out = asked.out or build.TARGET / "bench"
-    wanted = asked.peers or (["courant"] if asked.smoke or asked.soak else peers.PEERS)
+    only_ours = asked.smoke or asked.soak or asked.against
+    wanted = asked.peers or (["courant"] if only_ours else peers.PEERS)
     slixmpp = peers.slixmpp_version()
     if not slixmpp:
         without = [peer for peer in wanted if peer in ("raw", "idiomatic")]
@@ -64,6 +69,10 @@ def main():
         yard = peers.Yard(directory, binaries, asked.durability)
         if asked.smoke:
             smoke(yard, generator, wanted)
+        elif asked.against:
+            paired.run(pathlib.Path(directory), asked.against.resolve(), binaries["courant"], generator,
+                       asked.cell or [cells.Cell(1, 1), cells.Cell(48, 10)], asked.rounds or 30,
+                       asked.seconds or 3, asked.durability, out)
         elif asked.soak:
             cell = (asked.cell or [cells.Cell(48, 10)])[0]
             cell = cells.Cell(cell.records, cell.recipients, cell.series, asked.rate)
