@@ -37,6 +37,7 @@ pub fn terms(consent: &Consent) -> Terms<'_> {
         purpose: consent.purpose_code.as_ref().unwrap_or(&consent.purpose),
         retention: consent.retention.as_str(),
         expires: consent.valid_until,
+        onward: consent.onward,
     }
 }
 

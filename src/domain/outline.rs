@@ -38,6 +38,8 @@ pub struct ConsentOutline {
     pub granularity: Option<Period>,
     /// Be sent, fetch, or both.
     pub modes: Modes,
+    /// Whether the recipient may pass it on.
+    pub onward: bool,
     /// Where it stands,
     pub state: State,
     /// since when.
@@ -59,6 +61,7 @@ impl From<Consent> for ConsentOutline {
             data_until: consent.data_until,
             granularity: consent.granularity,
             modes: consent.modes,
+            onward: consent.onward,
             state: consent.state,
             since: consent.since,
         }

@@ -58,6 +58,8 @@ pub enum Terms<'a> {
         retention: &'a str,
         /// When the consent ends.
         expires: Timestamp,
+        /// Whether the recipient may pass it on.
+        onward: bool,
     },
     /// Open data.
     Open,
@@ -76,7 +78,7 @@ impl Terms<'_> {
             Terms::Open => raw(out, "' basis='open'/>"),
             Terms::Own => raw(out, "' basis='self'/>"),
             Terms::Listed => raw(out, "' basis='listed'/>"),
-            Terms::Consent { id, purpose, retention, expires } => {
+            Terms::Consent { id, purpose, retention, expires, onward } => {
                 raw(out, "' consent='");
                 out.extend_from_slice(id.hyphenated().encode_lower(&mut [0; 36]).as_bytes());
                 raw(out, "'");
@@ -84,7 +86,7 @@ impl Terms<'_> {
                 attribute(out, "retention", retention);
                 raw(out, " expires='");
                 instant(out, *expires);
-                raw(out, "'/>");
+                raw(out, if *onward { "' onward='true'/>" } else { "'/>" });
             }
         }
     }
@@ -171,15 +173,20 @@ mod tests {
     #[test]
     fn a_delivery_as_the_design_writes_it() {
         let expires = "2027-01-01T00:00:00Z".parse().unwrap();
-        let terms =
-            Terms::Consent { id: Uuid::from_u128(1), purpose: "advice & <more>", retention: "P1Y", expires };
+        let consent = |onward| Terms::Consent {
+            id: Uuid::from_u128(1),
+            purpose: "advice & <more>",
+            retention: "P1Y",
+            expires,
+            onward,
+        };
         let mut event = Vec::new();
         let item = Item { node: "urn:a", id: "2026", part: 1, publisher: "gw@prod.example" };
         content(&mut event, &item, b"<sensml/>");
         let mut out = Vec::new();
         let (from, to) = ("energy.example.org", "app@coop.example");
         let envelope = Envelope { from, to, id: "i-1", headline: false };
-        write(&mut out, &envelope, &event, terms);
+        write(&mut out, &envelope, &event, consent(false));
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "<message type='normal' from='energy.example.org' to='app@coop.example' id='i-1'>\
@@ -206,5 +213,9 @@ mod tests {
         Terms::Own.write(&mut out);
         let terms = "<terms xmlns='urn:courant:0' basis='open'/><terms xmlns='urn:courant:0' basis='self'/>";
         assert_eq!(String::from_utf8(out).unwrap(), terms);
+        let mut out = Vec::new();
+        consent(true).write(&mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.ends_with(" expires='2027-01-01T00:00:00Z' onward='true'/>"), "{out}");
     }
 }

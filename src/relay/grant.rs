@@ -52,6 +52,7 @@ pub struct Grant {
     party: Party,
     state: State,
     modes: Modes,
+    onward: bool,
 }
 
 /// What is set in few consents.
@@ -115,6 +116,7 @@ impl Grant {
             party,
             state: consent.state,
             modes: consent.modes,
+            onward: consent.onward,
             rare: is_rare.then(|| Box::new(Rare { data, coarse })),
             words,
             scope: match (scope.pop(), scope.is_empty()) {
@@ -170,6 +172,7 @@ impl Grant {
             purpose: &self.words.purpose,
             retention: &self.words.retention,
             expires: time(self.valid_until),
+            onward: self.onward,
         }
     }
 }

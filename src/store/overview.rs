@@ -38,6 +38,7 @@ struct ConsentRow<'a>(
     #[serde(borrow)] Cow<'a, str>,
     &'a str,
     i64,
+    u8,
 );
 
 /// The columns of a registration.
@@ -76,8 +77,18 @@ impl Store {
         read(&text, |row: ConsentRow<'_>| {
             let millis = |at: Option<i64>| at.map(timestamp).transpose();
             let ConsentRow(key, id, subject, recipient, scope, purpose, code, from, until, ..) = row;
-            let ConsentRow(.., data_from, data_until, modes, retention, granularity, method, state, since) =
-                row;
+            let ConsentRow(
+                ..,
+                data_from,
+                data_until,
+                modes,
+                retention,
+                granularity,
+                method,
+                state,
+                since,
+                onward,
+            ) = row;
             let outline = ConsentOutline {
                 id: id.parse().map_err(|_| StoreError::row("a consent's id"))?,
                 recipient: bare(&recipient, &mut known)?,
@@ -94,6 +105,7 @@ impl Store {
                 data_until: millis(data_until)?,
                 granularity: granularity.map(str::parse).transpose().map_err(StoreError::row)?,
                 modes: json(&modes)?,
+                onward: onward != 0,
                 state: state.parse().map_err(StoreError::row)?,
                 since: timestamp(since)?,
             };
@@ -142,7 +154,8 @@ impl Store {
 
 // The expression keeps the index by state out of the way: every page would sort all the rest.
 const CONSENTS: &str = "SELECT json_group_array(json_array(key, id, subject, recipient, scope, purpose, \
-    purpose_code, valid_from, valid_until, data_from, data_until, modes, retention, granularity, method, state, since)) \
+    purpose_code, valid_from, valid_until, data_from, data_until, modes, retention, granularity, method, state, since, \
+    onward)) \
     FROM (SELECT * FROM consent WHERE key > ? AND state || '' IN ('requested', 'active', 'suspended') \
     ORDER BY key LIMIT ?)";
 

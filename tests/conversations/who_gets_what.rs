@@ -254,3 +254,63 @@ async fn a_domain_may_be_a_recipient() {
     peer.expect(&barrier("coop.example")).await;
     nothing_else(&mut peer).await;
 }
+
+/// Whether the recipient may pass it on is part of the terms, by every way in which data leaves.
+#[tokio::test]
+async fn the_terms_say_what_may_be_passed_on_by_every_way() {
+    let mut stage = Stage::empty("").await;
+    let (camille, gateway) = ("camille@home.example", "gw@prod.example");
+    stage.cli(&["series", "add", SERIES, "--owner", camille, "--producer", gateway, "--retention", "P30D"]);
+    stage.consents("relay@coop.example", &[SERIES], &["--onward"]);
+    stage.consents("adviser@coop.example", &[SERIES], &[]);
+    let mut peer = stage.start().await;
+    // Also for a consent that the running service learns of.
+    let late = stage.consents("late@coop.example", &[SERIES], &["--onward"]);
+    peer.ask(&publish("p1", "one", &watts(1)), &accepted("p1", "one")).await;
+    let onward = UNDER_CONSENT.replace("/>", " onward='true'/>");
+    peer.expect_all(&[
+        &event("relay@coop.example", "one", &watts(1), &onward),
+        &event("late@coop.example", "one", &watts(1), &onward),
+        &event("adviser@coop.example", "one", &watts(1), UNDER_CONSENT),
+    ])
+    .await;
+    let fetched = |set: &str, who: &str, what: &str| {
+        format!("<iq type='{set}' from='{who}/1' to='energy.example.org' id='f'>{what}</iq>")
+    };
+    let items =
+        format!("<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='{SERIES}'/></pubsub>");
+    let archive = format!("<query xmlns='urn:xmpp:mam:2' node='{SERIES}'/>");
+    let history = format!(
+        "<command xmlns='http://jabber.org/protocol/commands' node='get_history' action='execute'>
+           <x xmlns='jabber:x:data' type='submit'>
+             <field var='identifier'><value>{SERIES}</value></field>
+           </x>
+         </command>"
+    );
+    for (who, passes_on) in
+        [("relay@coop.example", true), ("late@coop.example", true), ("adviser@coop.example", false)]
+    {
+        for (set, what) in [("get", &items), ("set", &archive), ("set", &history)] {
+            peer.send(&fetched(set, who, what)).await;
+            let mut said = String::new();
+            while !said.contains(" type='result'") {
+                said += &peer.recv().await;
+            }
+            assert_eq!(said.matches("<terms ").count(), 1, "{said}");
+            assert_eq!(said.contains(" onward='true'/>"), passes_on, "{who}: {said}");
+        }
+    }
+    // What is edited so is not passed on any more.
+    stage.cli(&["consent", "edit", &late, "--no-onward"]);
+    let mut told = String::new();
+    while !(told.contains("to='late@coop.example'") && told.contains("to='camille@home.example'")) {
+        told += &peer.recv().await;
+    }
+    peer.ask(&publish("p2", "two", &watts(2)), &accepted("p2", "two")).await;
+    peer.expect_all(&[
+        &event("relay@coop.example", "two", &watts(2), &onward),
+        &event("late@coop.example", "two", &watts(2), UNDER_CONSENT),
+        &event("adviser@coop.example", "two", &watts(2), UNDER_CONSENT),
+    ])
+    .await;
+}
