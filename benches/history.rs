@@ -15,7 +15,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use courant::senml::{Format, Options, Profile, read, write};
-use courant::store::commit::Committer;
 use courant::store::items::{Chunk, Retained, measured_at};
 use courant::store::journal::Batch;
 use courant::store::{Durability, Store};
@@ -77,7 +76,7 @@ fn day_of(series: u64, day: u64) -> Retained {
 }
 
 async fn fill(store: &Store, series: u64, days: u64) -> Duration {
-    let mut writer = Committer::new(store.connection().await.expect("a connection"));
+    let mut writer = store.committer().await.expect("a connection");
     let begin = Instant::now();
     let mut seq = 0;
     let mut group = Vec::new();

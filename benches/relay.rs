@@ -244,7 +244,7 @@ impl Journal {
         let url = format!("sqlite:{}/bench.db", directory.path().display());
         let journal = runtime.block_on(async {
             let store = Store::open(&url, durability).await.expect("a store");
-            Committer::new(store.connection().await.expect("a connection"))
+            store.committer().await.expect("a connection")
         });
         Journal { runtime, journal, seq: 0, _directory: directory }
     }

@@ -20,7 +20,7 @@ pub struct JournalWriter {
 impl JournalWriter {
     /// A writer with nothing to do.
     pub async fn start(store: &Store) -> Result<Self, StoreError> {
-        let idle = Some(Committer::new(store.connection().await?));
+        let idle = Some(store.committer().await?);
         Ok(JournalWriter { idle, writing: None, failing: false })
     }
 

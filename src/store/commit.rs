@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt};
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe, Executor};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::StoreError;
 use super::disclosures::{self, Hash, LINES_MAX, block};
@@ -77,16 +77,19 @@ impl Shape {
 /// See the module.
 #[derive(Debug)]
 pub struct Committer {
-    connection: SqliteConnection,
+    options: SqliteConnectOptions,
+    /// Used for nothing else. Thrown away after an error, unless a number was only taken: its transaction may have
+    /// ended by itself (a full disk), or may not end, or it was opened while the file could not be written.
+    connection: Option<SqliteConnection>,
     /// The end of the disclosure log, as far as known here; another process may have written meanwhile.
     head: Option<(i64, Hash)>,
     texts: HashMap<Shape, Arc<str>>,
 }
 
 impl Committer {
-    /// Commits on this connection, which is used for nothing else.
-    pub fn new(connection: SqliteConnection) -> Self {
-        Committer { connection, head: None, texts: HashMap::new() }
+    pub(super) async fn start(options: SqliteConnectOptions) -> Result<Self, StoreError> {
+        let connection = Some(options.connect().await?);
+        Ok(Committer { options, connection, head: None, texts: HashMap::new() })
     }
 
     /// Writes a group, all of it or nothing.
@@ -100,16 +103,27 @@ impl Committer {
     }
 
     async fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let outcome = self.write(batch).await;
-        if outcome.is_err() {
-            self.head = None;
-            // There may be no transaction any more; then there is nothing to undo.
-            let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        match self.write(&mut connection, batch).await {
+            Ok(()) => self.connection = Some(connection),
+            Err(error) => {
+                self.head = None;
+                let taken_back = sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok();
+                match taken_back && matches!(&error, StoreError::Other(error) if is_conflict(error)) {
+                    true => self.connection = Some(connection),
+                    // Nothing rests on how it closes.
+                    false => drop(connection.close().await),
+                }
+                return Err(error);
+            }
         }
-        outcome
+        Ok(())
     }
 
-    async fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    async fn write(&mut self, connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
         let early = batch.rows.len().saturating_sub(1) / ROWS_MAX * ROWS_MAX;
         let (early_rows, rows) = batch.rows.split_at(early);
         let most = batch.destinations.len().min(DESTINATIONS_MAX);
@@ -122,19 +136,19 @@ impl Committer {
             && !journal::has_rarities(batch)
             && (lines.is_empty() || self.head.is_some());
         if !is_usual {
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await?;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
             let shape =
                 Shape { begins: false, rows: ROWS_MAX, destinations: 0, block: false, commits: false };
             for rows in early_rows.chunks(ROWS_MAX) {
                 let mut values = SqliteArguments::default();
                 bind_rows(&mut values, ROWS_MAX, rows)?;
-                self.execute(shape, values).await?;
+                self.execute(connection, shape, values).await?;
             }
-            journal::put_destinations(&mut self.connection, more).await?;
-            disclosures::append(&mut self.connection, batch.at, early_lines).await?;
-            journal::write_rarities(&mut self.connection, batch).await?;
+            journal::put_destinations(connection, more).await?;
+            disclosures::append(connection, batch.at, early_lines).await?;
+            journal::write_rarities(connection, batch).await?;
             if !lines.is_empty() {
-                self.head = Some(disclosures::head(&mut self.connection).await?);
+                self.head = Some(disclosures::head(connection).await?);
             }
         }
         let shape = Shape {
@@ -162,17 +176,22 @@ impl Committer {
             bind(&mut values, seq)?;
             head = Some((seq, hash));
         }
-        self.execute(shape, values).await?;
+        self.execute(connection, shape, values).await?;
         self.head = head;
         Ok(())
     }
 
-    async fn execute(&mut self, shape: Shape, values: SqliteArguments) -> Result<(), StoreError> {
+    async fn execute(
+        &mut self,
+        connection: &mut SqliteConnection,
+        shape: Shape,
+        values: SqliteArguments,
+    ) -> Result<(), StoreError> {
         let sql = self.texts.entry(shape).or_insert_with(|| shape.sql().into());
         // Made of constants alone.
         let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), values);
         // Each statement says when it is done. That no more will follow is not worth waking up for again.
-        let mut done = self.connection.execute_many(query).take(shape.statements());
+        let mut done = connection.execute_many(query).take(shape.statements());
         while done.try_next().await?.is_some() {}
         Ok(())
     }
@@ -247,7 +266,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/t.db", dir.path().display());
         let store = Store::open(&url, Durability::Off).await.unwrap();
-        let mut committer = Committer::new(store.connection().await.unwrap());
+        let mut committer = store.committer().await.unwrap();
         let mut next = 1;
         for (rows, lines) in
             [(0, 1), (1, 1), (3, 0), (64, 2), (65, 1), (129, LINES_MAX + 1), (2, 2 * LINES_MAX)]
@@ -316,7 +335,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/t.db", dir.path().display());
         let store = Store::open(&url, Durability::Off).await.unwrap();
-        let mut committer = Committer::new(store.connection().await.unwrap());
+        let mut committer = store.committer().await.unwrap();
         committer.commit(&batch(1, 2, 1)).await.unwrap();
         // The last of these is there already.
         let mut wrong = batch(3, 2, 1);

@@ -83,7 +83,7 @@ impl Store {
         actor: &str,
         at: Timestamp,
     ) -> Result<ConsentKey, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         if find(&mut tx, consent.id).await?.is_some() {
             return Err(StoreError::Exists { what: format!("the consent {}", consent.id) });
         }
@@ -136,7 +136,7 @@ impl Store {
         reason: Option<&str>,
         at: Timestamp,
     ) -> Result<Ended, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let Some((key, before)) = find(&mut tx, id).await? else { return Ok(Ended::NotFound) };
         let mut consent = before.clone();
         if let Err(refusal) = consent.become_state(next, at, actor, reason) {
@@ -173,7 +173,7 @@ impl Store {
         note: Option<&str>,
         at: Timestamp,
     ) -> Result<Stepped, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let Some((key, before)) = find(&mut tx, id).await? else { return Ok(Stepped::NotFound) };
         if revision.is_some_and(|seen| seen != before.revision) {
             return Ok(Stepped::Stale(Box::new(before)));
@@ -216,7 +216,7 @@ impl Store {
         actor: &str,
         at: Timestamp,
     ) -> Result<Stepped, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let Some((key, before)) = find(&mut tx, id).await? else { return Ok(Stepped::NotFound) };
         if before.state != State::Requested {
             let refusal = ConsentError::Step { from: before.state, to: State::Active };
@@ -257,7 +257,7 @@ impl Store {
         actor: &str,
         at: Timestamp,
     ) -> Result<Imported, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         if !arrangements::refused(&mut tx, consents.iter()).await?.is_empty() {
             return Err(StoreError::Consent(ConsentError::Arrangement));
         }

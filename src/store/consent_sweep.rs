@@ -55,7 +55,7 @@ impl Store {
         }
         let mut rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         rows.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let mut count = 0;
         for (key, seen) in rows {
             // Of several the newest stays, and somebody may have ended it meanwhile.

@@ -62,7 +62,7 @@ impl Store {
 
     /// Asks for these to be tried again; the service takes them up. Returns how many there were.
     pub async fn replay_dead_letters(&self, keys: &[u64], at: Timestamp) -> Result<u64, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let mut count = 0;
         for key in keys {
             let key = key.cast_signed();
@@ -86,7 +86,7 @@ impl Store {
         actor: &str,
         at: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let mut lines = Vec::new();
         for key in keys {
             if let Some((seq, subscription)) = remove(&mut tx, *key).await? {

@@ -68,6 +68,11 @@ pub enum StoreError {
     /// No room left.
     #[error("the disk of the database is full; make room")]
     Full,
+    /// It can be read only.
+    #[error(
+        "the database cannot be written to; check that this user may write the file and its folder, and that the file system is not mounted read-only"
+    )]
+    ReadOnly,
     /// A row says something that this program never writes.
     #[error("the database holds something unexpected: {what}")]
     Row {
@@ -115,7 +120,11 @@ impl From<sqlx::Error> for StoreError {
     fn from(e: sqlx::Error) -> Self {
         match code(&e) {
             Some(5 | 6) => StoreError::Busy,
+            Some(8) => StoreError::ReadOnly,
             Some(13) => StoreError::Full,
+            // Readers and writers share a small file beside the database, and it could not grow (IOERR_SHMSIZE).
+            Some(10) if extended(&e) == Some(4874) => StoreError::Full,
+            _ if matches!(e, sqlx::Error::PoolTimedOut) => StoreError::Busy,
             _ => StoreError::Other(e),
         }
     }
@@ -123,8 +132,12 @@ impl From<sqlx::Error> for StoreError {
 
 /// SQLite's primary result code (<https://sqlite.org/rescode.html>).
 fn code(e: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = e.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+    extended(e).map(|code| code & 0xff)
+}
+
+/// The whole of SQLite's result code.
+fn extended(e: &sqlx::Error) -> Option<i32> {
+    e.as_database_error()?.code()?.parse().ok()
 }
 
 /// What the database says, without the layers above it.

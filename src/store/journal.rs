@@ -373,7 +373,6 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::super::Durability;
-    use super::super::commit::Committer;
     use super::*;
 
     fn row(seq: u64) -> Row {
@@ -394,7 +393,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store =
             Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
-        let mut journal = Committer::new(store.connection().await.unwrap());
+        let mut journal = store.committer().await.unwrap();
         let batch = Batch {
             rows: (1..=130).map(row).collect(),
             destinations: vec![Destination { domain: "b.example".into(), confirmed: 5, answers_pings: true }],

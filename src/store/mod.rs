@@ -13,6 +13,7 @@
 //! - [`notices`]: ends of consents that those concerned are still to be told.
 //! - [`persons`]: what people chose for themselves.
 //! - [`disclosures`]: the log of what was sent or refused, chained and signed.
+//! - `write`: the transaction through which everything but the journal is written.
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
 
@@ -36,8 +37,10 @@ pub mod reductions;
 pub mod series;
 pub mod subscriptions;
 pub mod wishes;
+mod write;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -46,13 +49,18 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Row};
+use tokio::sync::Semaphore;
 
+use commit::Committer;
 pub use error::StoreError;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// How long to wait for another process that holds the database before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections in the pool: one that writes, others that read meanwhile. The journal has one of its own.
+const CONNECTIONS: u32 = 3;
 
 /// What a connection keeps of the file, in KiB: the kernel keeps it too, and there are four connections. A group
 /// of commits fits in.
@@ -77,6 +85,8 @@ pub struct Store {
     options: SqliteConnectOptions,
     pool: SqlitePool,
     installation: String,
+    /// Whose turn it is to write, in this process; see [`write`].
+    turn: Arc<Semaphore>,
 }
 
 impl Store {
@@ -101,14 +111,14 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
-            .max_connections(3)
+            .max_connections(CONNECTIONS)
             .acquire_timeout(BUSY_TIMEOUT)
             .connect_with(options.clone())
             .await
             .map_err(|e| StoreError::opening(url, e))?;
         MIGRATIONS.run(&pool).await.map_err(|e| StoreError::migrating(url, e))?;
         let installation = installation_id(&pool).await?;
-        Ok(Store { options, pool, installation })
+        Ok(Store { options, pool, installation, turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// A short text unlike any other installation's, so that ids made here are unlike any others.
@@ -116,11 +126,18 @@ impl Store {
         &self.installation
     }
 
-    /// A connection of one's own, for the one that writes the journal.
-    pub async fn connection(&self) -> Result<SqliteConnection, StoreError> {
+    /// The one that writes the journal, on a connection of its own.
+    pub async fn committer(&self) -> Result<Committer, StoreError> {
+        Committer::start(self.options.clone()).await
+    }
+
+    /// A connection of one's own.
+    #[cfg(test)]
+    pub(crate) async fn connection(&self) -> Result<SqliteConnection, StoreError> {
         self.options.connect().await.map_err(StoreError::from)
     }
 
+    /// For reading. Who writes takes [`Store::write`].
     pub(crate) fn pool(&self) -> &SqlitePool {
         &self.pool
     }
@@ -132,12 +149,17 @@ impl Store {
 }
 
 async fn installation_id(pool: &SqlitePool) -> Result<String, StoreError> {
+    // Nothing is written where it is known: the database may be held, or the disk full.
+    let known = "SELECT value FROM meta WHERE name = 'installation'";
+    if let Some(row) = sqlx::query(known).fetch_optional(pool).await? {
+        return Ok(row.try_get(0)?);
+    }
     let fresh = uuid::Uuid::new_v4().simple().to_string();
     sqlx::query("INSERT INTO meta (name, value) VALUES ('installation', ?) ON CONFLICT (name) DO NOTHING")
         .bind(&fresh[..10])
         .execute(pool)
         .await?;
-    let row = sqlx::query("SELECT value FROM meta WHERE name = 'installation'").fetch_one(pool).await?;
+    let row = sqlx::query(known).fetch_one(pool).await?;
     Ok(row.try_get(0)?)
 }
 

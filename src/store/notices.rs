@@ -207,7 +207,7 @@ impl Store {
         if due.is_empty() {
             return Ok((0, next));
         }
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let rows = to_remind(&mut tx, now, (before, every), (after, upto)).await?;
         for row in &rows {
             let key: i64 = row.try_get(0)?;
@@ -273,11 +273,12 @@ impl Store {
     /// These were told.
     pub async fn told(&self, keys: &[u64]) -> Result<(), StoreError> {
         let list = serde_json::to_string(keys).map_err(|e| StoreError::row(e.to_string()))?;
+        let mut tx = self.write().await?;
         sqlx::query("DELETE FROM notice WHERE key IN (SELECT value FROM json_each(?))")
             .bind(list)
-            .execute(self.pool())
+            .execute(&mut *tx)
             .await?;
-        Ok(())
+        tx.commit().await
     }
 }
 

@@ -22,15 +22,16 @@ impl Store {
 
     /// Somebody chooses a language.
     pub async fn choose_language(&self, who: &BareJid, language: Language) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO person (jid, language) VALUES (?, ?) \
              ON CONFLICT (jid) DO UPDATE SET language = excluded.language",
         )
         .bind(who.as_str())
         .bind(language.code())
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        tx.commit().await
     }
 
     /// The code by which somebody answers for a consent by text.
@@ -41,14 +42,18 @@ impl Store {
 
     /// The code of a consent, a new one if it has none.
     pub async fn ensure_code(&self, consent: &Consent) -> Result<Option<String>, StoreError> {
-        let mut conn = self.pool().acquire().await?;
-        assign_code(&mut conn, consent).await
+        let mut tx = self.write().await?;
+        let code = assign_code(&mut tx, consent).await?;
+        tx.commit().await?;
+        Ok(code)
     }
 
     /// Gives a consent this code, unless it has one. `false` if another that still stands has it.
     pub async fn give_code(&self, id: Uuid, code: &str) -> Result<bool, StoreError> {
-        let mut conn = self.pool().acquire().await?;
-        give_code(&mut conn, id, code).await
+        let mut tx = self.write().await?;
+        let given = give_code(&mut tx, id, code).await?;
+        tx.commit().await?;
+        Ok(given)
     }
 
     /// What somebody means by a code: the last consent of theirs that was given it.

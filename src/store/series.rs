@@ -28,7 +28,7 @@ pub enum EditedSeries {
 impl Store {
     /// Registers a series. A name that is registered already is [`StoreError::Exists`].
     pub async fn add_series(&self, series: &Series, at: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let name = series.name.to_string();
         if sqlx::query("SELECT 1 FROM series WHERE name = ?")
             .bind(&name)
@@ -45,7 +45,7 @@ impl Store {
 
     /// Registers many series, all or none. None of the names may be registered already.
     pub async fn import_series(&self, series: &[Series], at: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         for rows in series.chunks(ROWS_AT_ONCE) {
             insert(&mut tx, rows, at).await?;
         }
@@ -60,7 +60,7 @@ impl Store {
         change: impl FnOnce(&mut Series),
         at: Timestamp,
     ) -> Result<EditedSeries, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
         let row = sqlx::query(sql).bind(name.to_string()).fetch_optional(&mut *tx).await?;
         let Some(row) = row else { return Ok(EditedSeries::NotFound) };
@@ -208,7 +208,7 @@ impl Store {
         series: &Series,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
         let row = sqlx::query(sql).bind(series.name.to_string()).fetch_optional(&mut *tx).await?;
         let Some(row) = row else { return Ok(false) };
@@ -224,7 +224,7 @@ impl Store {
 
     /// Removes a registration and the subscriptions to its name. `false` if it is gone.
     pub async fn remove_series(&self, name: &Scope, at: Timestamp) -> Result<bool, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let row = sqlx::query("DELETE FROM series WHERE name = ? RETURNING key")
             .bind(name.to_string())
             .fetch_optional(&mut *tx)

@@ -131,7 +131,7 @@ pub(super) async fn remove_all(
 impl Store {
     /// Subscribes, or changes the format of the subscription that is there.
     pub async fn subscribe(&self, wish: &Subscription, at: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         add(&mut tx, wish, at).await?;
         let changed = sqlx::query(
             "UPDATE subscription SET format = ?3 WHERE jid = ?1 AND node = ?2 AND format <> ?3 RETURNING key",
@@ -150,7 +150,7 @@ impl Store {
 
     /// Ends one subscription. Returns whether there was one.
     pub async fn unsubscribe(&self, jid: &Jid, node: &Scope, at: Timestamp) -> Result<bool, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let found = remove(&mut tx, jid, node, at).await?;
         tx.commit().await?;
         Ok(found)

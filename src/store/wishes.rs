@@ -65,6 +65,7 @@ impl Store {
 
     /// Changes what goes with a request. `false` if it is answered already.
     pub async fn change_wish(&self, request: Uuid, wish: &Wish) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
         let done = sqlx::query(
             "UPDATE subscription_wish SET jid = ?, format = ? \
              WHERE consent = (SELECT key FROM consent WHERE id = ?)",
@@ -72,8 +73,9 @@ impl Store {
         .bind(wish.jid.to_string())
         .bind(wish.format.as_str())
         .bind(request.to_string())
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 }

@@ -123,7 +123,7 @@ pub fn unhex(text: &str) -> Option<[u8; 32]> {
 impl Store {
     /// Signs the chain as it stands, unless nothing was added since the last signature.
     pub async fn add_checkpoint(&self, key: &Key, at: i64) -> Result<Option<Checkpoint>, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let head = sqlx::query("SELECT seq, hash FROM disclosure_block ORDER BY seq DESC LIMIT 1")
             .fetch_optional(&mut *tx)
             .await?;

@@ -122,7 +122,7 @@ pub fn terms(consent: &Consent) -> Result<Hash, StoreError> {
 impl Store {
     /// Appends lines on their own: what was fetched leaves no other trace.
     pub async fn disclose(&self, at: i64, lines: &[Line]) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         append(&mut tx, at, lines).await?;
         tx.commit().await?;
         Ok(())

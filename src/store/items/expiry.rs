@@ -24,7 +24,7 @@ impl Store {
     /// Removes some of what is past its time at `now` (milliseconds since 1970), and says how many chunks.
     /// What is due is gone when this has said 0.
     pub async fn expire_items(&self, now: i64) -> Result<u64, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let due = sqlx::query(
             "SELECT key, retention FROM history_series WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
         )
@@ -44,7 +44,7 @@ impl Store {
 
     /// The same for one name, at once.
     pub async fn refresh_name(&self, name: &str, usual: Duration) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let row = sqlx::query("SELECT key, name, retention FROM history_series WHERE name = ?")
             .bind(name)
             .fetch_optional(&mut *tx)
@@ -64,7 +64,7 @@ impl Store {
         most: u32,
         usual: Duration,
     ) -> Result<Option<String>, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let rows = sqlx::query(
             "SELECT key, name, retention FROM history_series WHERE name > ? ORDER BY name LIMIT ?",
         )

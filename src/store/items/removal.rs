@@ -97,7 +97,7 @@ impl Store {
     /// Removes these items of a node, all or none. `false` if one of them is not there, and then nothing
     /// happened.
     pub async fn retract(&self, node: &str, ids: &[String]) -> Result<bool, StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         for id in ids {
             let found = sqlx::query(
                 "SELECT i.key FROM history_item AS i JOIN history_series AS n ON n.key = i.node \
@@ -118,7 +118,7 @@ impl Store {
     /// Removes all that is kept of a node: its items, and what is kept of the series of that name.
     pub async fn purge(&self, node: &str) -> Result<(), StoreError> {
         loop {
-            let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+            let mut tx = self.write().await?;
             let items = sqlx::query(
                 "SELECT i.key FROM history_item AS i JOIN history_series AS n ON n.key = i.node \
                  WHERE n.name = ? LIMIT ?",
@@ -151,20 +151,21 @@ impl Store {
 
     /// Forgets a name that nothing is kept of any more.
     pub async fn forget_name(&self, name: &str) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
         sqlx::query(
             "DELETE FROM history_series WHERE name = ?1 \
              AND NOT EXISTS (SELECT 1 FROM history_item WHERE node = history_series.key) \
              AND NOT EXISTS (SELECT 1 FROM history_chunk WHERE series = history_series.key)",
         )
         .bind(name)
-        .execute(self.pool())
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        tx.commit().await
     }
 
     /// Keeps the newest `most` items of a node.
     pub async fn keep_newest(&self, node: &str, most: u32) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.write().await?;
         let key = sqlx::query("SELECT key FROM history_series WHERE name = ?")
             .bind(node)
             .fetch_optional(&mut *tx)

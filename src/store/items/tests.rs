@@ -23,7 +23,7 @@ struct Room {
 async fn room() -> Room {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&format!("sqlite:{}/t.db", dir.path().display()), Durability::Off).await.unwrap();
-    let writer = Committer::new(store.connection().await.unwrap());
+    let writer = store.committer().await.unwrap();
     Room { store, writer, seq: 0, _dir: dir }
 }
 
