@@ -10,6 +10,7 @@ use courant::domain::consent::{Consent, ConsentKey};
 use courant::domain::name::Scope;
 use courant::domain::series::Series;
 use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
+use courant::domain::tenure::Tenures;
 use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::{Answer, Patience};
@@ -72,7 +73,7 @@ fn relay(recipients: usize) -> Relay {
         1,
         Some(Box::new(Series {
             name: scope(),
-            owner: "owner@home.localhost".parse().expect("a subject"),
+            tenures: Tenures::of("owner@home.localhost".parse().expect("a subject")),
             producers: vec![BareJid::new("meter@pub.localhost").expect("an address")],
             open: false,
             retention: None,

@@ -267,7 +267,7 @@ impl Known {
     async fn from(store: &Store) -> Result<Self, Failure> {
         let mut known = Known::default();
         for (_, series) in store.all_series().await? {
-            known.owners.insert(&series.name, series.owner.to_string().into());
+            known.owners.insert(&series.name, series.holder_shown(clock::wall()).into());
         }
         Ok(known)
     }

@@ -73,6 +73,7 @@ pub(super) const SERIES: Kind = Kind {
     fields: &[
         ("name", "the name of a series, or a prefix ending in *"),
         ("owner", PERSON),
+        ("tenures", "a list of holder and from in the order of time, as `courant series export` writes it"),
         ("producers", "a list of bare XMPP addresses"),
         ("open", YES_OR_NO),
         ("retention", LENGTH),

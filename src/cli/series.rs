@@ -15,6 +15,8 @@ use crate::domain::name::Scope;
 use crate::domain::party::{Subject, parse_bare, parse_jid};
 use crate::domain::period::Period;
 use crate::domain::series::Series;
+use crate::domain::series_record::SeriesRecord;
+use crate::domain::tenure::Tenures;
 
 /// See and register series.
 #[derive(Debug, Subcommand)]
@@ -114,7 +116,7 @@ impl Add {
     async fn run(self, config: &Config) -> Result<(), Failure> {
         let series = Series {
             name: self.name,
-            owner: self.owner,
+            tenures: Tenures::of(self.owner),
             producers: self.producers,
             open: self.open,
             retention: self.retention,
@@ -126,7 +128,7 @@ impl Add {
         series.check().map_err(Failure::Refused)?;
         open(config).await?.add_series(&series, clock::wall()).await?;
         if self.json {
-            show::json(&series)?;
+            show::json(&SeriesRecord::of(series, clock::wall()))?;
         } else {
             say!("Registered {}: {} may publish it.", series.name, names(&series.producers));
         }
@@ -136,15 +138,17 @@ impl Add {
 
 impl List {
     async fn run(self, config: &Config) -> Result<(), Failure> {
+        let now = clock::wall();
         let all: Vec<Series> =
             open(config).await?.all_series().await?.into_iter().map(|(_, series)| series).collect();
         if self.json {
+            let all: Vec<_> = all.into_iter().map(|series| SeriesRecord::of(series, now)).collect();
             return show::json(&all);
         }
         let rows = all.iter().map(|series| {
             let kept = series.retention.as_ref().map_or_else(|| "-".into(), ToString::to_string);
             let open = if series.open { "yes" } else { "no" };
-            [series.name.to_string(), series.owner.to_string(), names(&series.producers), open.into(), kept]
+            [series.name.to_string(), series.holder_shown(now), names(&series.producers), open.into(), kept]
         });
         let none = "No series is registered. Register one with `courant series add NAME --owner JID --producer JID`.";
         show::table(["SERIES", "OWNER", "PRODUCERS", "OPEN", "KEPT"], rows.collect(), none);
@@ -157,7 +161,7 @@ impl Show {
         let found = open(config).await?.series_named(&self.name.to_string()).await?;
         let (_, series) = found.ok_or_else(|| not_found(&self.name))?;
         if self.json {
-            return show::json(&series);
+            return show::json(&SeriesRecord::of(series, clock::wall()));
         }
         print(&series);
         Ok(())
@@ -171,7 +175,7 @@ pub(super) fn not_found(name: &Scope) -> Failure {
 pub(super) fn print(series: &Series) {
     let line = |name: &str, value: &str| say!("  {name:<12} {value}");
     line("series", &series.name.to_string());
-    line("owner", &series.owner.to_string());
+    line("owner", &series.holder_shown(clock::wall()));
     line("producers", &names(&series.producers));
     line("open", if series.open { "yes" } else { "no" });
     line("kept", &series.retention.as_ref().map_or_else(|| "no".into(), ToString::to_string));

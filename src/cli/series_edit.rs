@@ -12,6 +12,8 @@ use crate::domain::name::Scope;
 use crate::domain::party::{Subject, parse_bare, parse_jid};
 use crate::domain::period::Period;
 use crate::domain::series::{Series, check_meta};
+use crate::domain::series_record::SeriesRecord;
+use crate::domain::tenure::Tenures;
 use crate::store::series::EditedSeries;
 
 /// Changes a registration. Consents are not touched: who hands a meter on ends them.
@@ -79,7 +81,7 @@ impl Edit {
         let EditedSeries::Done(both) = edited else { return Err(not_found(&name)) };
         tell_service(config).await?;
         if as_json {
-            return show::json(&both.1);
+            return show::json(&SeriesRecord::of(both.1, clock::wall()));
         }
         print(&both.1);
         Ok(())
@@ -87,7 +89,7 @@ impl Edit {
 
     fn apply(self, series: &mut Series) {
         if let Some(owner) = self.owner {
-            series.owner = owner;
+            series.tenures = Tenures::of(owner);
         }
         if !self.producers.is_empty() {
             series.producers = self.producers;

@@ -18,6 +18,7 @@ use crate::domain::clock;
 use crate::domain::consent::{Consent, method};
 use crate::domain::draft::Draft;
 use crate::domain::series::Series;
+use crate::domain::series_record::SeriesRecord;
 
 /// The longest line, in bytes: more is no record.
 const LINE_MAX: u64 = 1024 * 1024;
@@ -118,9 +119,10 @@ pub(super) async fn export_consents(export: Export, config: &Config) -> Result<(
 }
 
 pub(super) async fn export_series(export: Export, config: &Config) -> Result<(), Failure> {
+    let now = clock::wall();
     let mut out = output(export.output.as_deref())?;
     for (_, series) in open(config).await?.all_series().await? {
-        write(&mut out, &series)?;
+        write(&mut out, &SeriesRecord::of(series, now))?;
     }
     out.flush().map_err(|e| unwritable(&e))
 }

@@ -58,7 +58,7 @@ pub async fn ask(
     now: Timestamp,
 ) -> Result<Asked, StoreError> {
     let store = &context.store;
-    let owner = owner_of(context, &draft.scope).await?;
+    let owner = owner_of(context, &draft.scope, now).await?;
     if owner.as_ref().is_some_and(|owner| owner.jid() == Some(asker)) {
         return Ok(Asked::Own);
     }
@@ -99,7 +99,7 @@ pub async fn ask(
 /// nothing of modes and measurements.
 fn is_same(held: &Consent, request: &Consent, by_subscribing: bool) -> bool {
     held.purpose == request.purpose
-        && held.is_about(&request.subject)
+        && held.is_about(Some(&request.subject))
         && request.scope.iter().all(|scope| held.scope.iter().any(|wide| wide.covers_scope(scope)))
         && held.granularity.as_ref().map(ToString::to_string)
             == request.granularity.as_ref().map(ToString::to_string)
@@ -126,7 +126,7 @@ fn is_within(held: &Consent, request: &Consent) -> bool {
 
 /// Whose series these are: of the first that is there. All are looked up whatever was found before: how long the
 /// answer takes is not to tell what is there.
-async fn owner_of(context: &Context, scope: &[Scope]) -> Result<Option<Subject>, StoreError> {
+async fn owner_of(context: &Context, scope: &[Scope], now: Timestamp) -> Result<Option<Subject>, StoreError> {
     let mut found = None;
     for named in scope {
         let (name, below) = match named {
@@ -137,7 +137,7 @@ async fn owner_of(context: &Context, scope: &[Scope]) -> Result<Option<Subject>,
         if below {
             first = first.or(context.store.series_below(name, 1).await?.into_iter().next());
         }
-        found = found.or(first.map(|series| series.owner));
+        found = found.or(first.and_then(|series| series.holder(now).cloned()));
     }
     Ok(found)
 }
@@ -173,12 +173,12 @@ pub async fn grant(
     now: Timestamp,
 ) -> Result<Stepped, StoreError> {
     let mut seen = request.clone();
-    context.store.narrow_request(&mut seen).await?;
+    context.store.narrow_request(&mut seen, now).await?;
     let within = |scope: &Scope| request.scope.iter().any(|asked| asked.covers_scope(scope));
     let wanted = edit.scope.take().unwrap_or_else(|| request.scope.clone());
     // What is wider than the request is refused below, by its name.
     edit.scope = Some(match wanted.iter().all(within) {
-        true => context.store.own_part(&request.subject, &wanted).await?,
+        true => context.store.own_part(&request.subject, &wanted, now).await?,
         false => wanted,
     });
     let mut method = way;

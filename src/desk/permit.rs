@@ -47,12 +47,13 @@ pub async fn gives(context: &Context, consent: &Consent, named: &Scope) -> Resul
     if !consent.covers_own_only() {
         return Ok(true);
     }
+    let now = context.clock.now().wall;
     let below = match named {
         Scope::Prefix(_) => named.clone(),
         Scope::Exact(name) => {
             let found = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
             if let Some(series) = found.first() {
-                return Ok(consent.is_about(&series.owner));
+                return Ok(consent.is_about(series.holder(now)));
             }
             // It may be meant for what is below it.
             match Scope::parse(&format!("{name}/*")) {
@@ -61,7 +62,7 @@ pub async fn gives(context: &Context, consent: &Consent, named: &Scope) -> Resul
             }
         }
     };
-    let own = context.store.own_part(&consent.subject, &[below]).await.map_err(|e| failed(&e))?;
+    let own = context.store.own_part(&consent.subject, &[below], now).await.map_err(|e| failed(&e))?;
     Ok(!own.is_empty())
 }
 
@@ -104,14 +105,14 @@ impl Asker {
 
     /// What they may have of the series of this name, which falls under this registration.
     pub fn standing(&self, name: &str, series: &Series) -> Standing {
-        if series.is_owned_by(&self.who) {
+        if series.is_held_by(&self.who, self.now) {
             return Standing::Whole(Ground::Own);
         }
         if series.node.outcasts.contains(&self.who) {
             return Standing::Nothing(Denial::NoneRegistered);
         }
         // To whom nothing is open but to publish, there is still what they were given consent for.
-        if !series.only_publishes(&self.who) {
+        if !series.only_publishes(&self.who, self.now) {
             if series.producers.contains(&self.who) {
                 return Standing::Whole(Ground::Producer);
             }
@@ -123,7 +124,7 @@ impl Asker {
             }
         }
         let mut nearest = Denial::NoneRegistered;
-        for (_, consent) in self.consents.iter().filter(|(_, c)| c.is_about(&series.owner)) {
+        for (_, consent) in self.consents.iter().filter(|(_, c)| c.is_about(series.holder(self.now))) {
             // Which measurements, and in what detail, is asked of each record.
             let anytime = Consent { data_from: None, data_until: None, granularity: None, ..consent.clone() };
             match decision::decide([&anytime], self.question(name, 0.0)) {
@@ -139,7 +140,7 @@ impl Asker {
         let stands = |consent: &Consent| {
             consent.modes.notify
                 && consent.covers(name)
-                && consent.is_about(&series.owner)
+                && consent.is_about(series.holder(self.now))
                 && decision::stands_now(consent, self.now).is_ok()
         };
         self.consents.iter().find(|(_, consent)| stands(consent)).map(|(key, _)| *key)
@@ -165,7 +166,7 @@ impl Asker {
                 }
             }
             Standing::ByConsent => {
-                let covers = |c: &Consent| c.covers(name) && c.is_about(&series.owner);
+                let covers = |c: &Consent| c.covers(name) && c.is_about(series.holder(self.now));
                 let theirs: Vec<_> = self.consents.iter().filter(|(_, c)| covers(c)).collect();
                 for (place, record) in (0u32..).zip(records.iter()) {
                     let question = self.question(name, record.time());
@@ -272,7 +273,7 @@ mod tests {
         consent.scope = vec![Scope::parse("urn:dev:prm:*").unwrap()];
         let series = |owner: &str| Series {
             name: Scope::parse("urn:dev:prm:1").unwrap(),
-            owner: owner.parse().unwrap(),
+            tenures: crate::domain::tenure::Tenures::of(owner.parse().unwrap()),
             producers: Vec::new(),
             open: false,
             retention: None,

@@ -58,7 +58,7 @@ impl<'a> Reducing<'a> {
             let is_for_it = consent.recipient == asker.who
                 && consent.modes.history
                 && consent.covers(name)
-                && consent.is_about(&series.owner)
+                && consent.is_about(series.holder(asker.now))
                 && stands_now(consent, asker.now).is_ok();
             match &consent.granularity {
                 _ if !is_for_it => {}

@@ -127,6 +127,7 @@ fn help(language: Language) -> String {
 }
 
 async fn list(context: &Context, who: &BareJid, language: Language) -> Result<String, StoreError> {
+    let now = context.clock.now().wall;
     let filter = Filter { subject: Some(Subject::Jid(who.clone())), standing: true, ..Filter::default() };
     let part = Part { max: LIST_MAX, last: true, ..Part::default() };
     let (consents, _, total) = context.store.part_of_consents(&filter, &part).await?;
@@ -146,7 +147,7 @@ async fn list(context: &Context, who: &BareJid, language: Language) -> Result<St
     let mut hidden = total + for_others.len();
     let mut room = LIST_BYTES;
     for mut consent in consents.into_iter().chain(for_others) {
-        context.store.narrow_request(&mut consent).await?;
+        context.store.narrow_request(&mut consent, now).await?;
         let code = context.store.ensure_code(&consent).await?.unwrap_or_default();
         let line = line(&consent, &code, language);
         let size = escaped_len(&line);

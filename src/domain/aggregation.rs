@@ -86,7 +86,7 @@ mod tests {
     fn series(meta: Value) -> Series {
         Series {
             name: Scope::parse("urn:a*").unwrap(),
-            owner: "ref:1".parse().unwrap(),
+            tenures: crate::domain::tenure::Tenures::of("ref:1".parse().unwrap()),
             producers: Vec::new(),
             open: false,
             retention: None,

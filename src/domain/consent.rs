@@ -387,10 +387,10 @@ impl Consent {
         covers_own_only(&self.method)
     }
 
-    /// Whether the series of this owner are meant: what a person gave in person, or an operator answered for
+    /// Whether the series of this holder are meant: what a person gave in person, or an operator answered for
     /// them, covers their own alone, whoever else's lie below the same prefix.
-    pub fn is_about(&self, owner: &Subject) -> bool {
-        !self.covers_own_only() || *owner == self.subject
+    pub fn is_about(&self, holder: Option<&Subject>) -> bool {
+        !self.covers_own_only() || holder == Some(&self.subject)
     }
 
     /// Whether the series is in scope.
@@ -522,8 +522,8 @@ pub(crate) mod tests {
             (method::IMPORT, true),
         ] {
             let consent = Consent { subject: town.clone(), method: method.into(), ..sample() };
-            assert!(consent.is_about(&town));
-            assert_eq!(consent.is_about(&bob), wide, "{method}");
+            assert!(consent.is_about(Some(&town)));
+            assert_eq!(consent.is_about(Some(&bob)), wide, "{method}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! - [`name`]: series names and scopes (exact, or a prefix ending in `*`).
 //! - [`party`]: who is who (data subject, recipient, producer) as bare addresses.
 //! - [`series`]: a registered series and who may publish it.
+//! - [`tenure`]: who held a series over which time; [`series_record`]: a registration in JSON.
 //! - [`node`]: what the pubsub node of a series is set to.
 //! - [`consent`]: the record a person gives; [`state`]: where it stands, and which steps lead from there.
 //! - [`draft`]: a consent as somebody writes it down, and what is usual where it says nothing.
@@ -35,6 +36,8 @@ pub mod period;
 pub mod reduction;
 pub mod runs;
 pub mod series;
+pub mod series_record;
 pub mod state;
 pub mod subscription;
+pub mod tenure;
 pub mod wording;

@@ -1,7 +1,8 @@
 //! A registered series, or a registered prefix under which its producers create series by publishing.
 
 use jid::{BareJid, Jid};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::aggregation::Aggregation;
@@ -9,46 +10,57 @@ use super::name::Scope;
 use super::node::NodeSettings;
 use super::party::Subject;
 use super::period::Period;
+use super::series_record::SeriesRecord;
+use super::tenure::{Settings, Tenures};
 use super::wording::check_line;
 
-/// A registration: who owns the series, who may publish it, whether it is kept, whether it is open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A registration: who holds the series, who may publish it, whether it is kept, whether it is open.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "SeriesRecord")]
 pub struct Series {
     /// Exact, or a prefix ending in `*`.
     pub name: Scope,
-    /// The person concerned, who gives and withdraws consent.
-    #[serde(with = "super::consent::as_text")]
-    pub owner: Subject,
+    /// The persons concerned, who give and withdraw consent: each for what was measured over their tenure.
+    pub tenures: Tenures,
     /// Bare addresses that may publish.
-    #[serde(default)]
     pub producers: Vec<BareJid>,
     /// Open data: no consent is needed, and the terms say so.
-    #[serde(default)]
     pub open: bool,
     /// How long items are kept for history; where absent, as the operator says; nothing where zero.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Period>,
     /// A name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Who keeps its history, if not Courant: what is asked of the past is passed on there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Jid>,
     /// What its node is set to.
-    #[serde(default, skip_serializing_if = "NodeSettings::is_usual")]
     pub node: NodeSettings,
     /// More for people and programs: unit, quantity, direction, aggregation, interval, device.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
 }
 
 impl Series {
     /// Whether what it says of itself is understood, or what of it is not.
     pub fn check(&self) -> Result<(), String> {
-        self.owner.check_reference().map_err(|why| format!("owner: {why}"))?;
+        for holder in self.tenures.holders() {
+            holder.check_reference().map_err(|why| format!("owner: {why}"))?;
+        }
         check_line(self.title.as_deref().unwrap_or_default()).map_err(|why| format!("title: {why}"))?;
         check_meta(&self.meta)
+    }
+
+    /// The present holder.
+    pub fn holder(&self, now: Timestamp) -> Option<&Subject> {
+        self.tenures.present(now).holder()
+    }
+
+    /// The present holder as people are shown it; empty while there is none.
+    pub fn holder_shown(&self, now: Timestamp) -> String {
+        self.holder(now).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// What a holder set over their tenure, if that is not what the registration says now.
+    pub fn settings_at(&self, time: f64) -> Option<&Settings> {
+        self.tenures.tenure_at(time)?.settings.as_deref()
     }
 
     /// Whether this address may publish here.
@@ -58,30 +70,30 @@ impl Series {
     }
 
     /// Whether this address may publish, and reads nothing for it (XEP-0060 §4.1, publish-only).
-    pub fn only_publishes(&self, who: &BareJid) -> bool {
-        self.node.publish_only.contains(who) && self.producers.contains(who) && !self.is_owned_by(who)
+    pub fn only_publishes(&self, who: &BareJid, now: Timestamp) -> bool {
+        self.node.publish_only.contains(who) && self.producers.contains(who) && !self.is_held_by(who, now)
     }
 
     /// Whether this address is on the list of a node that has one.
-    pub fn lists(&self, who: &BareJid) -> bool {
+    pub fn lists(&self, who: &BareJid, now: Timestamp) -> bool {
         let list = &self.node;
-        let producer = || self.producers.contains(who) && !self.only_publishes(who);
+        let producer = || self.producers.contains(who) && !self.only_publishes(who, now);
         list.whitelist && (list.members.contains(who) || producer())
     }
 
     /// Whether it is open data for this address: for all but those it was closed to (XEP-0060 §4.1, outcast).
-    pub fn is_open_to(&self, who: &BareJid) -> bool {
-        self.open && !self.node.outcasts.contains(who) && !self.only_publishes(who)
+    pub fn is_open_to(&self, who: &BareJid, now: Timestamp) -> bool {
+        self.open && !self.node.outcasts.contains(who) && !self.only_publishes(who, now)
     }
 
     /// Whether this address runs the node: configures, purges and deletes it.
-    pub fn is_run_by(&self, who: &BareJid) -> bool {
-        self.is_owned_by(who) || self.node.creator.as_ref() == Some(who) || self.node.owners.contains(who)
+    pub fn is_run_by(&self, who: &BareJid, now: Timestamp) -> bool {
+        self.is_held_by(who, now) || self.node.creator.as_ref() == Some(who) || self.node.owners.contains(who)
     }
 
-    /// Whether this is the person concerned.
-    pub fn is_owned_by(&self, who: &BareJid) -> bool {
-        self.owner.jid() == Some(who)
+    /// Whether this is the person concerned, at present.
+    pub fn is_held_by(&self, who: &BareJid, now: Timestamp) -> bool {
+        self.holder(now).and_then(Subject::jid) == Some(who)
     }
 }
 

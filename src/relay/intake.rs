@@ -150,7 +150,7 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
                 continue;
             }
             served.push((party, subscriber.address));
-            if registration.is_some_and(|s| s.is_owned_by(party)) {
+            if registration.is_some_and(|s| s.is_held_by(party)) {
                 found.whole_series(&subscriber, (Basis::Own, NOWHERE), pack, place);
             } else if registration.is_some_and(|s| s.lists(party)) {
                 found.whole_series(&subscriber, (Basis::Listed, NOWHERE), pack, place);

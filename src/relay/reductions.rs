@@ -275,7 +275,8 @@ fn window(extent: Extent) -> (Option<i64>, Option<i64>) {
 fn stamp(coarse: &Coarse, series: &Series, rule: &Rule<'_>) -> u64 {
     let Coarse { token, since, .. } = coarse;
     let (aggregation, interval, zone) = (rule.aggregation, rule.interval, rule.zone.iana_name());
-    hash(format!("{token} {since} {} {aggregation:?} {interval:?} {zone:?}", series.owner).as_bytes())
+    let holder = series.tenures.last().holder.holder().map(ToString::to_string).unwrap_or_default();
+    hash(format!("{token} {since} {holder} {aggregation:?} {interval:?} {zone:?}").as_bytes())
 }
 
 impl Finished {
@@ -302,7 +303,7 @@ impl Finished {
         let mut owed = Vec::new();
         for subscriber in found.subscribers().filter(|subscriber| subscriber.party == grant.party()) {
             let who = subscriber.party;
-            if series.is_owned_by(who) || series.lists(who) || series.is_open_to(who) {
+            if series.is_held_by(who) || series.lists(who) || series.is_open_to(who) {
                 break;
             }
             if !served.contains(&&**subscriber.address) {

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use jid::BareJid;
+use jiff::Timestamp;
 
 use super::parties::{Parties, Party};
 use super::rows::Numbered;
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
+use crate::domain::tenure::Tenures;
 
 /// As it is kept.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub(super) struct Kept {
     key: u64,
     /// Where its name is filed.
     pub(super) name: u32,
-    pub(super) owner: Party,
+    pub(super) holder: Party,
     /// Who alone may publish, or [`Party::NOBODY`].
     producer: Party,
     open: bool,
@@ -51,11 +53,13 @@ impl Kept {
         let mut producers: Vec<Party> = series.producers.iter().map(|who| parties.number(who)).collect();
         let producer =
             if producers.len() < 2 { producers.pop().unwrap_or(Party::NOBODY) } else { Party::NOBODY };
-        let (owner, open) = (parties.number_subject(&series.owner), series.open);
+        let holder = series.tenures.last().holder.holder();
+        let holder = holder.map_or(Party::NOBODY, |holder| parties.number_subject(holder));
+        let open = series.open;
         let is_more = !is_usual || !producers.is_empty();
         let whole = (!is_usual).then_some(series);
         let more = is_more.then(|| Box::new(More { producers: producers.into(), whole }));
-        Kept { key, name, owner, producer, open, more }
+        Kept { key, name, holder, producer, open, more }
     }
 
     fn whole(&self) -> Option<&Series> {
@@ -92,14 +96,14 @@ impl<'a> Registration<'a> {
         self.name
     }
 
-    /// Who owns it.
-    pub fn owner(&self) -> Party {
-        self.kept.owner
+    /// Who holds it.
+    pub fn holder(&self) -> Party {
+        self.kept.holder
     }
 
     /// Whether this is the person concerned.
-    pub fn is_owned_by(&self, who: Party) -> bool {
-        self.kept.owner == who
+    pub fn is_held_by(&self, who: Party) -> bool {
+        self.kept.holder == who
     }
 
     /// Whether this address may publish here.
@@ -116,7 +120,8 @@ impl<'a> Registration<'a> {
 
     /// Whether this address is on the list of a node that has one.
     pub fn lists(&self, who: Party) -> bool {
-        self.has_whitelist() && self.asked(who, |series, who| series.lists(who)).unwrap_or(false)
+        self.has_whitelist()
+            && self.asked(who, |series, who| series.lists(who, Timestamp::UNIX_EPOCH)).unwrap_or(false)
     }
 
     /// Whether it is open data.
@@ -130,7 +135,9 @@ impl<'a> Registration<'a> {
             |series: &Series| !(series.node.outcasts.is_empty() && series.node.publish_only.is_empty());
         self.kept.open
             && (!self.kept.whole().is_some_and(some_are_out)
-                || self.asked(who, |series, who| series.is_open_to(who)).unwrap_or(true))
+                || self
+                    .asked(who, |series, who| series.is_open_to(who, Timestamp::UNIX_EPOCH))
+                    .unwrap_or(true))
     }
 
     /// What the registration says of an address, where it is kept whole.
@@ -169,7 +176,7 @@ impl<'a> Registration<'a> {
         let address = |party| self.parties.address(party).and_then(|(text, _)| BareJid::new(text).ok());
         Some(Series {
             name: self.name.clone(),
-            owner: self.parties.subject(self.kept.owner)?,
+            tenures: Tenures::of(self.parties.subject(self.kept.holder)?),
             producers: self.kept.producers().filter_map(address).collect(),
             open: self.kept.open,
             retention: None,
@@ -193,7 +200,7 @@ mod tests {
     fn series() -> Series {
         Series {
             name: Scope::parse("urn:a").unwrap(),
-            owner: "ann@home.example".parse().unwrap(),
+            tenures: Tenures::of("ann@home.example".parse().unwrap()),
             producers: vec!["gw@prod.example".parse().unwrap(), "b@prod.example".parse().unwrap()],
             open: true,
             retention: None,
@@ -206,10 +213,11 @@ mod tests {
 
     #[test]
     fn it_says_what_the_registration_says() {
+        let now = Timestamp::UNIX_EPOCH;
         let mut changes: Vec<Series> = vec![series()];
         changes.push(Series { producers: vec![], ..series() });
         changes.push(Series { producers: vec!["gw@prod.example".parse().unwrap()], ..series() });
-        changes.push(Series { owner: "ref:file 7".parse().unwrap(), open: false, ..series() });
+        changes.push(Series { tenures: Tenures::of("ref:file 7".parse().unwrap()), open: false, ..series() });
         changes.push(Series { retention: Some("P1D".parse().unwrap()), ..series() });
         let mut unusual = series();
         unusual.node.whitelist = true;
@@ -230,10 +238,10 @@ mod tests {
             let registration = Registration { name: &series.name, kept: &kept, parties: &parties };
             assert_eq!(registration.to_series().as_ref(), Some(&series));
             for (who, party) in people.iter().zip(numbers) {
-                assert_eq!(registration.is_owned_by(party), series.is_owned_by(who), "{who}");
+                assert_eq!(registration.is_held_by(party), series.is_held_by(who, now), "{who}");
                 assert_eq!(registration.may_publish(who), series.may_publish(who), "{who}");
-                assert_eq!(registration.lists(party), series.lists(who), "{who}");
-                assert_eq!(registration.is_open_to(party), series.is_open_to(who), "{who}");
+                assert_eq!(registration.lists(party), series.lists(who, now), "{who}");
+                assert_eq!(registration.is_open_to(party), series.is_open_to(who, now), "{who}");
             }
             assert!(!registration.may_publish(&BareJid::new("x@y").unwrap()));
             let retention = series.retention.as_ref().map(|retention| retention.nominal());

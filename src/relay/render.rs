@@ -170,7 +170,7 @@ impl Renderer<'_> {
             narrowed(pack, records, None, |name| self.rights.registration(name).is_some_and(permits))
         };
         let (terms, selection, otherwise) = match owed.basis {
-            Basis::Own => (Terms::Own, series(&|series| series.is_owned_by(recipient)), Why::Ended),
+            Basis::Own => (Terms::Own, series(&|series| series.is_held_by(recipient)), Why::Ended),
             Basis::Open => (Terms::Open, series(&|series| series.is_open_to(recipient)), Why::Ended),
             Basis::Listed => (Terms::Listed, series(&|series| series.lists(recipient)), Why::Ended),
             Basis::Consent(_) => {

@@ -92,7 +92,7 @@ mod tests {
     fn register(rights: &mut Rights, key: u64, name: &str, retention: Option<&str>) {
         let series = Series {
             name: Scope::parse(name).unwrap(),
-            owner: "ann@home.example".parse().unwrap(),
+            tenures: crate::domain::tenure::Tenures::of("ann@home.example".parse().unwrap()),
             producers: Vec::new(),
             open: false,
             retention: retention.map(|text| text.parse().unwrap()),

@@ -303,7 +303,7 @@ impl<'a> Found<'a> {
     /// own series only, whoever else's lie below the same prefix.
     pub fn consents(&self) -> impl Iterator<Item = (u32, &'a Grant)> {
         let rights = self.rights;
-        let owner = self.registration().map(|series| series.owner());
+        let owner = self.registration().map(|series| series.holder());
         let places = self.filed.iter().flat_map(|filed| filed.list(Sort::Consent));
         places
             .filter_map(|place| Some((*place, rights.grants.at(*place)?)))
@@ -317,12 +317,13 @@ mod tests {
     use crate::domain::consent::State;
     use crate::domain::consent::tests::sample;
     use crate::domain::name::Scope;
+    use crate::domain::tenure::Tenures;
     use jid::Jid;
 
     fn series(name: &str) -> Box<Series> {
         Box::new(Series {
             name: Scope::parse(name).unwrap(),
-            owner: "ann@home.example".parse().unwrap(),
+            tenures: Tenures::of("ann@home.example".parse().unwrap()),
             producers: vec![BareJid::new("gw@prod.example").unwrap()],
             open: false,
             retention: None,
@@ -361,7 +362,7 @@ mod tests {
     fn who_gives_in_person_gives_what_is_theirs_alone() {
         let mut rights = Rights::default();
         let mut bobs = series("urn:dev:prm:2");
-        bobs.owner = "bob@home.example".parse().unwrap();
+        bobs.tenures = Tenures::of("bob@home.example".parse().unwrap());
         rights.apply(Update::Series(1, Some(series("urn:dev:prm:1"))));
         rights.apply(Update::Series(2, Some(bobs)));
         let mut consent = sample();
@@ -382,9 +383,9 @@ mod tests {
     fn who_is_answered_for_gives_what_is_theirs_alone() {
         let mut rights = Rights::default();
         let mut towns = series("urn:dev:prm:*");
-        towns.owner = "ref:town".parse().unwrap();
+        towns.tenures = Tenures::of("ref:town".parse().unwrap());
         let mut consent = sample();
-        consent.subject = towns.owner.clone();
+        consent.subject = "ref:town".parse().unwrap();
         consent.scope = vec![towns.name.clone()];
         consent.method = crate::domain::consent::method::OPERATOR_ANSWER.into();
         rights.apply(Update::Series(1, Some(towns)));

@@ -241,7 +241,8 @@ impl Store {
             let consent = row.try_get::<i64, _>(1)?.unsigned_abs();
             // Consents never go away, and the row names one that is there.
             let Some((_, mut consent)) = self.consent_by_key(consent).await? else { continue };
-            self.narrow_request(&mut consent).await?;
+            let at = timestamp(row.try_get(3)?)?;
+            self.narrow_request(&mut consent, at).await?;
             let step = Step::read(row.try_get(4)?)?;
             let language = match consent.subject.jid() {
                 Some(jid) => self.language_of(jid).await?,
@@ -264,7 +265,7 @@ impl Store {
                 key: row.try_get::<i64, _>(0)?.unsigned_abs(),
                 consent,
                 nodes: serde_json::from_str(row.try_get(2)?).map_err(|e| StoreError::row(e.to_string()))?,
-                at: timestamp(row.try_get(3)?)?,
+                at,
             });
         }
         Ok(list)

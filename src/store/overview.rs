@@ -15,6 +15,7 @@ use crate::domain::name::Scope;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::series::Series;
 use crate::domain::subscription::{Subscription, SubscriptionKey};
+use crate::domain::tenure::Tenures;
 
 type Text<'a> = Option<Cow<'a, str>>;
 
@@ -119,7 +120,7 @@ impl Store {
         read(&text, |SeriesRow(key, name, owner, producers, open, retention, title, source, node, meta)| {
             let series = Series {
                 name: Scope::parse(name).map_err(|e| StoreError::row(format!("series name: {e}")))?,
-                owner: owner.parse().map_err(StoreError::row)?,
+                tenures: Tenures::of(owner.parse().map_err(StoreError::row)?),
                 producers: json(&producers)?,
                 open: open != 0,
                 retention: retention.map(str::parse).transpose().map_err(StoreError::row)?,

@@ -12,6 +12,7 @@ use crate::domain::consent::{Consent, SCOPES_MAX};
 use crate::domain::name::{NAME_MAX, Scope};
 use crate::domain::party::Subject;
 use crate::domain::series::Series;
+use crate::domain::tenure::Tenures;
 
 const COLUMNS: &str =
     "SELECT key, name, owner, producers, open, retention, title, source, node, meta FROM series";
@@ -145,7 +146,12 @@ impl Store {
 
     /// Of these names, what is somebody's own: names of series of theirs, and of a prefix that is not theirs the
     /// registrations below it that are.
-    pub async fn own_part(&self, owner: &Subject, scope: &[Scope]) -> Result<Vec<Scope>, StoreError> {
+    pub async fn own_part(
+        &self,
+        owner: &Subject,
+        scope: &[Scope],
+        now: Timestamp,
+    ) -> Result<Vec<Scope>, StoreError> {
         let mut own: Vec<Scope> = Vec::new();
         for named in scope {
             let name = match named {
@@ -154,7 +160,7 @@ impl Store {
             };
             let first = self.registrations_of(name).await?.into_iter().next();
             let mut found = match named {
-                _ if first.is_some_and(|series| series.owner == *owner) => vec![named.clone()],
+                _ if first.is_some_and(|series| series.holder(now) == Some(owner)) => vec![named.clone()],
                 Scope::Exact(_) => Vec::new(),
                 Scope::Prefix(prefix) => self.owned_below(owner, prefix).await?,
             };
@@ -175,9 +181,9 @@ impl Store {
 
     /// Has a request that was not granted name what is the asked person's own only: what else it names is not theirs
     /// to answer for. As it is where nothing of it is theirs any more.
-    pub async fn narrow_request(&self, request: &mut Consent) -> Result<(), StoreError> {
+    pub async fn narrow_request(&self, request: &mut Consent, now: Timestamp) -> Result<(), StoreError> {
         if !request.was_ever_given() {
-            let own = self.own_part(&request.subject, &request.scope).await?;
+            let own = self.own_part(&request.subject, &request.scope, now).await?;
             if !own.is_empty() {
                 request.scope = own;
             }
@@ -292,7 +298,7 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArgume
 fn bind<'q>(query: Query<'q>, series: &'q Series) -> Result<Query<'q>, StoreError> {
     let meta = (!series.meta.is_empty()).then(|| json(&series.meta)).transpose()?;
     Ok(query
-        .bind(series.owner.to_string())
+        .bind(holder(series)?)
         .bind(json(&series.producers)?)
         .bind(series.open)
         .bind(series.retention.as_ref().map(|r| r.as_str()))
@@ -301,6 +307,12 @@ fn bind<'q>(query: Query<'q>, series: &'q Series) -> Result<Query<'q>, StoreErro
         .bind(settings(series)?)
         .bind(meta)
         .bind(series.name.to_string()))
+}
+
+/// The one holder that is kept of a registration.
+fn holder(series: &Series) -> Result<String, StoreError> {
+    let holder = series.tenures.last().holder.holder();
+    holder.map(ToString::to_string).ok_or_else(|| StoreError::row("a series without a holder"))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
@@ -321,7 +333,7 @@ fn read(row: &SqliteRow) -> Result<(u64, Series), StoreError> {
     let (source, node): (Option<&str>, Option<&str>) = (row.try_get(7)?, row.try_get(8)?);
     let series = Series {
         name: Scope::parse(name).map_err(|e| StoreError::row(format!("series name: {e}")))?,
-        owner: row.try_get::<&str, _>(2)?.parse().map_err(StoreError::row)?,
+        tenures: Tenures::of(row.try_get::<&str, _>(2)?.parse().map_err(StoreError::row)?),
         producers: serde_json::from_str(row.try_get(3)?).map_err(|e| StoreError::row(e.to_string()))?,
         open: row.try_get(4)?,
         retention: retention.map(str::parse).transpose().map_err(StoreError::row)?,

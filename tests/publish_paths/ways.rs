@@ -7,6 +7,7 @@ use courant::domain::consent::ConsentKey;
 use courant::domain::name::Scope;
 use courant::domain::series::Series;
 use courant::domain::subscription::{Subscription, SubscriptionKey};
+use courant::domain::tenure::Tenures;
 use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::Patience;
@@ -101,7 +102,7 @@ pub(crate) fn relay() -> Relay {
     relay.limit_window(1);
     let series = Series {
         name: Scope::parse("urn:a*").expect("a prefix"),
-        owner: "ref:1".parse().expect("a reference"),
+        tenures: Tenures::of("ref:1".parse().expect("a reference")),
         producers: vec!["gw@prod.example".parse().expect("an address")],
         open: true,
         retention: None,

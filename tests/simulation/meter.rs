@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use courant::domain::consent::Consent;
 use courant::domain::name::Scope;
 use courant::domain::series::Series;
+use courant::domain::tenure::Tenures;
 use courant::store::journal::Row;
 use jiff::Timestamp;
 
@@ -57,7 +58,7 @@ pub(crate) fn recipient(site: usize) -> String {
 pub(crate) fn settle_in(disk: &mut Disk, site: usize, gateway: &str, mut consent: Consent) {
     let mut series = Series {
         name: Scope::Exact(NAME.into()),
-        owner: "ann@home.test".parse().unwrap_or_else(|e: String| panic!("{e}")),
+        tenures: Tenures::of("ann@home.test".parse().unwrap_or_else(|e: String| panic!("{e}"))),
         producers: Vec::new(),
         open: false,
         retention: None,

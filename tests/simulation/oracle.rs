@@ -133,7 +133,9 @@ fn specific(scope: &Scope) -> (usize, bool) {
 /// What lets a record leave, in the order in which one takes over from the other.
 fn bases(people: &People, record: &Record, jid: &str, wall: Timestamp) -> Vec<String> {
     let series = people.series.values().find(|s| s.name.covers(&record.0));
-    if series.is_some_and(|s| s.owner.jid().is_some_and(|owner| owner.as_str() == jid)) {
+    if series.is_some_and(|s| {
+        s.tenures.last().holder.holder().and_then(|s| s.jid()).is_some_and(|owner| owner.as_str() == jid)
+    }) {
         return vec!["self".into()];
     }
     if series.is_some_and(|s| s.open) {
@@ -163,7 +165,13 @@ fn still(people: &People, key: Key, to: &str, tracked: &Tracked, wall: Timestamp
             let series = people.series.values().find(|s| s.name.covers(&record.0));
             series.is_some_and(|s| match &**basis {
                 "open" => s.open,
-                _ => s.owner.jid().is_some_and(|owner| owner.as_str() == to),
+                _ => s
+                    .tenures
+                    .last()
+                    .holder
+                    .holder()
+                    .and_then(|s| s.jid())
+                    .is_some_and(|owner| owner.as_str() == to),
             })
         }
         id => people.consent(id).is_some_and(|c| {

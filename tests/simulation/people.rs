@@ -3,6 +3,7 @@
 use courant::domain::consent::{Consent, Modes, State};
 use courant::domain::name::Scope;
 use courant::domain::series::Series;
+use courant::domain::tenure::Tenures;
 use jid::BareJid;
 use uuid::Uuid;
 
@@ -59,7 +60,7 @@ pub(crate) fn registrations(site: usize, disk: &mut Disk) {
         let owner = if number == 2 { recipient(site, 3) } else { "ann@home.test".into() };
         let series = Series {
             name: Scope::Prefix(node(number).into()),
-            owner: owner.parse().unwrap_or_else(|e: String| panic!("{owner}: {e}")),
+            tenures: Tenures::of(owner.parse().unwrap_or_else(|e: String| panic!("{owner}: {e}"))),
             producers: vec![gateway(site)],
             open: false,
             retention: None,

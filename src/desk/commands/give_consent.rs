@@ -84,7 +84,11 @@ fn few(names: impl Iterator<Item = String>) -> String {
 
 async fn own_series(call: &Call<'_>) -> Result<Vec<Scope>, StoreError> {
     let series = call.context.store.series_of(call.asker, SERIES_MAX).await?;
-    Ok(series.into_iter().filter(|series| series.is_owned_by(call.asker)).map(|series| series.name).collect())
+    Ok(series
+        .into_iter()
+        .filter(|series| series.is_held_by(call.asker, call.now))
+        .map(|series| series.name)
+        .collect())
 }
 
 /// Whether something of the asker's is meant by it.

@@ -78,7 +78,7 @@ async fn list(call: &Call<'_>, title: Text, mut filter: Filter) -> Result<Turn, 
     let (mut consents, index, total) = store.part_of_consents(&filter, &part).await?;
     if filter.subject.is_some() {
         for consent in &mut consents {
-            store.narrow_request(consent).await?;
+            store.narrow_request(consent, call.now).await?;
         }
     }
     // Who asks for what is not there learns nothing: a request names no person that the asker did not name.

@@ -55,7 +55,7 @@ impl Command for GetPending {
             let mut waiting = waiting(call).await?;
             waiting.truncate(CHOICES);
             for request in &mut waiting {
-                call.context.store.narrow_request(request).await?;
+                call.context.store.narrow_request(request, call.now).await?;
             }
             if call.turn == 0 {
                 if waiting.is_empty() {
@@ -168,7 +168,7 @@ async fn waiting(call: &Call<'_>) -> Result<Vec<Consent>, Failure> {
 
 /// The request as far as it is about what is the asked person's.
 async fn narrowed(call: &Call<'_>, mut request: Consent) -> Result<Consent, Failure> {
-    call.context.store.narrow_request(&mut request).await?;
+    call.context.store.narrow_request(&mut request, call.now).await?;
     Ok(request)
 }
 

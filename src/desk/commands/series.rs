@@ -1,6 +1,8 @@
 //! `series-add`, `series-list`, `series-edit`: the operator registers what may be published, by whom, and whose
 //! it is.
 
+use jiff::Timestamp;
+
 use super::consent_form::field;
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, listing, texts, wrong};
@@ -8,6 +10,7 @@ use crate::domain::language::{Language, Text};
 use crate::domain::name::Scope;
 use crate::domain::party::parse_bare;
 use crate::domain::series::Series;
+use crate::domain::tenure::Tenures;
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Table};
 use crate::store::StoreError;
 use crate::store::series::EditedSeries;
@@ -44,7 +47,7 @@ impl Command for SeriesAdd {
             }
             let mut series = Series {
                 name: name(call)?,
-                owner: owner(call)?,
+                tenures: Tenures::of(owner(call)?),
                 producers: Vec::new(),
                 open: false,
                 retention: None,
@@ -64,7 +67,7 @@ impl Command for SeriesAdd {
             }
             call.context.taken().await?;
             let note = texts::REGISTERED.of(call.language).to_owned();
-            Ok(Turn::Done(Done::table(table(call.language, &[series]), Some(note))))
+            Ok(Turn::Done(Done::table(table(call.language, &[series], call.now), Some(note))))
         })
     }
 }
@@ -91,7 +94,7 @@ impl Command for SeriesList {
                 return Ok(Turn::last(filters(call)));
             }
             if let Some(owner) = call.answers.text("owner") {
-                all.retain(|series| series.owner.to_string() == owner);
+                all.retain(|series| series.holder_shown(call.now) == owner);
             }
             if let Some(name) = call.answers.text("name") {
                 let beginning = name.trim_end_matches('*');
@@ -119,7 +122,7 @@ impl Command for SeriesList {
             };
             let shown = &all[index..end.min(index + max)];
             let ids: Vec<String> = shown.iter().map(|series| series.name.to_string()).collect();
-            let table = table(call.language, shown);
+            let table = table(call.language, shown, call.now);
             if call.turn == 0 && call.page.is_none() && !listing::fits(&table) {
                 return Ok(Turn::last(filters(call)));
             }
@@ -168,13 +171,13 @@ impl Command for SeriesEdit {
                 return Ok(Turn::last(form));
             }
             let mut wanted = series;
-            wanted.owner = owner(call)?;
+            wanted.tenures = Tenures::of(owner(call)?);
             change(call, &mut wanted)?;
             let edited = store
                 .edit_series(
                     &name,
                     |held| {
-                        held.owner = wanted.owner;
+                        held.tenures = wanted.tenures;
                         held.producers = wanted.producers;
                         held.open = wanted.open;
                         held.retention = wanted.retention;
@@ -187,7 +190,7 @@ impl Command for SeriesEdit {
             let EditedSeries::Done(both) = edited else { return Err(missing()) };
             call.context.taken().await?;
             let note = texts::SERIES_EDITED.of(call.language).to_owned();
-            Ok(Turn::Done(Done::table(table(call.language, &[both.1]), Some(note))))
+            Ok(Turn::Done(Done::table(table(call.language, &[both.1], call.now), Some(note))))
         })
     }
 }
@@ -211,7 +214,9 @@ fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {
     let text = |text: Option<String>| text.unwrap_or_default();
     let producers = series.map_or_else(Vec::new, |s| s.producers.iter().map(ToString::to_string).collect());
     vec![
-        field(call, Kind::TextSingle, "owner").value(text(series.map(|s| s.owner.to_string()))).required(),
+        field(call, Kind::TextSingle, "owner")
+            .value(text(series.map(|s| s.holder_shown(call.now))))
+            .required(),
         field(call, Kind::JidMulti, "producers").values(producers),
         field(call, Kind::Boolean, "open").value(series.is_some_and(|s| s.open).to_string()),
         field(call, Kind::TextSingle, "retention_series")
@@ -253,7 +258,7 @@ fn change(call: &Call<'_>, series: &mut Series) -> Result<(), Failure> {
     Ok(())
 }
 
-fn table(language: Language, series: &[Series]) -> Table {
+fn table(language: Language, series: &[Series], now: Timestamp) -> Table {
     let columns = ["name", "title", "owner", "producers", "open", "retention_series", "source"];
     let label = |var: &str| texts::label(var).of(language).to_owned();
     Table {
@@ -267,7 +272,7 @@ fn table(language: Language, series: &[Series]) -> Table {
                 vec![
                     s.name.to_string(),
                     s.title.clone().unwrap_or_default(),
-                    s.owner.to_string(),
+                    s.holder_shown(now),
                     s.producers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                     s.open.to_string(),
                     s.retention.as_ref().map_or_else(String::new, ToString::to_string),

@@ -5,6 +5,7 @@
 //! otherwise. Whoever runs the node may keep others out of it, and may go.
 
 use jid::{BareJid, Jid};
+use jiff::Timestamp;
 use minidom::Element;
 
 use super::configure::end_without_right;
@@ -12,6 +13,7 @@ use super::lists::{LINES_MAX, end, end_subscription, start};
 use super::node::{Affiliation, Node, affiliation, changed_meanwhile, not_an_address, required};
 use super::{Asked, texts};
 use crate::desk::context::failed;
+use crate::domain::party::Subject;
 use crate::domain::series::Series;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::ns;
@@ -25,7 +27,8 @@ pub(super) async fn affiliations(asked: &Asked<'_>, list: &Element) -> Result<Ve
     let node = Node::run_by(asked.context, required(list.attr("node"))?, asked.sender).await?;
     let mut out = start(ns::PUBSUB_OWNER, "affiliations", Some(&node.name));
     let settings = &node.series.node;
-    let owners = node.series.owner.jid().into_iter().chain(&settings.creator).chain(&settings.owners);
+    let owners =
+        node.holder().and_then(Subject::jid).into_iter().chain(&settings.creator).chain(&settings.owners);
     let everybody = owners.chain(&node.series.producers).chain(&settings.members).chain(&settings.outcasts);
     let mut listed: Vec<&BareJid> = Vec::new();
     for who in everybody {
@@ -54,11 +57,11 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
         let who = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_bare());
         let who = who.ok_or_else(not_an_address)?;
         let wanted = change.attr("affiliation").unwrap_or_default();
-        if affiliation(&series, &who).as_str() == wanted {
+        if affiliation(&series, &who, node.now).as_str() == wanted {
             continue;
         }
         let wanted = read(wanted)?;
-        may_change(&series, asked.sender, &who, wanted)?;
+        may_change(&series, asked.sender, &who, wanted, node.now)?;
         put(&mut series, &who, wanted);
         narrowed |= matches!(wanted, Affiliation::None | Affiliation::PublishOnly);
         if wanted == Affiliation::Outcast {
@@ -79,7 +82,7 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
     if !context.store.update_series(&node.series, &series, now).await.map_err(|e| failed(&e))? {
         return Err(changed_meanwhile());
     }
-    let node = Node { name: name.to_owned(), series };
+    let node = Node { name: name.to_owned(), series, now };
     for who in excluded {
         for held in context.store.subscriptions_of(&who, LINES_MAX).await.map_err(|e| failed(&e))? {
             if held.node.to_string() == name {
@@ -107,17 +110,18 @@ fn may_change(
     asker: &BareJid,
     who: &BareJid,
     wanted: Affiliation,
+    now: Timestamp,
 ) -> Result<(), StanzaError> {
-    if series.is_owned_by(who) {
+    if series.is_held_by(who, now) {
         return Err(StanzaError::said(Condition::NotAcceptable, texts::OWNER_STAYS, &[]));
     }
     let leaves = asker == who && matches!(wanted, Affiliation::None);
     // Of who may publish only, either would take what the person concerned said of reading: who is kept out is
     // nothing in particular once they are let in again.
     let narrows = matches!(wanted, Affiliation::Outcast | Affiliation::None)
-        && !series.is_run_by(who)
-        && !series.only_publishes(who);
-    if series.is_owned_by(asker) || narrows || leaves {
+        && !series.is_run_by(who, now)
+        && !series.only_publishes(who, now);
+    if series.is_held_by(asker, now) || narrows || leaves {
         return Ok(());
     }
     Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_DECIDE, &[]))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jid::BareJid;
+use jiff::Timestamp;
 use minidom::Element;
 
 use super::node::{KEEP, Node, changed_meanwhile, cut, required};
@@ -58,7 +59,7 @@ fn usual(config: &Config, owner: &BareJid) -> Result<Series, StanzaError> {
         .map_err(|_| StanzaError::said(Condition::InternalServerError, texts::NOT_A_NODE, &[]))?;
     let mut series = Series {
         name,
-        owner: crate::domain::party::Subject::Jid(owner.clone()),
+        tenures: crate::domain::tenure::Tenures::of(crate::domain::party::Subject::Jid(owner.clone())),
         producers: Vec::new(),
         open: config.pubsub.access_model == AccessModel::Open,
         retention: None,
@@ -107,8 +108,8 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
         series.name = scope;
         create::out_of_a_prefix(context, asked.sender, &mut series).await?;
     }
-    apply(&mut series, &form, asked.sender)?;
     let now = context.clock.now().wall;
+    apply(&mut series, &form, asked.sender, now)?;
     if itself {
         if !context.store.update_series(&node.series, &series, now).await.map_err(|e| failed(&e))? {
             return Err(changed_meanwhile());
@@ -128,7 +129,7 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
     }
     context.taken().await?;
     let was_open = node.series.open || node.series.node.whitelist;
-    let node = Node { name: name.to_owned(), series };
+    let node = Node { name: name.to_owned(), series, now };
     if was_open && !node.series.open {
         end_without_right(asked, &node).await?;
     }
@@ -150,7 +151,8 @@ pub(super) async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<
     let mut ended = false;
     for held in all {
         let who = held.jid.to_bare();
-        if node.series.is_owned_by(&who) || node.series.is_open_to(&who) || node.series.lists(&who) {
+        let (series, now) = (&node.series, node.now);
+        if series.is_held_by(&who, now) || series.is_open_to(&who, now) || series.lists(&who, now) {
             continue;
         }
         // The subscription is to what is below the node too, and so may be the right.
@@ -161,7 +163,7 @@ pub(super) async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<
         let keeps = consents.iter().any(|(_, consent)| {
             matches!(consent.state, State::Active | State::Suspended)
                 && consent.modes.notify
-                && consent.is_about(&node.series.owner)
+                && consent.is_about(node.holder())
         });
         if !keeps {
             lists::end_subscription(asked, node, &held).await?;
@@ -248,7 +250,12 @@ pub(super) fn access(series: &Series) -> &'static str {
 }
 
 /// Changes a registration as a form says; fields that are not in the form, or not known, change nothing.
-pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
+pub(super) fn apply(
+    series: &mut Series,
+    form: &Submitted,
+    who: &BareJid,
+    now: Timestamp,
+) -> Result<(), StanzaError> {
     if form.form_type().is_some_and(|type_| type_ != NODE_CONFIG) {
         return Err(StanzaError::said(Condition::BadRequest, texts::OTHER_FORM, &[("type", NODE_CONFIG)]));
     }
@@ -260,9 +267,9 @@ pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Res
             return Err(unacceptable(texts::FIXED, &[("var", var), ("value", value)]));
         }
     }
-    set_access(series, form, who)?;
-    set_retention(series, form, who)?;
-    set_publishers(series, form, who)?;
+    set_access(series, form, who, now)?;
+    set_retention(series, form, who, now)?;
+    set_publishers(series, form, who, now)?;
     let settings = &mut series.node;
     match form.one("pubsub#notification_type") {
         None => {}
@@ -301,7 +308,12 @@ pub(super) fn apply(series: &mut Series, form: &Submitted, who: &BareJid) -> Res
 }
 
 /// Who may have the data is decided by the person concerned alone.
-fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
+fn set_access(
+    series: &mut Series,
+    form: &Submitted,
+    who: &BareJid,
+    now: Timestamp,
+) -> Result<(), StanzaError> {
     let Some(model) = form.one("pubsub#access_model") else { return Ok(()) };
     let (open, whitelist) = match model {
         "authorize" => (false, false),
@@ -312,7 +324,7 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
             return Err(StanzaError { detail, ..choice("pubsub#access_model", other, &ACCESS_MODELS) });
         }
     };
-    if (open, whitelist) != (series.open, series.node.whitelist) && !series.is_owned_by(who) {
+    if (open, whitelist) != (series.open, series.node.whitelist) && !series.is_held_by(who, now) {
         return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_OPEN, &[]));
     }
     (series.open, series.node.whitelist) = (open, whitelist);
@@ -320,14 +332,19 @@ fn set_access(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<()
 }
 
 /// Who publishes is decided by the person concerned alone, as who is a publisher.
-fn set_publishers(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
+fn set_publishers(
+    series: &mut Series,
+    form: &Submitted,
+    who: &BareJid,
+    now: Timestamp,
+) -> Result<(), StanzaError> {
     let anyone = match form.one("pubsub#publish_model") {
         None => return Ok(()),
         Some("publishers") => false,
         Some("open") => true,
         Some(other) => return Err(choice("pubsub#publish_model", other, &PUBLISH_MODELS)),
     };
-    if anyone != series.node.anyone_publishes && !series.is_owned_by(who) {
+    if anyone != series.node.anyone_publishes && !series.is_held_by(who, now) {
         return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_DECIDE, &[]));
     }
     series.node.anyone_publishes = anyone;
@@ -335,7 +352,12 @@ fn set_publishers(series: &mut Series, form: &Submitted, who: &BareJid) -> Resul
 }
 
 /// How long it is kept may be shortened by whoever runs the node; for longer it takes the person concerned.
-fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result<(), StanzaError> {
+fn set_retention(
+    series: &mut Series,
+    form: &Submitted,
+    who: &BareJid,
+    now: Timestamp,
+) -> Result<(), StanzaError> {
     let before = series.retention.clone();
     let period = |text: &str| -> Result<Period, StanzaError> {
         text.parse().map_err(|_| unacceptable(texts::SECONDS, &[]))
@@ -355,7 +377,7 @@ fn set_retention(series: &mut Series, form: &Submitted, who: &BareJid) -> Result
         }
         _ => {}
     }
-    if series.retention != before && !series.is_owned_by(who) {
+    if series.retention != before && !series.is_held_by(who, now) {
         let shorter = |new: &Period| before.as_ref().is_some_and(|old| new.nominal() <= old.nominal());
         let none = |new: &Period| new.nominal().is_zero();
         if !series.retention.as_ref().is_some_and(|new| none(new) || shorter(new)) {

@@ -12,6 +12,7 @@ use crate::domain::name::Scope;
 use crate::domain::node::NodeSettings;
 use crate::domain::party::Subject;
 use crate::domain::series::Series;
+use crate::domain::tenure::Tenures;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::form::Submitted;
 use crate::protocol::ns;
@@ -45,7 +46,7 @@ pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8
     if let Some(form) = asked.pubsub.get_child("configure", ns::PUBSUB).and_then(Submitted::within)
         && form.type_ != "cancel"
     {
-        configure::apply(&mut series, &form, asked.sender)?;
+        configure::apply(&mut series, &form, asked.sender, context.clock.now().wall)?;
     }
     match context.store.add_series(&series, context.clock.now().wall).await {
         Ok(()) => {}
@@ -90,7 +91,8 @@ pub(super) async fn out_of_a_prefix(
         return Err(StanzaError::said(Condition::Forbidden, texts::MAY_NOT_CREATE, &[]));
     }
     has_room(context, sender).await?;
-    series.node.creator = (!series.is_owned_by(sender)).then(|| sender.clone());
+    let now = context.clock.now().wall;
+    series.node.creator = (!series.is_held_by(sender, now)).then(|| sender.clone());
     Ok(())
 }
 
@@ -101,13 +103,14 @@ async fn template(
     name: &str,
     scope: Scope,
 ) -> Result<Series, StanzaError> {
+    let now = context.clock.now().wall;
     let policy = context.config.access.create_nodes;
     let admin = context.is_admin(sender);
     let above = context.store.registrations_of(name).await.map_err(|e| failed(&e))?.into_iter().next();
     let may = match (&above, policy) {
         _ if admin => true,
         (_, CreateNodes::Admins) => false,
-        (Some(above), _) => above.producers.contains(sender) || above.is_owned_by(sender),
+        (Some(above), _) => above.producers.contains(sender) || above.is_held_by(sender, now),
         (None, policy) => policy == CreateNodes::Anyone,
     };
     if !may {
@@ -122,7 +125,7 @@ async fn template(
         let model = context.config.pubsub.access_model;
         return Ok(Series {
             name: scope,
-            owner: Subject::Jid(sender.clone()),
+            tenures: Tenures::of(Subject::Jid(sender.clone())),
             producers: vec![sender.clone()],
             open: model == AccessModel::Open,
             retention: None,
@@ -137,14 +140,14 @@ async fn template(
     }
     // What somebody published to is there already, and who made it so may be another publisher.
     let alone = !above.node.anyone_publishes && above.producers.iter().all(|producer| producer == sender);
-    if !admin && !above.is_run_by(sender) && !alone && is_known(context, name).await? {
+    if !admin && !above.is_run_by(sender, now) && !alone && is_known(context, name).await? {
         return Err(taken(name));
     }
     let mut series = Series { name: scope, ..above };
     if !series.producers.contains(sender) {
         series.producers.push(sender.clone());
     }
-    series.node.creator = (!series.is_owned_by(sender)).then(|| sender.clone());
+    series.node.creator = (!series.is_held_by(sender, now)).then(|| sender.clone());
     Ok(series)
 }
 

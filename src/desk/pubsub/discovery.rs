@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jid::BareJid;
+use jiff::Timestamp;
 use minidom::Element;
 
 use super::configure::{access, fields};
@@ -169,10 +170,10 @@ enum Because<'a> {
 
 impl Because<'_> {
     /// Whether a series of this registration is meant: a more specific one may be somebody else's.
-    fn means(self, series: &Series) -> bool {
+    fn means(self, series: &Series, now: Timestamp) -> bool {
         match self {
             Because::Registration(own) => own.name == series.name,
-            Because::Consent(consent) => consent.is_about(&series.owner),
+            Because::Consent(consent) => consent.is_about(series.holder(now)),
         }
     }
 }
@@ -184,7 +185,7 @@ async fn add(
     scope: &Scope,
     because: Because<'_>,
 ) -> Result<(), StanzaError> {
-    let store = &context.store;
+    let (store, now) = (&context.store, context.clock.now().wall);
     let mut names = Vec::new();
     match (scope, because) {
         (Scope::Exact(name), Because::Registration(series)) => {
@@ -195,7 +196,7 @@ async fn add(
             if let Because::Consent(_) = because {
                 for series in store.series_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
                     if let Scope::Exact(name) = &series.name
-                        && because.means(&series)
+                        && because.means(&series, now)
                     {
                         seen.insert(name.to_string(), series.title);
                     }
@@ -209,7 +210,7 @@ async fn add(
             continue;
         }
         let Some(node) = Node::find(context, &name).await? else { continue };
-        if because.means(&node.series) {
+        if because.means(&node.series, now) {
             seen.insert(node.name, node.series.title);
         }
     }

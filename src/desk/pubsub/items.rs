@@ -160,15 +160,20 @@ pub(super) async fn last(
     // One stanza has one set of terms; what rests on several consents is there to be fetched.
     let series = &node.series;
     let rests_on = match &tally.rests_on[..] {
-        [] if series.is_owned_by(&asker.who) || series.open || series.lists(&asker.who) => Vec::new(),
+        [] if series.is_held_by(&asker.who, asker.now)
+            || series.open
+            || series.lists(&asker.who, asker.now) =>
+        {
+            Vec::new()
+        }
         // Who published it may fetch it without consent, but is not sent it without.
         [] => asker.notified_of(&node.name, series).into_iter().collect(),
         held => held.to_vec(),
     };
     let under = match &rests_on[..] {
-        [] if series.is_owned_by(&asker.who) => Under::Own,
+        [] if series.is_held_by(&asker.who, asker.now) => Under::Own,
         [] if series.open => Under::Open,
-        [] if series.lists(&asker.who) => Under::Listed,
+        [] if series.lists(&asker.who, asker.now) => Under::Listed,
         [key] => match asker.consent(*key) {
             Some(consent) => Under::Consent(Box::new(consent.clone())),
             None => return Ok(None),

@@ -72,8 +72,9 @@ pub(super) async fn own_affiliations(
             all.into_iter().map(|series| (series.name.to_string(), series)).collect::<Vec<_>>()
         }
     };
+    let now = asked.context.clock.now().wall;
     for (name, series) in series {
-        let what = affiliation(&series, asked.sender);
+        let what = affiliation(&series, asked.sender, now);
         if what != Affiliation::None {
             raw(&mut out, "<affiliation");
             attribute(&mut out, "node", &name);
@@ -95,8 +96,10 @@ pub(super) async fn subscriptions(asked: &Asked<'_>, list: &Element) -> Result<V
             write_subscription(&mut out, &held.jid, None, "subscribed");
         }
     }
-    let owner = &node.series.owner;
-    let requests = asking::requests_for(asked.context, asked.sender, owner, &node.name).await?;
+    let requests = match node.holder() {
+        Some(holder) => asking::requests_for(asked.context, asked.sender, holder, &node.name).await?,
+        None => Vec::new(),
+    };
     let ids: Vec<Uuid> = requests.iter().map(|request| request.id).collect();
     let mut wishes = asked.context.store.wishes_of(&ids).await.map_err(|e| failed(&e))?;
     for request in requests {
@@ -123,8 +126,10 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
     let Ok(scope) = Scope::parse(name) else {
         return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_NODE, &[]));
     };
-    let owner = &node.series.owner;
-    let mut requests = asking::requests_for(context, asked.sender, owner, name).await?;
+    let mut requests = match node.holder() {
+        Some(holder) => asking::requests_for(context, asked.sender, holder, name).await?,
+        None => Vec::new(),
+    };
     let mut changes = Vec::new();
     for change in list.children().filter(|c| c.is("subscription", ns::PUBSUB_OWNER)).take(LINES_MAX as usize)
     {
@@ -137,7 +142,7 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
                 changes.push((jid, Change::Answered(request, wanted == "subscribed")));
             }
             ("none", None) => changes.push((jid, Change::Ends)),
-            ("subscribed", None) if node.series.is_open_to(&jid.to_bare()) => {
+            ("subscribed", None) if node.series.is_open_to(&jid.to_bare(), node.now) => {
                 changes.push((jid, Change::Begins))
             }
             ("subscribed", None) => {

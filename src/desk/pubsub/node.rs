@@ -8,6 +8,7 @@ use crate::desk::Context;
 use crate::desk::context::failed;
 use crate::domain::consent::{Consent, ConsentKey};
 use crate::domain::name::{Scope, check_name};
+use crate::domain::party::Subject;
 use crate::domain::period::Period;
 use crate::domain::series::Series;
 use crate::protocol::error::{Condition, Detail, StanzaError};
@@ -22,6 +23,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// The registration that it falls under.
     pub(crate) series: Series,
+    /// When it was looked up: who holds it is asked as of then.
+    pub(crate) now: Timestamp,
 }
 
 /// What somebody is to a node (XEP-0060 §4.1).
@@ -66,7 +69,7 @@ impl Node {
         }
         let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
         let Some(series) = registrations.into_iter().next() else { return Ok(None) };
-        Ok(Some(Node { name: name.to_owned(), series }))
+        Ok(Some(Node { name: name.to_owned(), series, now: context.clock.now().wall }))
     }
 
     /// The node, if it is there and the asker runs it. Whether it is there is nobody else's business.
@@ -81,7 +84,12 @@ impl Node {
 
     /// What somebody is to it.
     pub(super) fn affiliation(&self, who: &BareJid) -> Affiliation {
-        affiliation(&self.series, who)
+        affiliation(&self.series, who, self.now)
+    }
+
+    /// The present holder.
+    pub(crate) fn holder(&self) -> Option<&Subject> {
+        self.series.holder(self.now)
     }
 
     /// Whether it has a registration of its own, which can be changed without changing others.
@@ -111,19 +119,19 @@ impl Node {
         consents: &[(ConsentKey, Consent)],
         now: Timestamp,
     ) -> bool {
-        self.series.is_open_to(who)
+        self.series.is_open_to(who, self.now)
             || !matches!(self.affiliation(who), Affiliation::None | Affiliation::Outcast)
             || consents
                 .iter()
-                .any(|(_, c)| c.covers(&self.name) && c.is_about(&self.series.owner) && c.is_live(now))
+                .any(|(_, c)| c.covers(&self.name) && c.is_about(self.holder()) && c.is_live(now))
     }
 }
 
 /// What somebody is to the nodes of a registration.
-pub(super) fn affiliation(series: &Series, who: &BareJid) -> Affiliation {
-    if series.is_run_by(who) {
+pub(super) fn affiliation(series: &Series, who: &BareJid, now: Timestamp) -> Affiliation {
+    if series.is_run_by(who, now) {
         Affiliation::Owner
-    } else if series.only_publishes(who) {
+    } else if series.only_publishes(who, now) {
         Affiliation::PublishOnly
     } else if series.producers.contains(who) {
         Affiliation::Publisher

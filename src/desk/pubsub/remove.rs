@@ -25,8 +25,13 @@ pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8
     context.store.purge(name).await.map_err(|e| failed(&e))?;
     context.store.forget_name(name).await.map_err(|e| failed(&e))?;
     context.forget(name, None).await;
-    let waited = asking::close_requests(context, asked.sender, &node.series.owner, name).await;
-    for jid in waited.map_err(|e| failed(&e))? {
+    let waited = match node.holder() {
+        Some(holder) => {
+            asking::close_requests(context, asked.sender, holder, name).await.map_err(|e| failed(&e))?
+        }
+        None => Vec::new(),
+    };
+    for jid in waited {
         if !to.contains(&jid) {
             to.push(jid);
         }

@@ -108,10 +108,10 @@ async fn permitted(
     if let Some(node) = node {
         match node.affiliation(asked.sender) {
             Affiliation::Outcast => return Err(excluded()),
-            Affiliation::Owner if node.series.is_owned_by(asked.sender) => return Ok(true),
+            Affiliation::Owner if node.series.is_held_by(asked.sender, node.now) => return Ok(true),
             // What they were given consent for is theirs all the same.
             Affiliation::PublishOnly => only_publishes = true,
-            _ if node.series.lists(asked.sender) => return Ok(true),
+            _ if node.series.lists(asked.sender, node.now) => return Ok(true),
             _ if node.series.open => return Ok(true),
             _ if node.series.node.whitelist => {
                 return Err(StanzaError::said(Condition::NotAllowed, texts::CLOSED, &[])
@@ -125,7 +125,7 @@ async fn permitted(
         let covering = asked.context.store.registrations_of(prefix).await.map_err(|e| failed(&e))?;
         let mut all = registered.iter().map(|(_, series)| series).chain(&covering);
         if all.any(|series| {
-            series.name.covers_scope(scope) && (series.open || series.is_owned_by(asked.sender))
+            series.name.covers_scope(scope) && (series.open || series.is_held_by(asked.sender, asker.now))
         }) {
             return Ok(true);
         }

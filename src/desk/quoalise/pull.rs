@@ -182,7 +182,9 @@ fn parts(asker: &Asker, series: &Series, about: &Scope, means: impl Fn(&Scope) -
         return Vec::new();
     }
     let mut parts = Vec::new();
-    for (_, consent) in asker.consents.iter().filter(|(_, consent)| consent.is_about(&series.owner)) {
+    for (_, consent) in
+        asker.consents.iter().filter(|(_, consent)| consent.is_about(series.holder(asker.now)))
+    {
         if !consent.modes.history || decision::stands_now(consent, asker.now).is_err() {
             continue;
         }

@@ -157,8 +157,9 @@ async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Sc
     }
     // One's own, open data, and what one is on the list of, need no consent.
     for (name, series) in identifier.granted(call.context, &asker).await? {
-        let free =
-            series.is_open_to(call.asker) || series.is_owned_by(call.asker) || series.lists(call.asker);
+        let free = series.is_open_to(call.asker, asker.now)
+            || series.is_held_by(call.asker, asker.now)
+            || series.lists(call.asker, asker.now);
         if let (true, Ok(node)) = (free, Scope::parse(&name))
             && !nodes.iter().any(|held| held.covers_scope(&node))
         {

@@ -39,7 +39,7 @@ fn relay() -> Relay {
 fn series(open: bool) -> Update {
     let series = Series {
         name: Scope::parse("urn:a").unwrap(),
-        owner: "ref:1".parse().unwrap(),
+        tenures: crate::domain::tenure::Tenures::of("ref:1".parse().unwrap()),
         producers: vec![BareJid::new("gw@a.example").unwrap()],
         open,
         retention: None,

@@ -187,7 +187,7 @@ async fn a_shorter_retention_counts_for_what_is_there() {
     let mut room = room().await;
     let mut series = Series {
         name: crate::domain::name::Scope::parse("urn:a*").unwrap(),
-        owner: "ref:1".parse().unwrap(),
+        tenures: crate::domain::tenure::Tenures::of("ref:1".parse().unwrap()),
         producers: Vec::new(),
         open: false,
         retention: Some("P1D".parse().unwrap()),
