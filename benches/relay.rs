@@ -11,6 +11,7 @@ use courant::domain::name::Scope;
 use courant::domain::series::Series;
 use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
 use courant::domain::tenure::Tenures;
+use courant::protocol::outbox::Outbox;
 use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::{Answer, Patience};
@@ -154,7 +155,7 @@ fn element(bencher: Bencher, records: usize) {
 fn intake(bencher: Bencher, records: usize) {
     let router = Router::new("energy.localhost");
     let mut relay = relay(1);
-    let mut out = Vec::new();
+    let mut out = Outbox::default();
     let mut number = 0;
     bencher
         .with_inputs(|| {
@@ -178,7 +179,7 @@ fn whole_way_64(bencher: Bencher, (records, recipients): (usize, usize)) {
     let router = Router::new("energy.localhost");
     let mut relay = relay(recipients);
     let mut framer = Framer::new(FramerLimits::default());
-    let mut out = Vec::new();
+    let mut out = Outbox::default();
     let mut number = 0;
     bencher
         .counter(ItemsCount::new(GROUP as usize))

@@ -17,6 +17,7 @@ use crate::desk::{self, Request};
 use crate::domain::clock::Now;
 use crate::domain::language::Language;
 use crate::protocol::error::{Condition, Detail, StanzaError};
+use crate::protocol::outbox::{ID_MAX, Outbox};
 use crate::protocol::outside::Outside;
 use crate::protocol::publish::{self, Payload};
 use crate::protocol::reply::{Kind, Reply};
@@ -90,7 +91,7 @@ impl Router {
     /// said against it. Otherwise nothing happened, and [`Self::handle`] is to be asked.
     pub fn handle_direct(&mut self, stanza: &[u8], relay: &mut Relay, now: Now) -> bool {
         let Some(direct) = direct::read(stanza) else { return false };
-        if direct.to != self.domain {
+        if direct.to != self.domain || direct.id.len() > ID_MAX {
             return false;
         }
         let Some(sender) = self.senders.bare(direct.from) else { return false };
@@ -129,18 +130,22 @@ impl Router {
         stanza: Element,
         relay: &mut Relay,
         now: Now,
-        out: &mut Vec<u8>,
+        out: &mut Outbox,
     ) -> Option<Request> {
         let Ok(sender) = Jid::new(&outside.from) else {
             let text = "the sender's address is not one";
-            outside.refuse(&StanzaError::new(Condition::BadRequest, text), out);
+            outside.refuse_in(&StanzaError::new(Condition::BadRequest, text), out);
             return None;
         };
+        if outside.wants_answer() && outside.id.as_ref().is_some_and(|id| id.len() > ID_MAX) {
+            outside.refuse_in(&texts::id_too_long().told_in(spoken(&stanza)), out);
+            return None;
+        }
         match self.route(&outside, &stanza, &sender, relay, now) {
-            Ok(Routed::Answered(content)) => outside.reply().result(out, &content),
+            Ok(Routed::Answered(content)) => outside.reply().result_in(out, &content),
             Ok(Routed::Done) => {}
             Ok(Routed::Desk) => return Some(Request { outside, sender: sender.to_bare(), stanza }),
-            Err(error) => outside.refuse(&error.told_in(spoken(&stanza)), out),
+            Err(error) => outside.refuse_in(&error.told_in(spoken(&stanza)), out),
         }
         None
     }
@@ -298,16 +303,16 @@ impl Router {
 }
 
 /// What the relay settled, as the answer to who published.
-pub fn settle(settled: &Settled, out: &mut Vec<u8>) {
+pub fn settle(settled: &Settled, out: &mut Outbox) {
     let to = &settled.reply_to;
     let kind = if to.is_iq { Kind::Iq } else { Kind::Message };
     let reply = Reply { kind, to: &to.from, from: &to.to, id: to.id.as_deref() };
     match &settled.outcome {
         Ok(items) if to.is_iq => {
-            reply.result(out, &publish::result(items.iter().map(|(node, id)| (&**node, &**id))));
+            reply.result_in(out, &publish::result(items.iter().map(|(node, id)| (&**node, &**id))));
         }
         Ok(_) => {}
-        Err(refusal) => reply.error(out, &refused(refusal)),
+        Err(refusal) => reply.error_in(out, &refused(refusal)),
     }
 }
 

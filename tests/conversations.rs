@@ -33,6 +33,7 @@ mod conversations {
     mod relay_to_relay;
     mod revoked_midway;
     mod server_comes_and_goes;
+    mod sizes;
     mod storage_trouble;
     mod stranger_is_refused;
     mod upstream;

@@ -31,6 +31,7 @@ use crate::desk::{Context as DeskContext, Desk, Outgoing};
 use crate::domain::clock::Clock;
 use crate::domain::decision;
 use crate::domain::language::Language;
+use crate::protocol::outbox::Outbox;
 use crate::protocol::ping;
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
@@ -227,7 +228,7 @@ struct Service {
     relink: Option<Duration>,
     linked_since: Duration,
     /// Rendered; from `written` on not written yet.
-    out: Vec<u8>,
+    out: Outbox,
     written: usize,
     /// Bytes ever written or given up, to know when a fence is passed.
     gone: u64,
@@ -288,7 +289,7 @@ impl Service {
             reconnect: Reconnect::new(u64::from(std::process::id())),
             relink: None,
             linked_since: Duration::ZERO,
-            out: Vec::new(),
+            out: Outbox::default(),
             written: 0,
             gone: 0,
             fences: VecDeque::new(),
@@ -382,7 +383,11 @@ impl Service {
         let (rights, now) = (self.relay.rights(), self.clock.now().wall);
         let still = |key| rights.consent(key).is_some_and(|c| decision::stands_now(c, now).is_ok());
         let stands = said.rests_on.iter().all(|key| still(*key));
-        self.out.extend_from_slice(if stands { &said.bytes } else { &said.otherwise });
+        let stanzas = if stands { &said.stanzas[..] } else { std::slice::from_ref(&said.otherwise) };
+        for stanza in stanzas {
+            // Clerks measure their answers; what is too large here is in the log.
+            let _fits = self.out.stanza(|out| out.extend_from_slice(stanza));
+        }
         for removed in &said.removed {
             self.relay.forget(&removed.node, removed.item.as_deref());
         }
@@ -433,7 +438,7 @@ impl Service {
             self.out.clear();
             self.written = 0;
         } else if self.written > OUT_ENOUGH {
-            self.out.drain(..self.written);
+            self.out.wrote(self.written);
             self.written = 0;
         }
     }
@@ -465,7 +470,8 @@ impl Service {
             Action::Ping => {
                 self.keepalives += 1;
                 let id = format!("k-{}", self.keepalives);
-                ping::write(&mut self.out, self.router.domain(), &self.server_domain, &id);
+                let (from, to) = (self.router.domain(), &self.server_domain);
+                let _fits = self.out.stanza(|out| ping::write(out, from, to, &id));
             }
             Action::Dead => self.unlink("the server says nothing any more"),
         }
@@ -530,9 +536,9 @@ impl Service {
             }
         }
         if let Some(mut link) = self.link.take() {
-            self.out.extend_from_slice(b"</stream:stream>");
             let goodbye = async {
                 link.write.write_all(&self.out[self.written..]).await?;
+                link.write.write_all(b"</stream:stream>").await?;
                 link.write.shutdown().await
             };
             let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;

@@ -6,20 +6,16 @@ use tokio::sync::mpsc;
 
 use super::commands::engine::{self, Engine};
 use super::text::{self, Confused};
-use super::{ANSWER_MAX, Context, Outgoing, Request, Said, asking, commands, pubsub};
-use crate::domain::language::{Language, Text, text as words};
+use super::{Context, Outgoing, Request, Said, asking, commands, pubsub};
+use crate::domain::language::Language;
 use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::outbox::STANZA_MAX;
 use crate::protocol::outside::Outside;
-use crate::protocol::reply::Kind;
+use crate::protocol::reply::{Kind, too_large};
 use crate::protocol::{notice, ns};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const TOO_LARGE: Text = words(
-    "the answer would be too large; ask for less at once",
-    "la réponse serait trop grande ; demandez moins à la fois",
-);
 
 /// One of several; each has its own people.
 #[derive(Debug)]
@@ -147,27 +143,19 @@ impl Clerk {
     }
 }
 
-/// The answer, or a refusal where it is larger than servers take: who asks for much is not to cost everybody the
-/// link. Of several stanzas (an archive's) all are counted: they are put together to be fewer, unless one alone is
-/// too large. Whether there is anything to be had is told to nobody who may not have it, so what it rests on stays.
+/// The answer, or a refusal where it is larger than servers take. Whether there is anything to be had is told to nobody
+/// who may not have it, so what it rests on stays.
 async fn bounded(context: &Context, request: &Request, mut outgoing: Outgoing) -> Outgoing {
-    if outgoing.otherwise.len() > ANSWER_MAX {
-        outgoing.otherwise.clear();
-    }
-    if outgoing.bytes.len() <= ANSWER_MAX {
+    if outgoing.stanzas.iter().all(|stanza| stanza.len() <= STANZA_MAX) {
         return outgoing;
     }
-    tracing::debug!(bytes = outgoing.bytes.len(), "an answer was too large");
+    tracing::debug!("an answer was too large");
     let stanza = &request.stanza;
     let child = stanza.children().next().unwrap_or(stanza);
     let language = engine::language(context, &request.sender, child, stanza).await;
-    let error = StanzaError::said(Condition::PolicyViolation, TOO_LARGE, &[]).told_in(language);
-    outgoing.bytes.clear();
-    request.outside.refuse(&error, &mut outgoing.bytes);
-    // An id that is too large to be said again cannot be answered.
-    if outgoing.bytes.len() > ANSWER_MAX {
-        outgoing.bytes.clear();
-    }
+    let mut answer = Vec::new();
+    request.outside.refuse(&too_large().told_in(language), &mut answer);
+    outgoing.stanzas = vec![answer];
     outgoing
 }
 

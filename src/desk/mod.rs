@@ -46,13 +46,6 @@ const CLERKS: u64 = 4;
 /// How many requests may wait for one clerk.
 const QUEUE: usize = 256;
 
-/// The largest answer: servers end the link of a component over a stanza that is too large, Prosody from 512 KiB on,
-/// and lose smaller ones without a word.
-pub const ANSWER_MAX: usize = 250 * 1024;
-
-/// How much of it a list fills: the rest is for what stands around it.
-pub const LIST_BYTES: usize = 200 * 1024;
-
 /// A stanza for the desk.
 #[derive(Debug)]
 pub struct Request {
@@ -76,8 +69,8 @@ pub struct Removed {
 /// What the desk wants written.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    /// Whole stanzas.
-    pub bytes: Vec<u8>,
+    /// Whole stanzas, in order.
+    pub stanzas: Vec<Vec<u8>>,
     /// The consents that what is in it rests on: they are looked at once more in the moment it is written.
     pub rests_on: Vec<ConsentKey>,
     /// What to write if one of them has ended.
@@ -104,8 +97,9 @@ impl From<Outgoing> for Said {
 }
 
 impl From<Vec<u8>> for Outgoing {
-    fn from(bytes: Vec<u8>) -> Self {
-        Outgoing { bytes, ..Outgoing::default() }
+    fn from(stanza: Vec<u8>) -> Self {
+        let stanzas = if stanza.is_empty() { Vec::new() } else { vec![stanza] };
+        Outgoing { stanzas, ..Outgoing::default() }
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jid::BareJid;
 
 use super::notices::NOBODY;
-use super::{Context, LIST_BYTES, asking, receipt};
+use super::{Context, asking, receipt};
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::edit::Edit;
 use crate::domain::language::{Language, text};
 use crate::domain::party::Subject;
 use crate::domain::wording;
 use crate::protocol::error::StanzaError;
+use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::text::escaped_len;
 use crate::store::StoreError;
 use crate::store::consent_steps::Stepped;
@@ -145,7 +146,7 @@ async fn list(context: &Context, who: &BareJid, language: Language) -> Result<St
     }
     let mut lines = Vec::new();
     let mut hidden = total + for_others.len();
-    let mut room = LIST_BYTES;
+    let mut room = CONTENT_MAX;
     for mut consent in consents.into_iter().chain(for_others) {
         context.store.narrow_request(&mut consent, now).await?;
         let code = context.store.ensure_code(&consent).await?.unwrap_or_default();

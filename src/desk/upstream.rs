@@ -267,7 +267,7 @@ mod tests {
         let waits = tokio::spawn(async move {
             seat.ask(&out, &whom, |bytes, id| bytes.extend_from_slice(id.as_bytes())).await
         });
-        let id = String::from_utf8(outgoing.recv().await.unwrap().bytes).unwrap();
+        let id = String::from_utf8(outgoing.recv().await.unwrap().stanzas.concat()).unwrap();
         (waits, id)
     }
 

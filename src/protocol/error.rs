@@ -4,6 +4,13 @@
 use super::ns;
 use super::text::{attribute, escape, raw};
 use crate::domain::language::{Language, Text};
+use crate::domain::wording::beginning;
+
+/// The most characters of a text: it may quote what the sender wrote.
+const TEXT_MAX: usize = 4000;
+
+/// The most characters of what else is quoted.
+const QUOTED_MAX: usize = 200;
 
 /// RFC 6120 §8.3.3, those used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,14 +175,14 @@ impl StanzaError {
         raw(out, "'");
         attribute(out, "xml:lang", self.language.code());
         raw(out, ">");
-        escape(out, &self.text);
+        escape(out, &beginning(&self.text, TEXT_MAX));
         raw(out, "</text>");
         match &self.detail {
             Some(Detail::InvalidPack { reason, record }) => {
                 raw(out, "<invalid-pack xmlns='");
                 raw(out, ns::COURANT);
                 raw(out, "'");
-                attribute(out, "reason", reason);
+                attribute(out, "reason", &beginning(reason, QUOTED_MAX));
                 if let Some(record) = record {
                     attribute(out, "record", &record.to_string());
                 }
@@ -194,8 +201,8 @@ impl StanzaError {
                 raw(out, "<upstream-error xmlns='");
                 raw(out, super::quoalise::NAMESPACE);
                 raw(out, "'");
-                attribute(out, "issuer", issuer);
-                attribute(out, "code", code);
+                attribute(out, "issuer", &beginning(issuer, QUOTED_MAX));
+                attribute(out, "code", &beginning(code, QUOTED_MAX));
                 raw(out, "/>");
             }
             None => {}

@@ -5,6 +5,7 @@
 //! - [`error`]: stanza errors (RFC 6120 §8.3) as values, and how they are written.
 //! - [`outside`]: all that is needed to answer a stanza.
 //! - [`reply`]: results and errors as bytes.
+//! - [`outbox`]: what waits to be written: whole stanzas, none too large.
 //! - [`publish`]: what a publish looks like (XEP-0060 §7.1), and payloads as direct children.
 //! - [`direct`]: the publish that gateways send all day, read without a tree.
 //! - [`event`]: what a delivery looks like.
@@ -30,6 +31,7 @@ pub mod form;
 pub mod forms;
 pub mod notice;
 pub mod ns;
+pub mod outbox;
 pub mod outside;
 pub mod ping;
 pub mod publish;

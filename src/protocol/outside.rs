@@ -1,6 +1,7 @@
 //! The outside of a stanza: all that is needed to answer it.
 
 use super::error::StanzaError;
+use super::outbox::Outbox;
 use super::reply::{Kind, Reply};
 
 /// Addresses, id and type, as the server passed them on.
@@ -38,6 +39,13 @@ impl Outside {
     pub fn refuse(&self, error: &StanzaError, out: &mut Vec<u8>) {
         if self.wants_answer() && !self.from.is_empty() {
             self.reply().error(out, error);
+        }
+    }
+
+    /// The same, on its way.
+    pub fn refuse_in(&self, error: &StanzaError, out: &mut Outbox) {
+        if self.wants_answer() && !self.from.is_empty() {
+            self.reply().error_in(out, error);
         }
     }
 }

@@ -1,7 +1,15 @@
 //! Answers as bytes: results and errors, from the address that was written to.
 
-use super::error::StanzaError;
+use super::error::{Condition, StanzaError};
+use super::outbox::Outbox;
 use super::text::{attribute, raw};
+use crate::domain::language::{Text, text};
+
+/// To who asked for what no stanza carries.
+const TOO_LARGE: Text = text(
+    "the answer would be too large; ask for less at once",
+    "la réponse serait trop grande ; demandez moins à la fois",
+);
 
 /// Which stanza is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +77,21 @@ impl Reply<'_> {
         self.end(out);
     }
 
+    /// Has a result holding `content` written, or a refusal where that would be too large.
+    pub fn result_in(&self, out: &mut Outbox, content: &[u8]) {
+        if !out.stanza(|out| self.result(out, content)) {
+            self.error_in(out, &too_large());
+        }
+    }
+
+    /// Has an error written. One without its text always fits, whatever the length of the addresses and the id.
+    pub fn error_in(&self, out: &mut Outbox, error: &StanzaError) {
+        if !out.stanza(|out| self.error(out, error)) {
+            let bare = StanzaError { text: String::new(), detail: None, ..error.clone() };
+            let _fits = out.stanza(|out| self.error(out, &bare));
+        }
+    }
+
     fn end(&self, out: &mut Vec<u8>) {
         raw(out, "</");
         raw(out, self.kind.name());
@@ -76,9 +99,14 @@ impl Reply<'_> {
     }
 }
 
+/// The refusal of a request whose answer no stanza carries.
+pub fn too_large() -> StanzaError {
+    StanzaError::said(Condition::PolicyViolation, TOO_LARGE, &[])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::error::{Condition, Detail};
+    use super::super::error::Detail;
     use super::*;
 
     #[test]

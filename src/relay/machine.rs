@@ -32,6 +32,7 @@ use crate::domain::consent::ConsentKey;
 use crate::domain::disclosure::{Line, Why};
 use crate::domain::outline::ConsentOutline;
 use crate::domain::subscription::SubscriptionKey;
+use crate::protocol::outbox::Outbox;
 use crate::protocol::ping;
 use crate::store::journal::{Batch, Destination, Outline, Prune, Row};
 
@@ -44,6 +45,9 @@ const REVIVED: u64 = 0;
 
 /// The condition of what was not tried, as something before it for the same recipient came back.
 const BEHIND: &str = "behind-one-that-came-back";
+
+/// The condition of what no stanza carries, which should not have been taken in.
+const TOO_LARGE: &str = "policy-violation";
 
 #[derive(Debug, Default)]
 struct Group {
@@ -410,7 +414,7 @@ impl Relay {
 
     /// Writes what is due to `out` until it holds `limit` bytes; returns what must be read from the
     /// journal first.
-    pub fn pump(&mut self, now: Now, out: &mut Vec<u8>, limit: usize) -> Vec<Load> {
+    pub fn pump(&mut self, now: Now, out: &mut Outbox, limit: usize) -> Vec<Load> {
         let (settings, mut loads) = (&self.settings, Vec::new());
         self.notices.write(now.mono, out, |out, domain, number| {
             let to = domain.unwrap_or(&settings.own_server);
@@ -434,7 +438,8 @@ impl Relay {
                         PingTo::Destination(domain) => domain,
                         PingTo::OwnServer => &*self.settings.own_server,
                     };
-                    ping::write(out, &self.settings.jid, to, &self.ping_id(number, to));
+                    let id = self.ping_id(number, to);
+                    let _fits = out.stanza(|out| ping::write(out, &self.settings.jid, to, &id));
                 }
                 Step::Load { domain, seqs } => loads.push(Load { domain, seqs }),
             }
@@ -449,7 +454,7 @@ impl Relay {
     }
 
     /// Writes all that one destination is owed of one item, as far as it may still leave.
-    fn write_item(&mut self, domain: &Arc<str>, seq: u64, now: Now, out: &mut Vec<u8>) {
+    fn write_item(&mut self, domain: &Arc<str>, seq: u64, now: Now, out: &mut Outbox) {
         let renderer = Renderer {
             rights: &self.rights,
             deliveries: &self.deliveries,
@@ -470,6 +475,10 @@ impl Relay {
         for subscription in written.postponed {
             self.deliveries.know_dead(domain, seq, subscription);
             self.dead_letter(seq, subscription, BEHIND.to_owned(), true, now);
+        }
+        for subscription in written.too_large {
+            self.deliveries.know_dead(domain, seq, subscription);
+            self.dead_letter(seq, subscription, TOO_LARGE.to_owned(), false, now);
         }
     }
 

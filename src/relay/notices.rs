@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::delivery::{Answer, Patience, wait_after};
+use crate::protocol::outbox::Outbox;
 
 /// How many notices are written before a ping.
 const BATCH: usize = 64;
@@ -107,7 +108,7 @@ impl Notices {
     pub fn write(
         &mut self,
         now: Duration,
-        out: &mut Vec<u8>,
+        out: &mut Outbox,
         mut ping: impl FnMut(&mut Vec<u8>, Option<&str>, u64),
     ) {
         if !self.link {
@@ -123,12 +124,14 @@ impl Notices {
             }
             let count = domain.waiting.len().min(BATCH);
             for (_, stanza) in domain.waiting.iter().take(count) {
-                out.extend_from_slice(stanza);
+                // What is too large to be told to anybody is in the log, and counts as told.
+                let _fits = out.stanza(|out| out.extend_from_slice(stanza));
             }
             self.last_ping += 1;
             domain.state = State::Asked { number: self.last_ping, count, sent: now };
             let own = domain.falls_back && !domain.answers_pings;
-            ping(out, (!own).then_some(&*name), self.last_ping);
+            let number = self.last_ping;
+            let _fits = out.stanza(|out| ping(out, (!own).then_some(&*name), number));
             self.pings.insert(self.last_ping, name);
         }
     }
@@ -238,12 +241,12 @@ mod tests {
 
     /// What is written, as one text: `?domain` for a ping; the last ping's number.
     fn write(notices: &mut Notices, now: Duration) -> (String, u64) {
-        let (mut out, mut last) = (Vec::new(), 0);
+        let (mut out, mut last) = (Outbox::default(), 0);
         notices.write(now, &mut out, |out, to, number| {
             out.extend_from_slice(format!("?{} ", to.unwrap_or("own")).as_bytes());
             last = number;
         });
-        (String::from_utf8(out).unwrap(), last)
+        (String::from_utf8(out.to_vec()).unwrap(), last)
     }
 
     fn tell(notices: &mut Notices, key: u64, to: &[&str]) {

@@ -19,13 +19,8 @@ use crate::domain::decision::{Denial, Extent, Standing};
 use crate::domain::disclosure::{Line, Why};
 use crate::domain::subscription::Format;
 use crate::protocol::event::{self, Terms};
+use crate::protocol::outbox::{CONTENT_MAX, Outbox};
 use crate::protocol::{description, quoalise, text};
-
-/// The largest stanza that leaves: a larger one is lost silently at some servers.
-const STANZA_MAX: usize = 200 * 1024;
-
-/// Of that, what is kept free for the envelope, the terms and what servers add on the way.
-const ENVELOPE: usize = 6 * 1024;
 
 /// What became of it.
 #[derive(Debug, Default)]
@@ -40,6 +35,8 @@ pub(super) struct Written {
     pub(super) lines: Vec<Line>,
     /// Subscriptions whose deliveries wait behind one that came back.
     pub(super) postponed: Vec<u64>,
+    /// Subscriptions of which something is larger than a stanza may be, and was not written.
+    pub(super) too_large: Vec<u64>,
     /// What was written as a publish, to be answered.
     pub(super) published: Vec<Published>,
 }
@@ -59,7 +56,7 @@ pub(super) struct Renderer<'a> {
 
 impl Renderer<'_> {
     /// Appends all messages of one item to one destination.
-    pub(super) fn write(&self, entry: &mut Entry, domain: &str, out: &mut Vec<u8>) -> Written {
+    pub(super) fn write(&self, entry: &mut Entry, domain: &str, out: &mut Outbox) -> Written {
         let expired = self.now.is_later_by(entry.accepted_at, self.time_to_live);
         let set = self.rights.registration(&entry.node).and_then(|series| series.headline());
         let headline = set.unwrap_or(self.headline);
@@ -129,12 +126,17 @@ impl Renderer<'_> {
                     if self.deliveries.is_taken(domain, published) {
                         continue;
                     }
-                    event::write_publish(out, &envelope, content, terms);
-                    written.published.push(published);
-                } else {
-                    event::write(out, &envelope, content, terms);
+                    if out.stanza(|out| event::write_publish(out, &envelope, content, terms)) {
+                        written.published.push(published);
+                        written.sent += 1;
+                        continue;
+                    }
+                } else if out.stanza(|out| event::write(out, &envelope, content, terms)) {
+                    written.sent += 1;
+                    continue;
                 }
-                written.sent += 1;
+                written.too_large.push(subscription);
+                break;
             }
         }
         written
@@ -211,7 +213,7 @@ impl Renderer<'_> {
         if let Some((_, _, parts)) = held {
             return Arc::clone(parts);
         }
-        let most = STANZA_MAX - ENVELOPE;
+        let most = CONTENT_MAX;
         let payloads = match format {
             Format::Pubsub | Format::Publish => entry.pack.write_parts(&selection, most),
             Format::Json => entry.pack.write_parts_as(&selection, most, &event::json),

@@ -1,7 +1,18 @@
 //! What people read when a publish is refused. What is wrong inside a pack is for programs, and in English only.
 
 use crate::domain::language::{Text, text};
+use crate::protocol::error::{Condition, StanzaError};
+use crate::protocol::outbox::ID_MAX;
 use crate::relay::intake::Refusal;
+
+/// To who gave a stanza an id that is too long to be said again with each answer.
+pub(super) fn id_too_long() -> StanzaError {
+    let words = text(
+        "the id of this stanza is longer than {most} octets; give it a shorter one and send it again",
+        "l’id de cette stanza dépasse {most} octets ; donnez-lui un id plus court et renvoyez-la",
+    );
+    StanzaError::said(Condition::PolicyViolation, words, &[("most", &ID_MAX.to_string())])
+}
 
 /// The words for a refusal and what is filled in; nothing where they are English only.
 pub(super) fn words(refusal: &Refusal) -> Option<(Text, Vec<(&'static str, String)>)> {

@@ -8,6 +8,7 @@ use courant::domain::name::Scope;
 use courant::domain::series::Series;
 use courant::domain::subscription::{Subscription, SubscriptionKey};
 use courant::domain::tenure::Tenures;
+use courant::protocol::outbox::Outbox;
 use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::Patience;
@@ -135,11 +136,11 @@ pub(crate) fn relay() -> Relay {
 fn outcome(relay: &mut Relay) -> (Option<courant::store::journal::Batch>, Vec<u8>) {
     let batch = relay.take_batch(now());
     relay.committed(true);
-    let mut said = Vec::new();
+    let mut said = Outbox::default();
     for settled in relay.take_settled() {
         router::settle(&settled, &mut said);
     }
-    (batch, said)
+    (batch, said.to_vec())
 }
 
 /// Through the ordinary way; `None` if it does not go to the relay.
@@ -154,6 +155,6 @@ fn ordinary(router: &Router, relay: &mut Relay, stanza: &[u8]) -> Option<Vec<u8>
         to: text(envelope.to),
     };
     let element = parse_element(stanza, None).ok()?;
-    let mut said = Vec::new();
-    router.handle(outside, element, relay, now(), &mut said).is_none().then_some(said)
+    let mut said = Outbox::default();
+    router.handle(outside, element, relay, now(), &mut said).is_none().then(|| said.to_vec())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use courant::domain::clock::Now;
 use courant::domain::consent::ConsentKey;
+use courant::protocol::outbox::Outbox;
 use courant::protocol::publish::Payload;
 use courant::relay::delivery::{Answer, Patience};
 use courant::relay::intake::Refusal;
@@ -721,7 +722,7 @@ impl World {
             alive.out.clear();
             return false;
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Outbox::default();
         let loads = alive.relay.pump(now, &mut bytes, limit);
         let run = alive.run;
         for load in loads {

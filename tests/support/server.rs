@@ -162,6 +162,11 @@ impl ScriptedServer {
     }
 }
 
+/// A server passes on no more than this; a stanza that is larger is shown to the test as one that was refused.
+fn limits() -> FramerLimits {
+    FramerLimits { stanza_bytes: 200 * 1024, token_bytes: 200 * 1024, ..FramerLimits::default() }
+}
+
 fn stream_error(condition: &str, text: &str) -> String {
     let ns = "urn:ietf:params:xml:ns:xmpp-streams";
     let text = if text.is_empty() { String::new() } else { format!("<text xmlns='{ns}'>{text}</text>") };
@@ -191,7 +196,7 @@ async fn read_header(tcp: &mut TcpStream) -> (String, Framer) {
         if let (Some(begin), Some(end)) = (begin, end) {
             let head = Envelope::read(&read[begin..end]).expect("a header");
             let domain = head.to.expect("the header's to").into_owned();
-            let mut framer = Framer::new(FramerLimits::default());
+            let mut framer = Framer::new(limits());
             framer.feed(&read[end..]);
             return (domain, framer);
         }
@@ -223,7 +228,7 @@ pub(crate) async fn take_in(tcp: &mut TcpStream, domain: &str, secret: &str) -> 
         let count = tcp.read(&mut block).await.ok().filter(|&count| count > 0)?;
         read.extend_from_slice(&block[..count]);
     };
-    let mut framer = Framer::new(FramerLimits::default());
+    let mut framer = Framer::new(limits());
     framer.feed(&read[end..]);
     let header = format!(
         "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \

@@ -94,13 +94,13 @@ impl Service {
                                 self.router.handle(outside, element, relay, now, &mut self.out)
                                 && let Err(back) = self.desk.put(request)
                             {
-                                back.outside.refuse(&busy(), &mut self.out);
+                                back.outside.refuse_in(&busy(), &mut self.out);
                             }
                         }
                         Err(error) => {
                             self.upstream.unreadable(&outside);
                             let error = StanzaError::new(Condition::BadRequest, error.to_string());
-                            outside.refuse(&error, &mut self.out);
+                            outside.refuse_in(&error, &mut self.out);
                         }
                     }
                 }
@@ -111,7 +111,7 @@ impl Service {
                             false => self.upstream.unreadable(&outside),
                         }
                         let error = refusal(why, &self.framer_limits);
-                        outside.refuse(&error, &mut self.out);
+                        outside.refuse_in(&error, &mut self.out);
                     }
                 }
                 Ok(Some(Frame::StreamError(error))) => {

@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use super::answers::Answers;
 use super::{Call, Done, Failure, texts};
-use crate::desk::LIST_BYTES;
 use crate::domain::consent::State;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::forms::{Datatype, Field, Kind, Table};
+use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::rsm;
 use crate::protocol::text::escaped_len;
 use crate::store::consents::{Filter, Part};
@@ -90,7 +90,7 @@ fn size(table: &Table) -> usize {
 
 /// Whether the whole table goes into one answer.
 pub(super) fn fits(table: &Table) -> bool {
-    size(table) <= LIST_BYTES
+    size(table) <= CONTENT_MAX
 }
 
 /// Takes out rows until the others go into one answer, from the end or from the beginning: how many there were.
@@ -98,10 +98,10 @@ fn cut(table: &mut Table, from_the_end: bool) -> usize {
     let all = table.rows.len();
     loop {
         let (rows, size) = (table.rows.len(), size(table));
-        if size <= LIST_BYTES || rows < 2 {
+        if size <= CONTENT_MAX || rows < 2 {
             return all - rows;
         }
-        let left = (rows * LIST_BYTES / size).clamp(1, rows - 1);
+        let left = (rows * CONTENT_MAX / size).clamp(1, rows - 1);
         match from_the_end {
             true => table.rows.truncate(left),
             false => drop(table.rows.drain(..rows - left)),
@@ -111,7 +111,7 @@ fn cut(table: &mut Table, from_the_end: bool) -> usize {
 
 /// Takes out the last choices until the others go into one form.
 pub(super) fn fit(options: &mut Vec<(String, String)>) {
-    let mut room = LIST_BYTES;
+    let mut room = CONTENT_MAX;
     let fits = |(label, value): &&(String, String)| {
         // What stands around them.
         let size = escaped_len(label) + escaped_len(value) + 50;

@@ -100,10 +100,6 @@ pub(crate) async fn serve(
     if window.newest {
         found.reverse();
     }
-    let mut outgoing = Outgoing { rests_on: tally.rests_on.clone(), ..Outgoing::default() };
-    for (_, message) in &found {
-        outgoing.bytes.extend_from_slice(message);
-    }
     let mut fin = Vec::new();
     raw(&mut fin, "<fin xmlns='");
     raw(&mut fin, ns::MAM);
@@ -111,7 +107,11 @@ pub(crate) async fn serve(
     let first = found.first().map(|(head, _)| (head.id.as_str(), None));
     rsm::write_known(&mut fin, first, found.last().map(|(head, _)| head.id.as_str()), None);
     raw(&mut fin, "</fin>");
-    request.outside.reply().result(&mut outgoing.bytes, &fin);
+    let mut end = Vec::new();
+    request.outside.reply().result(&mut end, &fin);
+    let mut outgoing = Outgoing { rests_on: tally.rests_on.clone(), ..Outgoing::default() };
+    outgoing.stanzas.extend(found.into_iter().map(|(_, message)| message));
+    outgoing.stanzas.push(end);
     tally.disclose(context, name, "archive").await?;
     if !outgoing.rests_on.is_empty() {
         let language = engine::language(context, &request.sender, &request.stanza, &request.stanza).await;

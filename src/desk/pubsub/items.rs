@@ -436,8 +436,9 @@ impl<'a> Answer<'a> {
         raw(&mut content, "</pubsub>");
         let name = self.node.name.clone();
         self.tally.disclose(asked.context, &name, how).await?;
-        let mut outgoing = Outgoing { rests_on, ..Outgoing::default() };
-        asked.request.outside.reply().result(&mut outgoing.bytes, &content);
+        let mut answer = Vec::new();
+        asked.request.outside.reply().result(&mut answer, &content);
+        let mut outgoing = Outgoing { rests_on, ..Outgoing::from(answer) };
         if !outgoing.rests_on.is_empty() {
             let stanza = &asked.request.stanza;
             let language = engine::language(asked.context, asked.sender, stanza, stanza).await;

@@ -63,7 +63,7 @@ pub(super) async fn say_last(context: &Context, node: &Node, to: &Jid, last: Las
         Format::Publish => event::write_publish(&mut bytes, &envelope, &last.content, last.under.terms()),
         _ => event::write(&mut bytes, &envelope, &last.content, last.under.terms()),
     }
-    context.send(Outgoing { bytes, rests_on: last.rests_on, ..Outgoing::default() }).await;
+    context.send(Outgoing { stanzas: vec![bytes], rests_on: last.rests_on, ..Outgoing::default() }).await;
 }
 
 fn is_headline(context: &Context, node: &Node) -> bool {

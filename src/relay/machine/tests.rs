@@ -78,9 +78,9 @@ fn commit(relay: &mut Relay) -> Batch {
 
 /// Everything written, and the loads asked for.
 fn pump(relay: &mut Relay) -> (String, Vec<Load>) {
-    let mut out = Vec::new();
+    let mut out = Outbox::default();
     let loads = relay.pump(at(2), &mut out, usize::MAX);
-    (String::from_utf8(out).unwrap(), loads)
+    (String::from_utf8(out.to_vec()).unwrap(), loads)
 }
 
 #[test]
@@ -153,6 +153,42 @@ fn rows_that_do_not_fit_into_memory_together_are_sent_one_after_the_other() {
     }
     assert_eq!(relay.waiting(), 0);
     assert_eq!(written.matches("<message").count(), 5, "{written}");
+}
+
+#[test]
+fn what_no_stanza_carries_is_set_aside_and_its_neighbours_leave() {
+    let mut relay = relay();
+    relay.limit_window(1);
+    let mut rows: Vec<Row> = (1..=3)
+        .flat_map(|item| {
+            publish(&mut relay, &item.to_string());
+            commit(&mut relay).rows
+        })
+        .collect();
+    // From the journal of a version that took it.
+    let text = "'".repeat(120_000);
+    let json = format!(r#"[{{"n":"urn:a","t":1.7e9,"vs":"{text}"}}]"#);
+    rows[1].payload = Pack::read(&Payload::Json(json), 1.7e9, 10).unwrap().to_bytes().unwrap();
+    let (mut written, mut letters) = (String::new(), Vec::new());
+    for _ in 0..20 {
+        let (text, loads) = pump(&mut relay);
+        written += &text;
+        if let Some(ping) = text.split("id='b-r-").nth(1) {
+            let number = ping.split('\'').next().unwrap();
+            relay.iq_answer(&format!("b-r-{number}"), "b.example", Answer::Taken, at(2));
+        }
+        for load in loads {
+            let read = rows.iter().filter(|row| load.seqs.contains(&row.seq)).cloned().collect();
+            relay.loaded(&load, read, at(2));
+        }
+        if let Some(batch) = relay.take_batch(at(2)) {
+            letters.extend(batch.dead_letters);
+            relay.committed(true);
+        }
+    }
+    assert_eq!((relay.waiting(), written.matches("<message").count()), (0, 2), "{written}");
+    let letters: Vec<_> = letters.iter().map(|l| (l.seq, &*l.condition, l.retry_at)).collect();
+    assert_eq!(letters, [(rows[1].seq, TOO_LARGE, None)]);
 }
 
 #[test]
@@ -294,10 +330,10 @@ fn what_is_owed_to_one_that_is_down_for_good_goes_when_its_time_is_over() {
     rows.extend(commit(&mut relay).rows);
     rows[1].accepted_at += 500_000;
     let look = |relay: &mut Relay, seconds: u64| {
-        let mut out = Vec::new();
+        let mut out = Outbox::default();
         relay.tick(at(seconds));
         let loads = relay.pump(at(seconds), &mut out, usize::MAX);
-        assert!(!String::from_utf8(out).unwrap().contains("<message"));
+        assert!(!String::from_utf8(out.to_vec()).unwrap().contains("<message"));
         loads
     };
     assert_eq!(look(&mut relay, 500), []);
