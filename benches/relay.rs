@@ -66,7 +66,11 @@ fn relay(recipients: usize) -> Relay {
         queue_packs: 10_000_000,
         time_to_live: Duration::from_secs(7 * 86_400),
         retention: Duration::ZERO,
-        patience: Patience { ping: Duration::from_secs(30), retry_max: Duration::from_secs(300) },
+        patience: Patience {
+            ping: Duration::from_secs(30),
+            retry_max: Duration::from_secs(300),
+            first_contact: Duration::from_secs(900),
+        },
     };
     let mut relay = Relay::new(settings, 0);
     let scope = || Scope::parse(NODE).expect("a name");

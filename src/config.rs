@@ -289,6 +289,8 @@ pub struct Delivery {
     pub retry_max: Period,
     /// How long an item is worth delivering.
     pub time_to_live: Period,
+    /// How long a domain that has never answered is waited for before one's own server's answer counts.
+    pub first_contact: Period,
 }
 
 impl Default for Delivery {
@@ -298,6 +300,7 @@ impl Default for Delivery {
             ping_timeout: period("PT30S"),
             retry_max: period("PT5M"),
             time_to_live: period("P7D"),
+            first_contact: period("PT15M"),
         }
     }
 }

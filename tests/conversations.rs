@@ -19,6 +19,7 @@ mod conversations {
     mod commands_of_people;
     mod consents_change;
     mod disco_and_friends;
+    mod first_contact;
     mod forms_filled_in;
     mod grant_then_relay;
     mod granularity;

@@ -191,6 +191,7 @@ fn settings(config: &Config, installation: &str) -> Settings {
         patience: Patience {
             ping: config.delivery.ping_timeout.nominal(),
             retry_max: config.delivery.retry_max.nominal(),
+            first_contact: config.delivery.first_contact.nominal(),
         },
     }
 }

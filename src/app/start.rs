@@ -60,7 +60,7 @@ pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay
         page.iter().for_each(|(consent, series, state)| relay.know_reduction(*consent, series, state));
     }
     for destination in store.destinations().await? {
-        relay.know_destination(&destination);
+        relay.know_destination(&destination, now);
     }
     for (seq, subscription) in store.dead_deliveries().await? {
         relay.know_dead(seq, subscription);

@@ -15,7 +15,7 @@ use super::show::say;
 use super::{Failure, open, show};
 use crate::config::Config;
 use crate::domain::clock;
-use crate::domain::disclosure::{Decided, Dropped, Ground, Line, Why};
+use crate::domain::disclosure::{Decided, Dropped, Ground, Line, Proof, Why};
 use crate::domain::name::ScopeMap;
 use crate::domain::party::{Subject, parse_bare};
 use crate::domain::period::read_time;
@@ -279,8 +279,12 @@ impl Known {
             Line::Reserve(reserve) => self.decided(&reserve, "reserve"),
             Line::Fetched(fetched) => self.decided(&fetched, "fetch"),
             Line::Dropped(dropped) => vec![self.dropped(dropped)],
-            Line::Confirmed { domain, seq } => {
-                let reason = Some("taken by the server, with all items before it".into());
+            Line::Confirmed { domain, seq, proof } => {
+                let reason = match proof {
+                    Proof::RecipientServer => "taken by the server, with all items before it",
+                    Proof::OwnServer => "taken by our own server, with all items before it",
+                };
+                let reason = Some(reason.into());
                 vec![Entry {
                     kind: "delivery",
                     outcome: "confirmed",

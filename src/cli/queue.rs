@@ -9,6 +9,7 @@ use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
 use crate::desk::waiting::{all_letters, obstacle, queue};
 use crate::domain::clock;
+use crate::domain::disclosure::Proof;
 use crate::store::dead_letters::Letter;
 use crate::store::{Store, StoreError};
 
@@ -70,17 +71,17 @@ async fn status(store: &Store, as_json: bool) -> Result<(), Failure> {
         return show::json(&queue);
     }
     let rows = queue.destinations.iter().map(|d| {
-        let pings = if d.answers_pings { "yes" } else { "not yet" };
+        let proof = d.proof.map_or("none yet", Proof::as_str);
         [
             d.domain.clone(),
             d.waiting.to_string(),
             d.oldest.map_or_else(|| "-".into(), |at| at.to_string()),
             d.confirmed.to_string(),
-            pings.into(),
+            proof.into(),
             d.dead_letters.to_string(),
         ]
     });
-    let titles = ["DESTINATION", "WAITING", "OLDEST", "CONFIRMED", "ANSWERS PINGS", "DEAD LETTERS"];
+    let titles = ["DESTINATION", "WAITING", "OLDEST", "CONFIRMED", "PROOF", "DEAD LETTERS"];
     show::table(titles, rows.collect(), "Nothing was sent yet, and nothing waits.");
     say!("{} waiting, {} dead letters, last item {}.", queue.waiting, queue.dead_letters, queue.last);
     Ok(())

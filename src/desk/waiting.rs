@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::decision;
+use crate::domain::disclosure::Proof;
 use crate::domain::subscription::SubscriptionKey;
 use crate::relay::owed::{self, Basis};
 use crate::store::dead_letters::Letter;
@@ -30,6 +31,8 @@ pub struct Destination {
     pub confirmed: u64,
     /// It has answered a ping.
     pub answers_pings: bool,
+    /// Whose answer proves what it took; nobody's before its first contact is over.
+    pub proof: Option<Proof>,
     /// What it refused for good.
     pub dead_letters: u64,
 }
@@ -63,10 +66,10 @@ pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
     }
     let mut destinations: BTreeMap<String, Destination> = BTreeMap::new();
     for known in store.destinations().await? {
-        let (confirmed, answers_pings) = (known.confirmed, known.answers_pings);
+        let (confirmed, answers_pings, proof) = (known.confirmed, known.answers_pings, known.proof());
         let domain = known.domain;
         let destination =
-            Destination { domain: domain.clone(), confirmed, answers_pings, ..Default::default() };
+            Destination { domain: domain.clone(), confirmed, answers_pings, proof, ..Default::default() };
         destinations.insert(domain, destination);
     }
     let mut last = 0;

@@ -29,9 +29,32 @@ pub enum Line {
         /// The last item, by its number in the journal. A lower number than before means that later items
         /// came back after all, and are sent again.
         seq: u64,
+        /// Who said so.
+        proof: Proof,
     },
     /// A consent was recorded, or its state changed.
     Consent(Box<ConsentStep>),
+}
+
+/// Whose answer proves that what was sent was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// That of the recipient's server.
+    RecipientServer,
+    /// That of one's own server, as the recipient's has never answered: it took what was sent, and did not bring it
+    /// back.
+    OwnServer,
+}
+
+impl Proof {
+    /// As it is named in JSON and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Proof::RecipientServer => "recipient-server",
+            Proof::OwnServer => "own-server",
+        }
+    }
 }
 
 /// What was decided when an item was taken in.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 pub use self::terms::{Bounce, Counts, ItemId, Load, Publish, ReplyTo, Settings, Settled};
-use super::delivery::{Deliveries, PingTo, Step};
+use super::delivery::{Confirmed, Deliveries, PingTo, Step};
 use super::disclosure;
 use super::intake::{self, Refusal, Verdicts};
 use super::notices::Notices;
@@ -54,6 +54,8 @@ struct Group {
     batch: Batch,
     entries: Vec<Entry>,
     settled: Vec<Settled>,
+    /// What was confirmed since the last one.
+    confirmed: Vec<Confirmed>,
     /// About how much memory its rows and entries take.
     bytes: usize,
 }
@@ -163,8 +165,8 @@ impl Relay {
     }
 
     /// Takes in what the store knows of a destination. Before [`Self::recover`].
-    pub fn know_destination(&mut self, known: &Destination) {
-        self.deliveries.know(known);
+    pub fn know_destination(&mut self, known: &Destination, now: Now) {
+        self.deliveries.know(known, now.wall.as_millisecond());
     }
 
     /// Notes a delivery that was given up in an earlier run. Before [`Self::recover`].
@@ -250,7 +252,8 @@ impl Relay {
         // A cursor travels with the next rows, or with the dead letters that it leaves behind, or at a tick.
         let due = std::mem::take(&mut self.housekeeping);
         if due || !self.next.batch.rows.is_empty() || !self.next.batch.dead_letters.is_empty() {
-            self.next.batch.destinations = self.deliveries.take_moved();
+            self.next.batch.destinations = self.deliveries.take_moved(now);
+            self.next.confirmed = self.deliveries.take_confirmed();
             self.next.batch.prune = self.prune(now);
         }
         self.next.batch.reductions = self.reductions.take_changed();
@@ -262,10 +265,12 @@ impl Relay {
         batch.at = now.wall.as_millisecond();
         let dropped = batch.disclosures.iter().filter(|line| matches!(line, Line::Dropped(_)));
         group.batch.disclosures = dropped.cloned().collect();
-        batch.disclosures.extend(batch.destinations.iter().map(|destination| Line::Confirmed {
-            domain: destination.domain.as_str().into(),
-            seq: destination.confirmed,
-        }));
+        let line = |(domain, seq, proof): &Confirmed| Line::Confirmed {
+            domain: Arc::clone(domain),
+            seq: *seq,
+            proof: *proof,
+        };
+        batch.disclosures.extend(group.confirmed.iter().map(line));
         group.batch.destinations.clone_from(&batch.destinations);
         group.batch.dead_letters.clone_from(&batch.dead_letters);
         group.batch.revived.clone_from(&batch.revived);
@@ -288,6 +293,7 @@ impl Relay {
             self.rights.forget_seen();
             self.pruning.failed();
             self.deliveries.put_back_moved(&group.batch.destinations);
+            self.deliveries.put_back_confirmed(group.confirmed);
             // What waits behind it may rest on it: an item that was repeated while it was being written
             // counts as known. So it fails too.
             let behind = std::mem::take(&mut self.next);

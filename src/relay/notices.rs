@@ -234,7 +234,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn notices() -> Notices {
-        let mut notices = Notices::new(Patience { ping: SECOND * 30, retry_max: SECOND * 60 });
+        let mut notices =
+            Notices::new(Patience { ping: SECOND * 30, retry_max: SECOND * 60, first_contact: SECOND * 900 });
         notices.link_up();
         notices
     }

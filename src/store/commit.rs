@@ -220,7 +220,9 @@ fn bind_rows(values: &mut SqliteArguments, shape: usize, rows: &[Row]) -> Result
 fn bind_destination(values: &mut SqliteArguments, destination: &Destination) -> Result<(), StoreError> {
     bind(values, destination.domain.clone())?;
     bind(values, destination.confirmed.cast_signed())?;
-    bind(values, destination.answers_pings)
+    bind(values, destination.answers_pings)?;
+    bind(values, destination.first_contact)?;
+    bind(values, destination.own_server)
 }
 
 fn bind<'a, T>(values: &mut SqliteArguments, value: T) -> Result<(), StoreError>
@@ -239,7 +241,7 @@ fn is_conflict(error: &sqlx::Error) -> bool {
 mod tests {
     use super::super::{Durability, Store};
     use super::*;
-    use crate::domain::disclosure::Line;
+    use crate::domain::disclosure::{Line, Proof};
 
     fn batch(first: u64, rows: usize, lines: usize) -> Batch {
         let row = |seq| Row {
@@ -252,7 +254,8 @@ mod tests {
             owed: vec![1],
             payload: vec![2],
         };
-        let line = |n: usize| Line::Confirmed { domain: "b.example".into(), seq: n as u64 };
+        let proof = Proof::RecipientServer;
+        let line = |n: usize| Line::Confirmed { domain: "b.example".into(), seq: n as u64, proof };
         Batch {
             rows: (first..first + rows as u64).map(row).collect(),
             disclosures: (0..lines).map(line).collect(),
@@ -310,8 +313,8 @@ mod tests {
                 let mut values = SqliteArguments::default();
                 bind_rows(&mut values, rows, &batch.rows).unwrap();
                 for _ in 0..destinations {
-                    let (domain, confirmed, answers_pings) = ("b.example".into(), 1, true);
-                    bind_destination(&mut values, &Destination { domain, confirmed, answers_pings }).unwrap();
+                    let destination = Destination { domain: "b.example".into(), ..Destination::default() };
+                    bind_destination(&mut values, &destination).unwrap();
                 }
                 if block {
                     let seq = next.cast_signed();

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::items::{self, Retained};
 use super::reductions::{self, PutReduction};
 use super::{Store, StoreError};
-use crate::domain::disclosure::Line;
+use crate::domain::disclosure::{Line, Proof};
 
 /// One accepted item.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub struct Outline {
 }
 
 /// What is known of a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Destination {
     /// The recipient's server domain.
     pub domain: String,
@@ -60,6 +60,21 @@ pub struct Destination {
     pub confirmed: u64,
     /// It has answered a ping of ours at least once.
     pub answers_pings: bool,
+    /// Since when it leaves the pings of its first contact unanswered, milliseconds since 1970.
+    pub first_contact: Option<i64>,
+    /// Its first contact is over: one's own server's answer counts until it answers itself.
+    pub own_server: bool,
+}
+
+impl Destination {
+    /// Whose answer counts for it; nobody's before its first contact is over.
+    pub fn proof(&self) -> Option<Proof> {
+        match (self.answers_pings, self.own_server) {
+            (true, _) => Some(Proof::RecipientServer),
+            (false, true) => Some(Proof::OwnServer),
+            (false, false) => None,
+        }
+    }
 }
 
 /// A delivery that will not succeed by trying again.
@@ -140,10 +155,11 @@ impl Batch {
     }
 }
 
-/// Notes how far a destination is: its domain, the seq, whether it answers pings.
-pub(super) const PUT_DESTINATION: &str = "INSERT INTO destination (domain, confirmed, answers_pings) \
-    VALUES (?, ?, ?) ON CONFLICT (domain) DO UPDATE SET confirmed = excluded.confirmed, \
-    answers_pings = excluded.answers_pings";
+/// Notes how far a destination is: its domain, the seq, whether it answers pings, its first contact.
+pub(super) const PUT_DESTINATION: &str = "INSERT INTO destination \
+    (domain, confirmed, answers_pings, first_contact, own_server) VALUES (?, ?, ?, ?, ?) \
+    ON CONFLICT (domain) DO UPDATE SET confirmed = excluded.confirmed, answers_pings = excluded.answers_pings, \
+    first_contact = excluded.first_contact, own_server = excluded.own_server";
 
 /// Notes how far destinations are.
 pub(super) async fn put_destinations(
@@ -155,6 +171,8 @@ pub(super) async fn put_destinations(
             .bind(&destination.domain)
             .bind(destination.confirmed.cast_signed())
             .bind(destination.answers_pings)
+            .bind(destination.first_contact)
+            .bind(destination.own_server)
             .execute(&mut *conn)
             .await?;
     }
@@ -241,15 +259,19 @@ impl Store {
 
     /// All destinations known.
     pub async fn destinations(&self) -> Result<Vec<Destination>, StoreError> {
-        let rows = sqlx::query("SELECT domain, confirmed, answers_pings FROM destination")
-            .fetch_all(self.pool())
-            .await?;
+        let rows = sqlx::query(
+            "SELECT domain, confirmed, answers_pings, first_contact, own_server FROM destination",
+        )
+        .fetch_all(self.pool())
+        .await?;
         rows.iter()
             .map(|row| {
                 Ok(Destination {
                     domain: row.try_get(0)?,
                     confirmed: row.try_get::<i64, _>(1)?.unsigned_abs(),
                     answers_pings: row.try_get(2)?,
+                    first_contact: row.try_get(3)?,
+                    own_server: row.try_get(4)?,
                 })
             })
             .collect()
@@ -396,7 +418,12 @@ mod tests {
         let mut journal = store.committer().await.unwrap();
         let batch = Batch {
             rows: (1..=130).map(row).collect(),
-            destinations: vec![Destination { domain: "b.example".into(), confirmed: 5, answers_pings: true }],
+            destinations: vec![Destination {
+                domain: "b.example".into(),
+                confirmed: 5,
+                first_contact: Some(77),
+                ..Destination::default()
+            }],
             dead_letters: vec![DeadLetter {
                 seq: 3,
                 subscription: 9,
@@ -416,7 +443,12 @@ mod tests {
         assert_eq!(store.dead_deliveries().await.unwrap(), [(3, 9)]);
 
         let later = Batch {
-            destinations: vec![Destination { domain: "b.example".into(), confirmed: 7, answers_pings: true }],
+            destinations: vec![Destination {
+                domain: "b.example".into(),
+                confirmed: 7,
+                own_server: true,
+                ..Destination::default()
+            }],
             prune: Some(Prune::First { upto: 10, before: 95 }),
             ..Batch::default()
         };
@@ -432,7 +464,7 @@ mod tests {
         assert!(store.journal_outlines(130, 2).await.unwrap().is_empty());
         let left: Vec<u64> = store.journal_outlines(0, 200).await.unwrap().iter().map(|o| o.seq).collect();
         assert_eq!(left[..3], [3, 10, 11], "all but the dead letter's, and what is too young");
-        assert_eq!(store.destinations().await.unwrap()[0].confirmed, 7);
+        assert_eq!(store.destinations().await.unwrap(), later.destinations);
         assert_eq!(store.journal_end().await.unwrap(), 130);
 
         // Of what came back when its item was gone there is nothing to try again.

@@ -138,27 +138,6 @@ async fn what_no_pong_covers_is_sent_again_before_anything_later() {
     nothing_else(&mut peer).await;
 }
 
-#[tokio::test]
-async fn a_domain_that_answers_no_ping_is_believed_through_ones_own_server() {
-    let (_stage, _, mut peer) = Stage::with_an_adviser(IMPATIENT).await;
-    peer.pings(Pings::Received);
-
-    delivered(&mut peer, "one", 1).await;
-    queued(&mut peer, "two", 2).await;
-    let own = peer.expect(&barrier("example.org")).await;
-    peer.send(&pong("example.org", &own["ping"])).await;
-
-    // From now on both are asked at once.
-    leaves(&mut peer, "two", 2).await;
-    let own = peer.expect(&barrier("example.org")).await;
-    // An answer of another server is none.
-    peer.send(&pong("coop.example", &own["ping"])).await;
-    queued(&mut peer, "three", 3).await;
-    peer.send(&pong("example.org", &own["ping"])).await;
-    leaves(&mut peer, "three", 3).await;
-    peer.expect(&barrier("example.org")).await;
-}
-
 /// A ping comes back.
 fn ping_error(ping: &str, condition: &str, type_: &str) -> String {
     format!(

@@ -97,7 +97,11 @@ pub(crate) fn relay() -> Relay {
         queue_packs: usize::MAX,
         time_to_live: Duration::from_secs(1000),
         retention: Duration::ZERO,
-        patience: Patience { ping: Duration::from_secs(30), retry_max: Duration::from_secs(300) },
+        patience: Patience {
+            ping: Duration::from_secs(30),
+            retry_max: Duration::from_secs(300),
+            first_contact: Duration::from_secs(900),
+        },
     };
     let mut relay = Relay::new(settings, 0);
     relay.limit_window(1);

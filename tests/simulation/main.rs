@@ -36,7 +36,8 @@
 //! - What was given up for good as a dead letter: the operator sees it and can replay it. (What came back and
 //!   may succeed later must arrive: as a new row, in the order of the rows.)
 //! - Anything lost or come back on the way to a domain that had not answered any ping when it was written, as
-//!   far as that process can know: then there is only one's own server to ask, which proves little.
+//!   far as that process can know, once one's own server was believed for it: which proves little, and happens no
+//!   sooner than a whole first contact after the batch was written. Until then it must come.
 //!
 //! **What is not simulated**: a stream between servers that breaks without a word in the middle of a batch
 //! whose ping then travels on the next stream (no barrier can see that; it takes a server that dies and is
@@ -194,6 +195,11 @@ fn sums_that_a_restart_forgets_are_caught() {
 #[test]
 fn consent_checked_only_when_queuing_is_caught() {
     caught(Sabotage::ConsentOnlyWhenQueuing);
+}
+
+#[test]
+fn ones_own_server_that_is_believed_at_once_is_caught() {
+    caught(Sabotage::OwnServerAtOnce);
 }
 
 #[test]

@@ -82,6 +82,12 @@ pub(crate) struct Oracle {
     /// Deliveries that came back when only one's own server could vouch for them: later ones may have passed.
     vouched: HashSet<Key>,
     orders: BTreeMap<(String, u64), u64>,
+    /// By domain that has not answered yet: items written and not confirmed, and when they were last.
+    unproved: HashMap<String, BTreeMap<u64, Millis>>,
+    /// What was lost on the way to such domains, and is not confirmed.
+    lost: Vec<Message>,
+    /// Domains whose first contact is over.
+    vouched_for: HashSet<String>,
     pub(crate) duplicates: u64,
     pub(crate) delivered: u64,
     pub(crate) owed_count: u64,
@@ -244,9 +250,48 @@ impl Oracle {
         self.open.retain(|key| self.deliveries.get(key).is_some_and(Delivery::is_open));
     }
 
-    /// A copy was lost without a word where no barrier can tell, or its recipient gave it up.
-    pub(crate) fn excuse(&mut self, message: &Message) {
-        self.mark(message, |tracked| std::mem::replace(&mut tracked.excused, true));
+    /// Something was written to a domain that has not answered yet.
+    pub(crate) fn waits_for_first_answer(&mut self, message: &Message, now: Millis) {
+        let Some((seq, _)) = numbers(&message.id) else { return };
+        self.unproved.entry(domain_of(&message.to).to_owned()).or_default().insert(seq, now);
+    }
+
+    /// A copy was lost without a word, or came back late, on the way to a domain that had not answered yet: it need
+    /// not come once one's own server vouched for it, and must until then.
+    pub(crate) fn lost(&mut self, message: &Message) {
+        if self.vouched_for.contains(domain_of(&message.to)) {
+            self.mark(message, |tracked| std::mem::replace(&mut tracked.excused, true));
+        } else {
+            self.lost.push(message.clone());
+        }
+    }
+
+    /// The disk knows that one's own server is believed for a domain: no sooner than a whole first contact after the
+    /// first of what is not confirmed was written, for the last time.
+    pub(crate) fn vouched(&mut self, domain: &str, now: Millis, first_contact: Millis) -> Result<(), String> {
+        let first = self.unproved.get(domain).and_then(|written| written.values().min().copied());
+        match first {
+            Some(first) if self.vouched_for.insert(domain.to_owned()) && first + first_contact > now => {
+                Err(format!("{domain} is vouched for {} ms after what it was sent", now - first))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The disk knows how far a destination is, and who said so.
+    pub(crate) fn confirmed(&mut self, domain: &str, upto: u64, own_server: bool) {
+        let unproved = self.unproved.entry(domain.to_owned()).or_default();
+        *unproved = unproved.split_off(&(upto + 1));
+        if !own_server {
+            return;
+        }
+        let theirs =
+            |m: &Message| domain_of(&m.to) == domain && numbers(&m.id).is_some_and(|(n, _)| n <= upto);
+        let (gone, left): (Vec<Message>, _) = std::mem::take(&mut self.lost).into_iter().partition(theirs);
+        self.lost = left;
+        for message in &gone {
+            self.mark(message, |tracked| std::mem::replace(&mut tracked.excused, true));
+        }
     }
 
     /// Changes the records of a message; whether all of them had been so before.

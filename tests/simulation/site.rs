@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use courant::domain::clock::Now;
 use courant::domain::consent::ConsentKey;
+use courant::domain::disclosure::{Line, Proof};
 use courant::protocol::outbox::Outbox;
 use courant::protocol::publish::Payload;
 use courant::relay::delivery::{Answer, Patience};
@@ -25,6 +26,12 @@ use super::world::{ServerState, What, World, server_name};
 /// The longest wait between tries.
 const RETRY_MAX: Duration = Duration::from_secs(20);
 
+/// How long a domain's first answer is waited for.
+const FIRST_CONTACT: Duration = Duration::from_secs(12);
+
+/// As the world counts.
+const FIRST_CONTACT_MILLIS: Millis = 12_000;
+
 /// Ways to break the relay from outside, to see that the simulation notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sabotage {
@@ -39,6 +46,8 @@ pub(crate) enum Sabotage {
     SumsForgotten,
     /// What ended is noticed when something is queued, not when it is sent.
     ConsentOnlyWhenQueuing,
+    /// One's own server's answer counts at once for a domain that has not answered yet.
+    OwnServerAtOnce,
 }
 
 /// A stanza of the gateway's, as often as it is sent.
@@ -222,7 +231,7 @@ impl World {
         }
         self.sites[site].runs += 1;
         let run = self.sites[site].runs;
-        let settings = Settings {
+        let mut settings = Settings {
             jid: self.sites[site].name(),
             own_server: server_name(site),
             installation: format!("n{site}"),
@@ -233,8 +242,15 @@ impl World {
             queue_packs: self.story.queue_packs,
             time_to_live: Duration::from_millis(self.story.time_to_live),
             retention: Duration::ZERO,
-            patience: Patience { ping: Duration::from_secs(4), retry_max: RETRY_MAX },
+            patience: Patience {
+                ping: Duration::from_secs(4),
+                retry_max: RETRY_MAX,
+                first_contact: FIRST_CONTACT,
+            },
         };
+        if self.sites[site].sabotage == Sabotage::OwnServerAtOnce {
+            settings.patience.first_contact = Duration::ZERO;
+        }
         let now = self.now_of(site);
         let place = &mut self.sites[site];
         let mut relay = Relay::new(settings, place.disk.journal_end);
@@ -251,7 +267,7 @@ impl World {
             relay.know_reduction(ConsentKey(*consent), series, state);
         }
         for destination in place.disk.destinations.values() {
-            relay.know_destination(destination);
+            relay.know_destination(destination, now);
         }
         for (seq, subscription) in place.disk.dead_deliveries() {
             relay.know_dead(seq, subscription);
@@ -296,6 +312,14 @@ impl World {
         if kept {
             place.disk.commit(batch);
             let mut twice = Ok(());
+            for known in batch.destinations.iter().filter(|known| known.proof() == Some(Proof::OwnServer)) {
+                twice = twice.and(place.oracle.vouched(&known.domain, self.now, FIRST_CONTACT_MILLIS));
+            }
+            for line in &batch.disclosures {
+                if let Line::Confirmed { domain, seq, proof } = line {
+                    place.oracle.confirmed(domain, *seq, *proof == Proof::OwnServer);
+                }
+            }
             for row in batch.rows.iter().filter(|row| meter::is_reduced(row)) {
                 if !place.meter.knows(row) {
                     twice = twice.and(place.meter.durable(row));
@@ -766,6 +790,9 @@ impl World {
                 }
                 if place.sabotage == Sabotage::TakenBeforeAnswer && message.answered {
                     imagined = Some((message.id.clone(), message.to.clone()));
+                }
+                if message.weak {
+                    place.oracle.waits_for_first_answer(message, self.now);
                 }
                 place.oracle.written(&place.told, message, now.wall)
             }

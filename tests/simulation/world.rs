@@ -552,10 +552,10 @@ impl World {
         self.after(down, What::ServerUp { server, epoch });
     }
 
-    /// A barrier that its own domain never answered proves little; what is answered itself is no worse for it.
+    /// What one's own server vouches for in the end proves little; what is answered itself is no worse for it.
     fn lost(&mut self, site: usize, message: &Message) {
         if message.weak && !message.answered && site < SITES {
-            self.sites[site].oracle.excuse(message);
+            self.sites[site].oracle.lost(message);
         }
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, info, texts};
 use crate::desk::waiting;
+use crate::domain::disclosure::Proof;
 use crate::domain::language::Text;
 use crate::protocol::forms::{Field, Kind, Table};
 use crate::store::dead_letters::Letter;
@@ -42,13 +43,14 @@ impl Command for QueueStatus {
             let table = table(
                 call,
                 texts::QUEUE_STATUS,
-                &["destination", "waiting", "oldest", "confirmed", "dead_letters"],
+                &["destination", "waiting", "oldest", "confirmed", "proof", "dead_letters"],
                 queue.destinations.iter().take(ROWS_MAX).map(|d| {
                     vec![
                         d.domain.clone(),
                         d.waiting.to_string(),
                         d.oldest.map_or_else(String::new, |at| at.to_string()),
                         d.confirmed.to_string(),
+                        d.proof.map_or("", Proof::as_str).to_owned(),
                         d.dead_letters.to_string(),
                     ]
                 }),

@@ -431,6 +431,7 @@ pub(crate) fn label(var: &str) -> Text {
         "waiting" => text("Waiting", "En attente"),
         "oldest" => text("Oldest", "Plus ancien"),
         "confirmed" => text("Confirmed up to", "Confirmé jusqu’à"),
+        "proof" => text("Proved by", "Attesté par"),
         "dead_letters" => text("Dead letters", "Lettres mortes"),
         "at" => text("When", "Quand"),
         "actor" => text("By whom", "Par qui"),

@@ -6,8 +6,10 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::destination::{Ping, State};
+use super::first_contact::Unanswered;
 use super::queue::{LOAD_ITEMS, WIDEST};
 use super::{Answer, Deliveries, PingTo, Step};
+use crate::domain::disclosure::Proof;
 
 /// How often a batch is sent again because deliveries came back although its ping was answered.
 pub(super) const DOUBTS_MAX: usize = 3;
@@ -24,9 +26,12 @@ impl Deliveries {
         self.last_ping += 1;
         let number = self.last_ping;
         self.pings.insert(number, Arc::clone(domain));
-        let ping = Ping { number, fallback: None, sent: now };
+        let ping = Ping::new(number, now);
         let destination = self.destination(domain);
         destination.state = if probe { State::Probing(ping) } else { State::Pinged(ping) };
+        if !probe {
+            destination.contact_begins(now);
+        }
         Step::Ping { to: PingTo::Destination(Arc::clone(domain)), number }
     }
 
@@ -51,18 +56,29 @@ impl Deliveries {
             State::Probing(ping) => (ping.clone(), true),
             _ => return,
         };
-        if ping.number != number && ping.fallback != Some(number) {
+        if !ping.is(number) {
             return;
         }
         if answer == Answer::NotReached {
             self.fail(&domain, now);
             return;
         }
-        if ping.number == number && !destination.answers_pings {
-            destination.answers_pings = true;
-            destination.moved = true;
+        let own_server = ping.fallback == Some(number);
+        if !own_server {
+            destination.answers_now();
+        } else if !probing {
+            destination.contact_is_over(&domain);
         }
         destination.failures = 0;
+        if ping.repeated == Some(number) {
+            // It may have lost what came before the first.
+            destination.land(State::Idle);
+            self.forget_pings(&ping);
+            self.take_back(&domain);
+            self.list_ready(&domain);
+            return;
+        }
+        destination.proof = Some(if own_server { Proof::OwnServer } else { Proof::RecipientServer });
         if !probing && ping.sent + soon >= now && destination.queue.len() > destination.flight {
             destination.widened = (destination.widened + 1).min(WIDEST);
         }
@@ -108,16 +124,15 @@ impl Deliveries {
     /// The caller knows by the ping's id that it went to this domain.
     pub fn heard(&mut self, domain: &str, number: u64, answer: Answer) {
         let sent = number <= self.last_ping && answer == Answer::Taken;
-        if let Some(destination) = self.destinations.get_mut(domain).filter(|d| sent && !d.answers_pings) {
-            destination.answers_pings = true;
-            destination.moved = true;
+        if let Some(destination) = self.destinations.get_mut(domain).filter(|_| sent) {
+            destination.answers_now();
         }
     }
 
     pub(super) fn forget_pings(&mut self, ping: &Ping) {
         self.pings.remove(&ping.number);
-        if let Some(fallback) = ping.fallback {
-            self.pings.remove(&fallback);
+        for number in [ping.repeated, ping.fallback].into_iter().flatten() {
+            self.pings.remove(&number);
         }
     }
 
@@ -131,9 +146,10 @@ impl Deliveries {
                 destination.state = State::Backoff { until: *until };
                 return;
             }
-            State::Filling { .. } | State::Loading => Some(Ping { number: 0, fallback: None, sent: now }),
+            State::Filling { .. } | State::Loading => Some(Ping::new(0, now)),
         };
         let Some(ping) = under_way else { return };
+        destination.contact_breaks();
         let wait = wait_after(destination.failures, retry_max, seed ^ ping.number);
         destination.failures += 1;
         destination.land(State::Backoff { until: now + wait });
@@ -148,10 +164,10 @@ impl Deliveries {
         let (mut over, mut unanswered) = (Vec::new(), Vec::new());
         for (domain, destination) in &self.destinations {
             match &destination.state {
-                State::Pinged(ping) | State::Probing(ping) if ping.sent + patience <= now => {
-                    let fall_back = ping.fallback.is_none() && !destination.answers_pings;
-                    late.push((Arc::clone(domain), fall_back));
-                }
+                State::Pinged(_) | State::Probing(_) => match self.unanswered(destination, now) {
+                    Unanswered::Wait => {}
+                    what => late.push((Arc::clone(domain), what)),
+                },
                 State::Publishing { since } if *since + patience <= now => {
                     unanswered.push(Arc::clone(domain))
                 }
@@ -160,11 +176,16 @@ impl Deliveries {
             }
         }
         let mut steps = Vec::new();
-        for (domain, fall_back) in late {
-            if fall_back {
-                steps.push(self.fall_back(&domain, now));
-            } else {
-                self.fail(&domain, now);
+        for (domain, what) in late {
+            match what {
+                Unanswered::Wait => {}
+                Unanswered::Fail => self.fail(&domain, now),
+                Unanswered::Repeat => steps.push(self.repeat_ping(&domain, now)),
+                Unanswered::AskOwnServer => steps.push(self.fall_back(&domain, now)),
+                Unanswered::Send => {
+                    self.land_probe(&domain);
+                    self.list_ready(&domain);
+                }
             }
         }
         for domain in over {
@@ -199,16 +220,25 @@ impl Deliveries {
         steps
     }
 
+    /// The ping that went ahead is not waited for any more.
+    fn land_probe(&mut self, domain: &Arc<str>) {
+        let destination = self.destination(domain);
+        if let State::Probing(ping) = &destination.state {
+            let ping = ping.clone();
+            destination.land(State::Idle);
+            self.forget_pings(&ping);
+        }
+    }
+
     /// Asks one's own server instead: its answer proves that it took the batch, not that it arrived.
     pub(super) fn fall_back(&mut self, domain: &Arc<str>, now: Duration) -> Step {
         self.last_ping += 1;
         let number = self.last_ping;
         self.pings.insert(number, Arc::clone(domain));
         let destination = self.destination(domain);
-        destination.falls_back = true;
         if let State::Pinged(ping) | State::Probing(ping) = &mut destination.state {
             ping.fallback = Some(number);
-            ping.sent = now;
+            ping.asked = now;
         }
         Step::Ping { to: PingTo::OwnServer, number }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::doubts::Suspect;
+use super::first_contact::FirstContact;
 use super::published::Published;
+use crate::domain::disclosure::Proof;
 
 /// What a destination is doing.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,9 +35,26 @@ pub(super) enum State {
 pub(super) struct Ping {
     /// To the destination itself.
     pub(super) number: u64,
+    /// The last one that repeats it, to a destination that has never answered: its answer says that somebody is
+    /// there, not that the batch was taken.
+    pub(super) repeated: Option<u64>,
     /// To one's own server, for a destination that has never answered.
     pub(super) fallback: Option<u64>,
     pub(super) sent: Duration,
+    /// When the last of them was sent.
+    pub(super) asked: Duration,
+    /// How often it was repeated.
+    pub(super) repeats: u32,
+}
+
+impl Ping {
+    pub(super) fn new(number: u64, now: Duration) -> Self {
+        Ping { number, repeated: None, fallback: None, sent: now, asked: now, repeats: 0 }
+    }
+
+    pub(super) fn is(&self, number: u64) -> bool {
+        self.number == number || self.repeated == Some(number) || self.fallback == Some(number)
+    }
 }
 
 /// What came back, once each, by item and subscription: a batch may have tens of thousands.
@@ -48,8 +67,12 @@ pub(super) struct Destination {
     /// Everything up to this seq was taken.
     pub(super) confirmed: u64,
     pub(super) answers_pings: bool,
-    /// It let a first ping go unanswered: ask one's own server beside it from then on.
-    pub(super) falls_back: bool,
+    /// How it stands with a domain that has never answered.
+    pub(super) contact: FirstContact,
+    /// Whose answer the batch under way got.
+    pub(super) proof: Option<Proof>,
+    /// Up to where it has confirmed since that was written down, and who said so.
+    pub(super) told: Vec<(u64, Proof)>,
     /// What it is owed beyond that, rising. The first `flight` of them are in the batch under way.
     pub(super) queue: VecDeque<u64>,
     pub(super) flight: usize,
@@ -102,6 +125,7 @@ impl Destination {
         self.doubts.clear();
         self.unanswered.clear();
         self.put_off.clear();
+        self.proof = None;
         self.state = state;
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Deliveries;
+use crate::domain::disclosure::Proof;
 
 /// How many deliveries that came back late are remembered, per destination.
 const LATE_MAX: usize = 10_000;
@@ -81,6 +82,10 @@ impl Deliveries {
                 destination.queue.insert(place, seq);
                 destination.confirmed = destination.confirmed.min(seq.saturating_sub(1));
                 destination.moved = true;
+                // That the end moved back is told as it was told before.
+                let proof = if destination.answers_pings { Proof::RecipientServer } else { Proof::OwnServer };
+                destination.told.retain(|(_, by)| *by != proof);
+                destination.told.push((destination.confirmed, proof));
             }
         }
         self.waiting += destination.queue.len() - before;

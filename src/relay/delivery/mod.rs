@@ -9,12 +9,14 @@
 //! - `destination`: one recipient's server domain, and what it is doing.
 //! - `queue`: what is owed, in batches.
 //! - `barrier`: the pings behind them.
+//! - `first_contact`: domains that have not answered any ping yet.
 //! - `doubts`: what came back.
 //! - `published`: what services acknowledge themselves.
 
 mod barrier;
 mod destination;
 mod doubts;
+mod first_contact;
 mod published;
 mod queue;
 #[cfg(test)]
@@ -28,6 +30,8 @@ pub(super) use self::barrier::wait_after;
 use self::destination::{Destination, State};
 pub use self::doubts::Suspect;
 pub use self::published::{Published, Refused};
+use crate::domain::clock::Now;
+use crate::domain::disclosure::Proof;
 use crate::store::journal::Destination as Known;
 
 /// How often it is looked, at most, what destinations that are down are owed.
@@ -85,7 +89,12 @@ pub struct Patience {
     pub ping: Duration,
     /// Between tries, at most.
     pub retry_max: Duration,
+    /// For the first answer of a domain, before one's own server's counts instead.
+    pub first_contact: Duration,
 }
+
+/// Up to which item a destination has taken everything, and who says so.
+pub type Confirmed = (Arc<str>, u64, Proof);
 
 /// All destinations.
 #[derive(Debug)]
@@ -129,12 +138,13 @@ impl Deliveries {
         self.look = time_to_live.clamp(Duration::from_secs(1), LOOK);
     }
 
-    /// Takes in what the store knows of a destination.
-    pub fn know(&mut self, known: &Known) {
+    /// Takes in what the store knows of a destination; `wall` is now, in milliseconds since 1970.
+    pub fn know(&mut self, known: &Known, wall: i64) {
         let destination = self.destination(&known.domain.as_str().into());
         destination.confirmed = known.confirmed;
         destination.reached = known.confirmed;
         destination.answers_pings = known.answers_pings;
+        destination.contact.know(known, wall);
     }
 
     /// Notes a delivery that was given up before.
@@ -164,6 +174,8 @@ impl Deliveries {
                 _ => State::Idle,
             };
             destination.land(state);
+            // What one's own server held may be lost with it.
+            destination.contact_breaks();
         }
     }
 
@@ -208,7 +220,7 @@ impl Deliveries {
     }
 
     /// The destinations that got further since the last call.
-    pub fn take_moved(&mut self) -> Vec<Known> {
+    pub fn take_moved(&mut self, now: Now) -> Vec<Known> {
         let mut moved = Vec::new();
         for (domain, destination) in &mut self.destinations {
             if std::mem::take(&mut destination.moved) {
@@ -216,6 +228,8 @@ impl Deliveries {
                     domain: domain.to_string(),
                     confirmed: destination.confirmed,
                     answers_pings: destination.answers_pings,
+                    first_contact: destination.contact.began_at(now),
+                    own_server: destination.contact.is_over(),
                 });
             }
         }
@@ -226,6 +240,26 @@ impl Deliveries {
     pub fn put_back_moved(&mut self, moved: &[Known]) {
         for known in moved {
             self.destination(&known.domain.as_str().into()).moved = true;
+        }
+    }
+
+    /// Up to where destinations have confirmed, since the last call.
+    pub fn take_confirmed(&mut self) -> Vec<Confirmed> {
+        let mut confirmed = Vec::new();
+        for (domain, destination) in self.destinations.iter_mut().filter(|(_, d)| !d.told.is_empty()) {
+            confirmed.extend(destination.told.drain(..).map(|(seq, proof)| (Arc::clone(domain), seq, proof)));
+        }
+        confirmed
+    }
+
+    /// What was taken by [`Self::take_confirmed`] could not be written: it is still news.
+    pub fn put_back_confirmed(&mut self, confirmed: Vec<Confirmed>) {
+        for (domain, seq, proof) in confirmed.into_iter().rev() {
+            let told = &mut self.destination(&domain).told;
+            // What the same one said later says this too.
+            if told.first().is_none_or(|(_, first)| *first != proof) {
+                told.insert(0, (seq, proof));
+            }
         }
     }
 

@@ -77,7 +77,9 @@ impl Deliveries {
                 State::Filling { bytes } => *bytes,
                 State::Backoff { until } if *until <= now => return Some(self.ping(domain, now, true)),
                 State::Pinged(ping) | State::Probing(ping)
-                    if destination.falls_back && !destination.answers_pings && ping.fallback.is_none() =>
+                    if destination.contact.is_over()
+                        && !destination.answers_pings
+                        && ping.fallback.is_none() =>
                 {
                     return Some(self.fall_back(domain, now));
                 }
@@ -168,11 +170,17 @@ impl Deliveries {
         let suspects = std::mem::take(&mut destination.suspects);
         destination.flight = 0;
         destination.state = State::Idle;
+        let proof = destination.proof.take();
         if let Some(&last) = done.last() {
             destination.reached = destination.reached.max(last);
             // What came back late lies far behind what is confirmed, and that far all is again.
             let next = destination.queue.front().map_or(u64::MAX, |next| next.saturating_sub(1));
             destination.confirmed = destination.reached.min(next);
+            // Where nothing had to be sent, nobody says so.
+            if let Some(proof) = proof {
+                destination.told.retain(|(_, by)| *by != proof);
+                destination.told.push((destination.confirmed, proof));
+            }
             for delivery in suspects.keys() {
                 remember(&mut destination.buried, *delivery);
             }

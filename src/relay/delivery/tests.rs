@@ -5,6 +5,8 @@ use super::published::TRIES_MAX;
 use super::queue::{BATCH_ITEMS, LOAD_ITEMS, WIDEST};
 use super::*;
 
+mod first_contact;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn domain() -> Arc<str> {
@@ -13,10 +15,10 @@ fn domain() -> Arc<str> {
 
 /// One destination that is owed the items 1 to `items`, on a link; `answers` if it is known to.
 fn deliveries(items: u64, answers: bool) -> Deliveries {
-    let patience = Patience { ping: SECOND * 30, retry_max: SECOND * 300 };
+    let patience = Patience { ping: SECOND * 30, retry_max: SECOND * 300, first_contact: SECOND * 900 };
     let mut deliveries = Deliveries::new(patience, 7);
-    let known = Known { domain: "b.example".into(), confirmed: 0, answers_pings: answers };
-    deliveries.know(&known);
+    let known = Known { domain: "b.example".into(), answers_pings: answers, ..Known::default() };
+    deliveries.know(&known, 0);
     deliveries.link_up();
     for seq in 1..=items {
         assert!(deliveries.owe(&domain(), seq));
@@ -38,6 +40,20 @@ fn write(deliveries: &mut Deliveries, now: Duration) -> (Vec<u64>, Vec<(PingTo, 
         }
     }
     (items, pings)
+}
+
+/// The destinations that got further, at a moment of the wall clock that is `now` too.
+fn moved(deliveries: &mut Deliveries, now: Duration) -> Vec<Known> {
+    let wall = jiff::Timestamp::from_second(now.as_secs() as i64).unwrap();
+    deliveries.take_moved(Now { wall, mono: now })
+}
+
+/// Lets a first contact be over: the number of the ping to one's own server, long after a batch was written.
+fn own_server_is_asked(deliveries: &mut Deliveries, now: Duration) -> u64 {
+    let mut steps = deliveries.tick(now);
+    let Some(Step::Ping { to: PingTo::OwnServer, number }) = steps.pop() else { panic!("{steps:?}") };
+    assert!(steps.is_empty());
+    number
 }
 
 /// As [`write`], where exactly one ping is due.
@@ -63,7 +79,7 @@ fn a_batch_is_confirmed_by_the_ping_behind_it_alone() {
     assert_eq!((deliveries.waiting(), deliveries.floor()), (4, Some(1)));
     deliveries.answered(ping, Answer::Taken, SECOND);
     assert_eq!(deliveries.take_released(), [1, 2, 3]);
-    assert_eq!(deliveries.take_moved()[0].confirmed, 3);
+    assert_eq!(moved(&mut deliveries, SECOND)[0].confirmed, 3);
     deliveries.answered(ping, Answer::Taken, SECOND);
     assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(4)), "twice says nothing more");
     assert_eq!(batch(&mut deliveries, SECOND).0, [4]);
@@ -95,49 +111,6 @@ fn waits_grow_and_stay_below_the_longest() {
     assert!(waits[0] >= RETRY_FIRST && waits[0] <= RETRY_FIRST * 2);
     assert!(waits[6] > waits[0] * 8);
     assert!(waits.iter().all(|wait| *wait <= SECOND * 600), "{waits:?}");
-}
-
-#[test]
-fn who_never_answered_is_vouched_for_by_ones_own_server() {
-    let mut deliveries = deliveries(1, false);
-    let (_, ping) = batch(&mut deliveries, SECOND);
-    let steps = deliveries.tick(SECOND * 31);
-    let [Step::Ping { to: PingTo::OwnServer, number }] = steps[..] else { panic!("{steps:?}") };
-    assert_eq!(deliveries.ping_target(number), Some(PingTo::OwnServer));
-    assert_eq!(deliveries.ping_target(ping), Some(PingTo::Destination(domain())));
-    deliveries.answered(number, Answer::Taken, SECOND * 31);
-    assert_eq!(deliveries.waiting(), 0);
-    let moved = deliveries.take_moved();
-    assert!(moved[0].confirmed == 1 && !moved[0].answers_pings);
-    deliveries.owe(&domain(), 2);
-    let (_, pings) = write(&mut deliveries, SECOND * 32);
-    assert_eq!(pings.len(), 2, "from then on both are asked at once");
-}
-
-#[test]
-fn a_pong_behind_that_of_ones_own_server_is_heard() {
-    let mut deliveries = deliveries(1, false);
-    let (_, ping) = batch(&mut deliveries, SECOND);
-    let steps = deliveries.tick(SECOND * 31);
-    let [Step::Ping { number, .. }] = steps[..] else { panic!("{steps:?}") };
-    deliveries.answered(number, Answer::Taken, SECOND * 32);
-    // Under load the next batch is under way by then.
-    deliveries.owe(&domain(), 2);
-    let (_, pings) = write(&mut deliveries, SECOND * 32);
-    deliveries.answered(pings[1].1, Answer::Taken, SECOND * 32);
-    assert_eq!(deliveries.ping_target(ping), None, "nothing waits for it any more");
-    deliveries.heard("b.example", ping, Answer::NotReached);
-    deliveries.heard("b.example", pings[1].1 + 1, Answer::Taken);
-    deliveries.heard("c.example", ping, Answer::Taken);
-    assert!(!deliveries.answers_pings("b.example"), "not reached, never sent, from elsewhere");
-    deliveries.take_moved();
-    deliveries.heard("b.example", pings[0].1, Answer::Taken);
-    assert!(deliveries.take_moved()[0].answers_pings, "to whichever of the pings it is");
-    deliveries.owe(&domain(), 3);
-    let (items, ping) = batch(&mut deliveries, SECOND * 34);
-    assert_eq!(items, [3], "its own word is waited for again");
-    deliveries.answered(ping, Answer::Taken, SECOND * 35);
-    assert!(deliveries.pings.is_empty(), "no ping is kept for nothing");
 }
 
 #[test]
@@ -197,12 +170,12 @@ fn what_comes_back_late_is_owed_again_once() {
     deliveries.answered(ping, Answer::Taken, SECOND);
     deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
     assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(2)));
-    assert_eq!(deliveries.take_moved()[0].confirmed, 1, "on the disk too");
+    assert_eq!(moved(&mut deliveries, SECOND)[0].confirmed, 1, "on the disk too");
     deliveries.not_reached(&domain(), suspect(77, "remote-server-timeout"));
     let (items, ping) = batch(&mut deliveries, SECOND);
     assert_eq!(items, [2]);
     deliveries.answered(ping, Answer::Taken, SECOND);
-    assert_eq!(deliveries.take_moved()[0].confirmed, 3, "all is as before");
+    assert_eq!(moved(&mut deliveries, SECOND)[0].confirmed, 3, "all is as before");
     assert!(deliveries.take_given_up().is_empty());
     deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
     deliveries.not_reached(&domain(), suspect(2, "remote-server-timeout"));
@@ -214,9 +187,8 @@ fn what_comes_back_late_is_owed_again_once() {
 fn who_never_answered_may_say_late_that_it_is_for_good() {
     let mut deliveries = deliveries(1, false);
     batch(&mut deliveries, SECOND);
-    let steps = deliveries.tick(SECOND * 31);
-    let [Step::Ping { number, .. }] = steps[..] else { panic!("{steps:?}") };
-    deliveries.answered(number, Answer::Taken, SECOND * 32);
+    let number = own_server_is_asked(&mut deliveries, SECOND * 901);
+    deliveries.answered(number, Answer::Taken, SECOND * 902);
     assert_eq!(deliveries.waiting(), 0);
     deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
     deliveries.came_back(&domain(), suspect(1, "service-unavailable"));
@@ -227,7 +199,8 @@ fn who_never_answered_may_say_late_that_it_is_for_good() {
 #[test]
 fn what_comes_back_in_the_next_run_is_owed_again() {
     let mut deliveries = deliveries(0, true);
-    deliveries.know(&Known { domain: "b.example".into(), confirmed: 5, answers_pings: true });
+    let known = Known { domain: "b.example".into(), confirmed: 5, answers_pings: true, ..Known::default() };
+    deliveries.know(&known, 0);
     deliveries.not_reached(&domain(), suspect(6, "remote-server-timeout"));
     assert_eq!(deliveries.waiting(), 0);
     deliveries.not_reached(&domain(), suspect(4, "remote-server-timeout"));
@@ -316,7 +289,7 @@ fn what_is_published_is_confirmed_by_its_result_and_the_ping() {
     deliveries.publish_answered(&domain(), published(7), None, SECOND);
     assert_eq!(deliveries.waiting(), 2, "that was never published");
     deliveries.publish_answered(&domain(), published(2), None, SECOND);
-    assert_eq!((deliveries.waiting(), deliveries.take_moved()[0].confirmed), (0, 2));
+    assert_eq!((deliveries.waiting(), moved(&mut deliveries, SECOND)[0].confirmed), (0, 2));
     assert!(!deliveries.is_taken("b.example", published(1)), "nothing is kept for nothing");
     // The results may come before the pong.
     deliveries.owe(&domain(), 3);
@@ -441,10 +414,8 @@ fn what_comes_back_late_is_known_however_much_did() {
         let (_, pings) = write(&mut deliveries, now);
         let own = pings.iter().find(|(to, _)| *to == PingTo::OwnServer).map(|(_, number)| *number);
         let own = own.unwrap_or_else(|| {
-            now += SECOND * 31;
-            let steps = deliveries.tick(now);
-            let [Step::Ping { number, .. }] = steps[..] else { panic!("{steps:?}") };
-            number
+            now += SECOND * 900;
+            own_server_is_asked(&mut deliveries, now)
         });
         deliveries.answered(own, Answer::Taken, now);
         deliveries.came_back(&domain(), suspect(seq, "service-unavailable"));
@@ -499,7 +470,7 @@ fn what_is_too_old_leaves_the_queue_of_one_that_is_down() {
     assert_eq!(look(&mut deliveries, SECOND * 601), [1, 2, 3]);
     assert_eq!(deliveries.let_go(&domain(), &[1, 2], false), [1, 2]);
     assert_eq!((deliveries.waiting(), deliveries.floor()), (1, Some(3)));
-    assert_eq!((deliveries.take_released(), deliveries.take_moved()[0].confirmed), (vec![1, 2], 2));
+    assert_eq!((deliveries.take_released(), moved(&mut deliveries, SECOND)[0].confirmed), (vec![1, 2], 2));
     assert!(deliveries.let_go(&domain(), &[3], true).is_empty(), "an answer of before");
     let (items, probe) = batch(&mut deliveries, SECOND * 601);
     assert!(items.is_empty(), "it is still down");

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::domain::consent::{ConsentKey, State};
 use crate::domain::decision::Denial;
-use crate::domain::disclosure::{ConsentStep, Decided, Dropped, Ground, Line, Verdict, Why};
+use crate::domain::disclosure::{ConsentStep, Decided, Dropped, Ground, Line, Proof, Verdict, Why};
 use crate::domain::subscription::SubscriptionKey;
 
 const VERSION: u64 = 1;
@@ -32,6 +32,7 @@ const CONFIRMED: u64 = 3;
 const CONSENT: u64 = 4;
 const FETCHED: u64 = 5;
 const RESERVE: u64 = 6;
+const CONFIRMED_BY_OWN: u64 = 7;
 
 /// The last grounds that are no consents; denials have what is between.
 const LISTED: u64 = 14;
@@ -85,10 +86,13 @@ pub fn encode(lines: &[Line]) -> Vec<u8> {
                 RESERVE
             }
             Line::Dropped(dropped) => put_dropped(&mut one, &mut texts, dropped),
-            Line::Confirmed { domain, seq } => {
+            Line::Confirmed { domain, seq, proof } => {
                 put(&mut one, texts.place(domain));
                 put(&mut one, *seq);
-                CONFIRMED
+                match proof {
+                    Proof::RecipientServer => CONFIRMED,
+                    Proof::OwnServer => CONFIRMED_BY_OWN,
+                }
             }
             Line::Consent(step) => put_step(&mut one, &mut texts, step),
         };
@@ -131,7 +135,8 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Line>> {
             FETCHED => Some(Line::Fetched(rest.decided()?)),
             RESERVE => Some(Line::Reserve(rest.decided()?)),
             DROPPED => Some(Line::Dropped(rest.dropped()?)),
-            CONFIRMED => Some(Line::Confirmed { domain: rest.text()?, seq: rest.number()? }),
+            CONFIRMED => Some(rest.confirmed(Proof::RecipientServer)?),
+            CONFIRMED_BY_OWN => Some(rest.confirmed(Proof::OwnServer)?),
             CONSENT => Some(Line::Consent(Box::new(rest.step()?))),
             _ => None,
         };
@@ -291,6 +296,10 @@ impl<'a> Reader<'a> {
         list.get(usize::try_from(self.number()?).ok()?).copied()
     }
 
+    fn confirmed(&mut self, proof: Proof) -> Option<Line> {
+        Some(Line::Confirmed { domain: self.text()?, seq: self.number()?, proof })
+    }
+
     fn decided(&mut self) -> Option<Decided> {
         let seq = self.number()?;
         let (publisher, node, item) = (self.text()?, self.text()?, self.text()?);
@@ -428,7 +437,12 @@ mod tests {
                 Line::Dropped(Dropped { seq, subscription: SubscriptionKey(subscription), consent, why })
             },
         );
-        let confirmed = (text(), any::<u64>()).prop_map(|(domain, seq)| Line::Confirmed { domain, seq });
+        let proof = prop_oneof![Just(Proof::RecipientServer), Just(Proof::OwnServer)];
+        let confirmed = (text(), any::<u64>(), proof).prop_map(|(domain, seq, proof)| Line::Confirmed {
+            domain,
+            seq,
+            proof,
+        });
         let state = || (0..STATES.len()).prop_map(|n| STATES[n]);
         let step = (
             (any::<u64>(), any::<u64>(), any::<u128>(), any::<u32>(), text(), text()),
