@@ -11,18 +11,20 @@
 //! - [`protocol`]: stanza <-> domain, one file per vocabulary.
 //! - [`store`]: SQLite through sqlx.
 //! - [`relay`]: the heart, a state machine without I/O.
+//! - [`consents`]: what people and operators do with consents, one function each, whoever asks and by whatever way.
 //! - [`desk`]: everything that people and their programs ask for beside it: commands, lists, consent.
 //! - [`router`]: which stanza goes to which room, and the polite answer to all others.
 //! - [`transport`]: the component stream; carries stanzas unread.
 //! - [`app`]: builds the service from [`config`] and runs it.
 //! - [`cli`]: one file per verb of the command line.
 //!
-//! Imports run downhill: `cli > app > router > desk > relay > store | protocol > domain > senml`, and
+//! Imports run downhill: `cli > app > router > desk > consents > relay > store | protocol > domain > senml`, and
 //! `app > transport`.
 
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod consents;
 pub mod desk;
 pub mod domain;
 pub mod protocol;

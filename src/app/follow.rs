@@ -1,13 +1,15 @@
 //! Keeps the relay's memory true to the store, whoever wrote there: looks for changes a few times a second,
 //! and at once when a command line says so.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::clock;
+use crate::domain::consent::{Consent, ConsentKey};
 use crate::relay::rights::Update;
-use crate::store::changes::Kind;
+use crate::store::changes::{Change, Kind};
 use crate::store::dead_letters::Letter;
 use crate::store::journal::Row;
 use crate::store::{Store, StoreError};
@@ -17,6 +19,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Dead letters handed over at once: each brings its item along.
 const REPLAYS: usize = 256;
+
+/// Consents read at once.
+const READ_AT_ONCE: usize = 1000;
 
 /// Rows that are not what they were, in the order of their change.
 #[derive(Debug)]
@@ -110,6 +115,7 @@ async fn replay(
 
 async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>, Vec<u64>), StoreError> {
     let changes = store.changes_after(known).await?;
+    let mut consents = consents_of(store, &changes).await?;
     let mut updates = Vec::with_capacity(changes.len());
     let mut letters = Vec::new();
     let mut last = known;
@@ -125,9 +131,9 @@ async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>, Vec<u64
                 Update::Series(change.key, row.map(|(_, series)| Box::new(series)))
             }
             Kind::Consent => {
-                let row = store.consent_by_key(change.key).await?;
-                let key = crate::domain::consent::ConsentKey(change.key);
-                Update::Consent(key, row.map(|(_, consent)| Box::new(consent)))
+                // What changed twice is as it is now the first time.
+                let Some(consent) = consents.remove(&change.key) else { continue };
+                Update::Consent(ConsentKey(change.key), consent)
             }
             Kind::Subscription => {
                 let row = store.subscription_by_key(change.key).await?;
@@ -137,4 +143,19 @@ async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>, Vec<u64
         });
     }
     Ok((last, updates, letters))
+}
+
+/// The consents that changed, as they are now: nothing for one that is not there. One act may change very many.
+async fn consents_of(
+    store: &Store,
+    changes: &[Change],
+) -> Result<HashMap<u64, Option<Box<Consent>>>, StoreError> {
+    let keys: Vec<u64> =
+        changes.iter().filter(|change| change.kind == Kind::Consent).map(|change| change.key).collect();
+    let mut found: HashMap<u64, Option<Box<Consent>>> = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(READ_AT_ONCE) {
+        let mut held = store.consents_by_keys(keys).await?;
+        found.extend(keys.iter().map(|key| (*key, held.remove(key).map(Box::new))));
+    }
+    Ok(found)
 }

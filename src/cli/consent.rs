@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::consent_add::Add;
 use super::consent_edit::Edit;
+use super::consent_revoke::Revoke;
 use super::lines::plain;
 use super::show::say;
 use super::transfer::{Export, Import};
@@ -35,8 +36,9 @@ pub enum Verb {
     Suspend(Step),
     /// Let data leave again under a consent that was suspended
     Resume(Step),
-    /// End a consent; when this command ends, nothing leaves under it any more
-    Revoke(Step),
+    /// End consents: those named, or all of a person or for a recipient; when this command ends, nothing leaves under
+    /// them any more
+    Revoke(Revoke),
     /// Take over consents from a file of JSON Lines, all or none
     Import(Import),
     /// Write all consents as JSON Lines
@@ -100,7 +102,7 @@ impl Verb {
             Verb::Edit(edit) => edit.run(config).await,
             Verb::Suspend(step) => step.run(config, State::Suspended).await,
             Verb::Resume(step) => step.run(config, State::Active).await,
-            Verb::Revoke(step) => step.run(config, State::Revoked).await,
+            Verb::Revoke(revoke) => revoke.run(config).await,
             Verb::Import(import) => transfer::import_consents(import, config).await,
             Verb::Export(export) => transfer::export_consents(export, config).await,
         }
@@ -179,8 +181,7 @@ impl Step {
         }
         match next {
             State::Active => say!("Resumed {}: what is published from now on leaves again.", consent.id),
-            State::Suspended => say!("Suspended {}: nothing leaves under it until resumed.", consent.id),
-            _ => say!("Revoked {}: nothing leaves under it any more.", consent.id),
+            _ => say!("Suspended {}: nothing leaves under it until resumed.", consent.id),
         }
         Ok(())
     }
@@ -207,11 +208,11 @@ pub(super) fn id(text: &str) -> Result<Uuid, String> {
         .map_err(|_| format!("'{}' is not an id; `courant consent list` shows them", shown.escape_debug()))
 }
 
-fn not_found(id: Uuid) -> Failure {
+pub(super) fn not_found(id: Uuid) -> Failure {
     Failure::Refused(format!("there is no consent {id}; `courant consent list` shows all"))
 }
 
-fn scopes(consent: &Consent) -> String {
+pub(super) fn scopes(consent: &Consent) -> String {
     consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

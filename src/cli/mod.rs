@@ -18,6 +18,7 @@ pub mod check;
 pub mod consent;
 mod consent_add;
 mod consent_edit;
+mod consent_revoke;
 pub mod init;
 mod lines;
 pub mod queue;

@@ -12,7 +12,7 @@ use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::outbox::STANZA_MAX;
 use crate::protocol::outside::Outside;
 use crate::protocol::reply::{Kind, too_large};
-use crate::protocol::{notice, ns};
+use crate::protocol::{fallback, notice, ns};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -134,6 +134,7 @@ impl Clerk {
         let body = stanza.children().find(|child| child.name() == "body").map(minidom::Element::text);
         // Services talk to services in other ways; what has no name at its domain is one.
         let Some(body) = body.filter(|_| who.node().is_some()) else { return Ok(Outgoing::default()) };
+        let body = fallback::own_words(stanza, &body);
         let answer = text::answer(context, &mut self.confused, who, &body, language)
             .await
             .map_err(|error| error.told_in(language))?;

@@ -5,7 +5,8 @@
 //!   what belongs to them alone (the sessions of their commands) needs no lock.
 //! - [`context`]: what every clerk works with, and how to be sure that the relay has taken a change.
 //! - [`commands`]: ad-hoc commands (XEP-0050).
-//! - [`asking`]: requests, and how they are answered; [`text`](mod@text): by a line of text;
+//! - [`asking`]: requests, and how they are answered; [`text`](mod@text): by a line of text,
+//!   read by [`spoken`];
 //!   [`notices`] and [`receipt`]: what people are told.
 //! - [`waiting`]: what waits to be delivered, and what cannot be.
 //! - [`pubsub`]: the pubsub service, all but publishing.
@@ -24,6 +25,7 @@ pub mod pubsub;
 pub mod quoalise;
 pub mod receipt;
 pub mod reducing;
+pub mod spoken;
 pub mod text;
 pub mod upstream;
 pub mod waiting;

@@ -12,7 +12,9 @@ use crate::domain::party::Subject;
 use crate::domain::wording;
 use crate::protocol::authorization;
 use crate::protocol::notice::{self, Change};
-use crate::store::notices::{Step, Untold};
+use crate::protocol::outbox::CONTENT_MAX;
+use crate::protocol::text::escaped_len;
+use crate::store::notices::{Step, Together, Untold};
 
 /// Whose series a request is about that names none there is: nobody is asked, and nobody learns so.
 pub const NOBODY: &str = "nobody";
@@ -72,7 +74,12 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
             }
         }
         (Subject::Jid(jid), _) => {
-            if let Some(body) = sentence(news, language) {
+            let body = match &news.together {
+                Some(together) if together.count == 0 => None,
+                Some(together) => all_of(news.step, together, language),
+                None => sentence(news, language),
+            };
+            if let Some(body) = body {
                 tell(jid, &body, false);
             }
         }
@@ -113,6 +120,65 @@ pub fn question(consent: &Consent, code: Option<&str>, language: Language) -> St
         Some(code) => format!("{asked} {}", how.fill(language, &[("code", code)])),
         None => asked,
     }
+}
+
+/// What one act did to several consents: one message, with a line for each.
+fn all_of(step: Step, together: &Together, language: Language) -> Option<String> {
+    let first = together.consents.first()?;
+    let said = match (step, first.state) {
+        (Step::Suspended, _) => text(
+            "{count} of your consents are suspended: nothing is sent under them until they are resumed.",
+            "{count} de vos consentements sont suspendus : rien n’est envoyé à ce titre jusqu’à leur reprise.",
+        ),
+        (Step::Resumed, _) => text(
+            "{count} of your consents are resumed: data is sent again under them.",
+            "{count} de vos consentements ont repris : les données sont de nouveau envoyées à ce titre.",
+        ),
+        (_, State::Withdrawn) => text(
+            "You withdrew {count} of your consents. Nothing is sent under them any more.",
+            "Vous avez retiré {count} de vos consentements. Plus rien n’est envoyé à ce titre.",
+        ),
+        (_, State::Revoked) => text(
+            "{count} of your consents were ended by the operator of this service. Nothing is sent under them any more.",
+            "{count} de vos consentements ont été arrêtés par l’opérateur de ce service. Plus rien n’est envoyé à ce titre.",
+        ),
+        _ => text(
+            "{count} of your consents have ended. Nothing is sent under them any more.",
+            "{count} de vos consentements ont pris fin. Plus rien n’est envoyé à ce titre.",
+        ),
+    };
+    let mut body = said.fill(language, &[("count", &together.count.to_string())]);
+    if let Some(reason) = &first.end_reason {
+        let because = text(" Reason: {reason}.", " Motif : {reason}.");
+        body += &because.fill(language, &[("reason", &wording::quoted(reason, language))]);
+    }
+    let (mut shown, mut room) = (0, CONTENT_MAX);
+    for consent in &together.consents {
+        let line = text(
+            "\n– {who} (purpose: {purpose}; data: {scope})",
+            "\n– {who} (finalité : {purpose} ; données : {scope})",
+        )
+        .fill(
+            language,
+            &[
+                ("who", &wording::recipient(consent, language)),
+                ("purpose", &wording::purpose(consent, language)),
+                ("scope", &wording::first_scopes(consent, language)),
+            ],
+        );
+        let size = escaped_len(&line);
+        if size > room {
+            break;
+        }
+        room -= size;
+        shown += 1;
+        body += &line;
+    }
+    if together.count > shown {
+        let more = text("\n… and {count} more", "\n… et {count} de plus");
+        body += &more.fill(language, &[("count", &(together.count - shown).to_string())]);
+    }
+    Some(body)
 }
 
 fn sentence(news: &Untold, language: Language) -> Option<String> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jid::BareJid;
 
 use super::notices::NOBODY;
+use super::spoken::{self, Said, Spoken};
 use super::{Context, asking, receipt};
+use crate::consents::together::{self, Act, By, NotDone, Which};
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::edit::Edit;
 use crate::domain::language::{Language, text};
@@ -19,109 +21,110 @@ use crate::store::StoreError;
 use crate::store::consent_steps::Stepped;
 use crate::store::consents::{Filter, Part};
 
-/// The longest line that is read.
-const LINE_MAX: usize = 200;
-
 /// Consents in one list.
 const LIST_MAX: usize = 50;
 
-/// Who says something that is not understood is told how to only now and then: two programs must not talk to
-/// each other for ever.
+/// What is not understood is answered always; two programs that talk to each other are slowed down. So often at once,
+const HELPS_AT_ONCE: u32 = 20;
+
+/// and then once in this time.
 const HELP_EVERY: Duration = Duration::from_secs(10);
 
 /// How many of those are remembered.
 const CONFUSED_MAX: usize = 10_000;
 
-/// What somebody wrote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Yes,
-    No,
-    Stop,
-    List,
-    Help,
-}
-
-/// The word, the code behind it, and the language if the word is of one alone.
-fn read(line: &str) -> Option<(Word, Option<String>, Option<Language>)> {
-    let line = line.trim();
-    if line.len() > LINE_MAX {
-        return None;
-    }
-    let mut parts = line.split_whitespace();
-    let clean = |part: &str| part.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let (word, code) = (clean(parts.next()?), parts.next().map(clean).filter(|code| !code.is_empty()));
-    let (word, language) = match &*word {
-        "yes" => (Word::Yes, Some(Language::En)),
-        "oui" => (Word::Yes, Some(Language::Fr)),
-        "no" => (Word::No, Some(Language::En)),
-        "non" => (Word::No, Some(Language::Fr)),
-        "stop" => (Word::Stop, None),
-        "list" => (Word::List, Some(Language::En)),
-        "liste" => (Word::List, Some(Language::Fr)),
-        "help" => (Word::Help, Some(Language::En)),
-        "aide" => (Word::Help, Some(Language::Fr)),
-        _ => return None,
-    };
-    parts.next().is_none().then_some((word, code, language))
-}
-
-/// When somebody was last told how to write; by the clock that only grows.
+/// How often somebody was told how to write, and when last; by the clock that only grows.
 #[derive(Debug, Default)]
-pub struct Confused(HashMap<BareJid, Duration>);
+pub struct Confused(HashMap<BareJid, (u32, Duration)>);
 
 impl Confused {
     fn may_be_told(&mut self, who: &BareJid, now: Duration) -> bool {
-        if self.0.get(who).is_some_and(|last| now.saturating_sub(*last) < HELP_EVERY) {
+        let (told, last) = self.0.get(who).copied().unwrap_or((0, now));
+        let forgotten = now.saturating_sub(last).as_secs() / HELP_EVERY.as_secs();
+        let told = told.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX));
+        if told >= HELPS_AT_ONCE {
             return false;
         }
         if self.0.len() >= CONFUSED_MAX {
             self.0.clear();
         }
-        self.0.insert(who.clone(), now);
+        self.0.insert(who.clone(), (told + 1, now));
         true
     }
 }
 
-/// Answers a line, in which language too; nothing where it is better to keep silent.
+/// Answers what somebody wrote, in which language too; nothing where it is better to keep silent.
 pub async fn answer(
     context: &Context,
     confused: &mut Confused,
     who: &BareJid,
-    line: &str,
-    spoken: Language,
+    body: &str,
+    usual: Language,
 ) -> Result<Option<(Language, String)>, StanzaError> {
     let failed = |error: StoreError| super::context::failed(&error);
-    let Some((word, code, language)) = read(line) else {
+    let Some(Spoken { said, language }) = spoken::read(body) else {
         let told = confused.may_be_told(who, context.clock.now().mono);
-        return Ok(told.then(|| (spoken, help(spoken))));
+        return Ok(told.then(|| (usual, help(usual))));
     };
-    let language = language.unwrap_or(spoken);
-    if language != spoken {
+    let language = language.unwrap_or(usual);
+    if language != usual {
         context.store.choose_language(who, language).await.map_err(failed)?;
     }
-    let said = match (word, code) {
-        (Word::Help, _) => help(language),
-        (Word::List, _) => list(context, who, language).await.map_err(failed)?,
-        (word, Some(code)) => decide(context, who, word, &code, language).await?,
-        (_, None) => text(
-            "Please add the code of the request, as in 'yes 4f7a'. 'list' shows what you share.",
-            "Ajoutez le code de la demande, comme dans « oui 4f7a ». « liste » montre ce que vous partagez.",
-        )
-        .of(language)
-        .to_owned(),
+    let mut answers = Vec::with_capacity(said.len());
+    for said in &said {
+        answers.push(match said {
+            Said::Help => help(language),
+            Said::List => list(context, who, language).await.map_err(failed)?,
+            Said::Yes(code) => decide(context, who, Word::Yes, code, language).await?,
+            Said::No(code) => decide(context, who, Word::No, code, language).await?,
+            Said::Stop(code) => decide(context, who, Word::Stop, code, language).await?,
+            Said::StopAll(recipient) => end_everything(context, who, recipient, language).await?,
+            Said::WithoutCode => text(
+                "Please add the code of the request, as in 'yes 4f7a'. 'list' shows what you share.",
+                "Ajoutez le code de la demande, comme dans « oui 4f7a ». « liste » montre ce que vous partagez.",
+            )
+            .of(language)
+            .to_owned(),
+        });
+    }
+    Ok(Some((language, answers.join("\n"))))
+}
+
+/// Ends all that this person gave a recipient, and refuses what it asks them for.
+async fn end_everything(
+    context: &Context,
+    who: &BareJid,
+    recipient: &BareJid,
+    language: Language,
+) -> Result<String, StanzaError> {
+    let which = Which::All { subject: Some(Subject::Jid(who.clone())), recipient: Some(recipient.clone()) };
+    let by = By { actor: who.as_str(), reason: None, at: context.clock.now().wall };
+    let count = match together::act(&context.store, &which, Act::EndEverything, by, |_| {}).await {
+        Ok(count) => count,
+        Err(NotDone::Store(error)) => return Err(super::context::failed(&error)),
+        // All that match can take the step.
+        Err(NotDone::Unfit(_)) => 0,
     };
-    Ok(Some((language, said)))
+    if count == 0 {
+        let nothing = text(
+            "You share nothing with {who}, and it asks for nothing. 'list' shows what you share.",
+            "Vous ne partagez rien avec {who}, qui ne demande rien non plus. « liste » montre ce que vous partagez.",
+        );
+        return Ok(nothing.fill(language, &[("who", recipient.as_str())]));
+    }
+    context.taken().await?;
+    let values = [("who", recipient.as_str()), ("count", &count.to_string())];
+    Ok(super::commands::texts::ENDED_WITH.fill(language, &values))
 }
 
 fn help(language: Language) -> String {
     text(
         "This service sends energy data only to those you consented to. Write 'list' to see what you share, \
-         'yes CODE' or 'no CODE' to answer a request, 'stop CODE' to withdraw a consent. Clients with commands \
-         (XEP-0050) offer more.",
+         'yes CODE' or 'no CODE' to answer a request, 'stop CODE' to withdraw a consent, 'stop ADDRESS' to end \
+         everything with one recipient. Clients with commands (XEP-0050) offer more.",
         "Ce service n’envoie des données d’énergie qu’à ceux pour qui vous avez consenti. Écrivez « liste » pour \
          voir ce que vous partagez, « oui CODE » ou « non CODE » pour répondre à une demande, « stop CODE » pour \
-         retirer un consentement. Les clients avec commandes (XEP-0050) en offrent davantage.",
+         retirer un consentement, « stop ADRESSE » pour mettre fin à tout avec un destinataire. Les clients avec commandes (XEP-0050) en offrent davantage.",
     )
     .of(language)
     .to_owned()
@@ -191,6 +194,14 @@ fn line(consent: &Consent, code: &str, language: Language) -> String {
         ("text", &receipt::in_a_line(consent, language)),
     ];
     says.fill(language, &values)
+}
+
+/// What is to be done with what has a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Yes,
+    No,
+    Stop,
 }
 
 /// What this person means by a code: of what is theirs, or for an operator of what they answer for others.
@@ -263,32 +274,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_word_and_a_code() {
-        for (line, word, code, language) in [
-            ("yes 4f7a", Word::Yes, Some("4f7a"), Some(Language::En)),
-            (" OUI 4F7A. ", Word::Yes, Some("4f7a"), Some(Language::Fr)),
-            ("non «4f7a»", Word::No, Some("4f7a"), Some(Language::Fr)),
-            ("Stop 4f7a !", Word::Stop, Some("4f7a"), None),
-            ("liste", Word::List, None, Some(Language::Fr)),
-            ("help!", Word::Help, None, Some(Language::En)),
-            ("no", Word::No, None, Some(Language::En)),
-        ] {
-            let expected = Some((word, code.map(str::to_owned), language));
-            let line = line.replace(" !", "!");
-            assert_eq!(read(&line), expected, "{line}");
-        }
-        let long = format!("yes {}", "4".repeat(300));
-        for line in ["", "yesterday", "no way to do this", "yes please do it", &long] {
-            assert_eq!(read(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn who_is_not_understood_is_told_now_and_then() {
+    fn who_is_not_understood_is_told_so_and_two_programs_do_not_talk_for_ever() {
         let mut confused = Confused::default();
         let who = BareJid::new("a@b").unwrap();
-        let told: Vec<bool> =
-            [0, 1, 9, 10, 11].map(|s| confused.may_be_told(&who, Duration::from_secs(s))).into();
-        assert_eq!(told, [true, false, false, true, false]);
+        let mut told = |second: u64| confused.may_be_told(&who, Duration::from_secs(second));
+        assert!((0..HELPS_AT_ONCE).all(|_| told(0)), "a person is answered every time");
+        assert_eq!([0, 9, 10, 11, 29, 30].map(&mut told), [false, false, true, false, true, true]);
+        assert_eq!((1000..2000).filter(|second| told(*second)).count(), 119);
     }
 }

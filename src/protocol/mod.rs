@@ -10,6 +10,7 @@
 //! - [`direct`]: the publish that gateways send all day, read without a tree.
 //! - [`event`]: what a delivery looks like.
 //! - [`notice`]: what those concerned are told when a consent ends.
+//! - [`fallback`]: what of a message its sender wrote (XEP-0461).
 //! - [`forms`]: data forms (XEP-0004, XEP-0068, XEP-0122).
 //! - [`adhoc`]: commands (XEP-0050); [`rsm`]: parts of long lists (XEP-0059).
 //! - [`authorization`]: the form that asks the owner of a node (XEP-0060 §8.6).
@@ -27,6 +28,7 @@ pub mod direct;
 pub mod disco;
 pub mod error;
 pub mod event;
+pub mod fallback;
 pub mod form;
 pub mod forms;
 pub mod notice;

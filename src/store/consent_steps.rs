@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use super::consent_trail::{all_told, keep_revision, tell, told};
+use super::consent_trail::{Told, all_told, keep_revision, tell, told};
 use super::consents::{COLUMNS, ROWS_AT_ONCE, find, insert, read, same, update};
 use super::notices::Place;
 use super::wishes::{end_subscriptions, not_subscribed, subscribe, subscribed, wished};
@@ -139,6 +139,10 @@ impl Store {
         let mut tx = self.write().await?;
         let Some((key, before)) = find(&mut tx, id).await? else { return Ok(Ended::NotFound) };
         let mut consent = before.clone();
+        // A request is answered, which is more than a step: see `grant_consent`.
+        if before.state == State::Requested && next == State::Active {
+            return Ok(Ended::Refused(ConsentError::Step { from: before.state, to: next }));
+        }
         if let Err(refusal) = consent.become_state(next, at, actor, reason) {
             return Ok(Ended::Refused(refusal));
         }
@@ -277,7 +281,9 @@ impl Store {
             let first = next_keys(&mut tx, "consent", new.len()).await?;
             let rows: Vec<(i64, &Consent)> = (first..).zip(new).collect();
             insert(&mut tx, &rows).await?;
-            all_told(&mut tx, &rows, actor, at).await?;
+            let steps: Vec<Told<'_>> =
+                rows.iter().map(|(key, consent)| Told { key: *key, from: None, consent }).collect();
+            all_told(&mut tx, &steps, actor, None, at).await?;
             let wishes: Vec<Subscription> =
                 rows.iter().flat_map(|(_, consent)| wished(consent, &consent.scope, None)).collect();
             subscriptions::add_all(&mut tx, &wishes, at).await?;

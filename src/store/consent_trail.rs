@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use super::changes::{self, Kind};
+use super::consents::ROWS_AT_ONCE;
 use super::notices::{Place, Step};
 use super::{StoreError, disclosures, millis, next_key, next_keys, notices};
 use crate::domain::consent::{Consent, ConsentKey, State};
@@ -71,30 +72,48 @@ pub(super) async fn tell(
     }
 }
 
-/// The same for many new records.
+/// One of many steps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told<'c> {
+    /// The number of the consent.
+    pub(super) key: i64,
+    /// Where it stood; nowhere if it is new.
+    pub(super) from: Option<State>,
+    /// As it is now.
+    pub(super) consent: &'c Consent,
+}
+
+/// The same as [`told`] for many.
 pub(super) async fn all_told(
     conn: &mut SqliteConnection,
-    rows: &[(i64, &Consent)],
+    steps: &[Told<'_>],
     actor: &str,
+    note: Option<&str>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
+    for steps in steps.chunks(ROWS_AT_ONCE) {
+        let first = next_keys(conn, "consent_event", steps.len()).await?;
+        let values = vec!["(?, ?, ?, ?, ?, ?, ?)"; steps.len()].join(", ");
+        let sql = format!(
+            "INSERT INTO consent_event (key, consent, at, from_state, to_state, actor, note) VALUES {values}"
+        );
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        let mut lines = Vec::with_capacity(steps.len());
+        for (event, step) in (first..).zip(steps) {
+            query = query
+                .bind(event)
+                .bind(step.key)
+                .bind(millis(at))
+                .bind(step.from.map(State::as_str))
+                .bind(step.consent.state.as_str())
+                .bind(actor)
+                .bind(note);
+            lines.push(line(event, step.key, step.from, step.consent, actor, note, at)?);
+        }
+        query.execute(&mut *conn).await?;
+        disclosures::append(conn, millis(at), &lines).await?;
     }
-    let first = next_keys(conn, "consent_event", rows.len()).await?;
-    let values = vec!["(?, ?, ?, NULL, ?, ?, NULL)"; rows.len()].join(", ");
-    let sql = format!(
-        "INSERT INTO consent_event (key, consent, at, from_state, to_state, actor, note) VALUES {values}"
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
-    let mut lines = Vec::with_capacity(rows.len());
-    for (event, (key, consent)) in (first..).zip(rows) {
-        query = query.bind(event).bind(*key).bind(millis(at)).bind(consent.state.as_str()).bind(actor);
-        lines.push(line(event, *key, None, consent, actor, None, at)?);
-    }
-    query.execute(&mut *conn).await?;
-    disclosures::append(conn, millis(at), &lines).await?;
-    let keys: Vec<i64> = rows.iter().map(|(key, _)| *key).collect();
+    let keys: Vec<i64> = steps.iter().map(|step| step.key).collect();
     changes::note_all(conn, Kind::Consent, &keys, at).await
 }
 

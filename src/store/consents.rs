@@ -1,7 +1,7 @@
 //! Consents as rows: what they say, what they said before, and how to find them. How they change is in
 //! [`super::consent_steps`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jid::BareJid;
 use jiff::Timestamp;
@@ -91,6 +91,14 @@ impl Store {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = ?"));
         let row = sqlx::query(sql).bind(id.to_string()).fetch_optional(self.pool()).await?;
         Ok(row.as_ref().map(read).transpose()?.map(|(_, consent)| consent))
+    }
+
+    /// The consents of these numbers, as far as they are there, by their numbers.
+    pub async fn consents_by_keys(&self, keys: &[u64]) -> Result<HashMap<u64, Consent>, StoreError> {
+        let list = serde_json::to_string(keys).map_err(|e| StoreError::row(e.to_string()))?;
+        let sql = format!("{COLUMNS} WHERE key IN (SELECT value FROM json_each(?))");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(list).fetch_all(self.pool()).await?;
+        rows.iter().map(|row| read(row).map(|(key, consent)| (key.0, consent))).collect()
     }
 
     /// One consent, by its number.
@@ -290,7 +298,7 @@ pub(super) fn same(record: &Consent, held: &Consent) -> bool {
 pub(super) const STANDING: &str = "state IN ('requested', 'active', 'suspended')";
 
 /// The condition of a filter, on the first six values bound.
-fn matching(filter: &Filter) -> String {
+pub(super) fn matching(filter: &Filter) -> String {
     let part = |given: bool, condition: String, place: u8| match given {
         true => condition,
         false => format!("?{place} IS NULL"),
@@ -315,7 +323,7 @@ fn matching(filter: &Filter) -> String {
     .join(" AND ")
 }
 
-fn bind_filter<'q>(query: Query<'q>, filter: &'q Filter) -> Query<'q> {
+pub(super) fn bind_filter<'q>(query: Query<'q>, filter: &'q Filter) -> Query<'q> {
     let within = |text: &Option<String>| {
         let text = text.as_ref()?.to_ascii_lowercase();
         let plain = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
@@ -369,7 +377,7 @@ pub(super) async fn update(
     Ok(())
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+pub(super) type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// All fields but the number, in the order of both statements above.
 fn bind<'q>(query: Query<'q>, consent: &'q Consent) -> Result<Query<'q>, StoreError> {

@@ -1,7 +1,8 @@
 //! What must survive: SQLite in WAL mode, through sqlx, with embedded migrations.
 //!
 //! - [`Store`] opens and migrates the file, and hands out its rooms' functions.
-//! - [`series`], [`consents`] (and [`consent_steps`], how they change; `consent_trail`, what is written down of it;
+//! - [`series`], [`consents`] (and [`consent_steps`], how they change; [`consent_acts`], many at
+//!   once; `consent_trail`, what is written down of it;
 //!   [`consent_sweep`], what time does to them; [`consent_scopes`], what they are for; `arrangements`, what renews
 //!   what), [`subscriptions`]: the records people make; each write leaves a [`changes`] line, which the running
 //!   service follows, whoever wrote.
@@ -20,6 +21,7 @@
 mod arrangements;
 pub mod changes;
 pub mod commit;
+pub mod consent_acts;
 pub mod consent_scopes;
 pub mod consent_steps;
 pub mod consent_sweep;

@@ -8,7 +8,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
-use super::{Store, StoreError, millis, next_key, timestamp};
+use super::consents::ROWS_AT_ONCE;
+use super::{Store, StoreError, millis, next_key, next_keys, timestamp};
 use crate::domain::consent::{Consent, ConsentKey, State};
 use crate::domain::language::Language;
 use crate::domain::name::Scope;
@@ -125,6 +126,8 @@ pub struct Untold {
     pub step: Step,
     /// The consent it happened to.
     pub consent: Consent,
+    /// All that the person concerned is told of in one message, where it is not this consent alone.
+    pub together: Option<Together>,
     /// The nodes of the recipient's subscriptions that began or ended with it.
     pub nodes: Vec<Place>,
     /// When.
@@ -135,6 +138,57 @@ pub struct Untold {
     pub code: Option<String>,
     /// The address that asked by subscribing, as long as the request waits.
     pub asked_from: Option<Jid>,
+}
+
+/// The most consents that are named in one message.
+const NAMED_MAX: usize = 50;
+
+/// Consents of one person that took the same step by one act.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Together {
+    /// The first of them.
+    pub consents: Vec<Consent>,
+    /// How many; 0 where another notice tells of them.
+    pub count: usize,
+}
+
+/// One of many notices.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Note<'n> {
+    /// What happened.
+    pub(super) step: Step,
+    /// To which consent.
+    pub(super) consent: ConsentKey,
+    /// The nodes of the recipient's subscriptions that ended with it.
+    pub(super) nodes: &'n [Place],
+    /// The consents that its person is told of with it, see [`Untold::together`].
+    pub(super) together: Option<&'n [i64]>,
+}
+
+/// The same as [`note`] for many.
+pub(super) async fn note_all(
+    conn: &mut SqliteConnection,
+    notes: &[Note<'_>],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let json = |e: serde_json::Error| StoreError::row(e.to_string());
+    for notes in notes.chunks(ROWS_AT_ONCE) {
+        let first = next_keys(conn, "notice", notes.len()).await?;
+        let values = vec!["(?, ?, ?, ?, ?, ?)"; notes.len()].join(", ");
+        let sql = format!("INSERT INTO notice (key, consent, nodes, at, step, together) VALUES {values}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for (key, note) in (first..).zip(notes) {
+            query = query
+                .bind(key)
+                .bind(note.consent.0.cast_signed())
+                .bind(serde_json::to_string(note.nodes).map_err(json)?)
+                .bind(millis(at))
+                .bind(note.step.as_str())
+                .bind(note.together.map(serde_json::to_string).transpose().map_err(json)?);
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 /// Notes, in the transaction of the end, that it is to be told.
@@ -230,7 +284,7 @@ impl Store {
     /// Up to `limit` ends after this number that are still to be told, in order.
     pub async fn untold(&self, after: u64, limit: u32) -> Result<Vec<Untold>, StoreError> {
         let rows = sqlx::query(
-            "SELECT key, consent, nodes, at, step FROM notice WHERE key > ? ORDER BY key LIMIT ?",
+            "SELECT key, consent, nodes, at, step, together FROM notice WHERE key > ? ORDER BY key LIMIT ?",
         )
         .bind(after.cast_signed())
         .bind(limit)
@@ -257,7 +311,12 @@ impl Store {
                 Step::Requested => self.wish_of(consent.id).await?.map(|wish| wish.jid),
                 _ => None,
             };
+            let together = match row.try_get::<Option<&str>, _>(5)? {
+                Some(list) => Some(self.together(list).await?),
+                None => None,
+            };
             list.push(Untold {
+                together,
                 asked_from,
                 step,
                 language,
@@ -269,6 +328,16 @@ impl Store {
             });
         }
         Ok(list)
+    }
+
+    async fn together(&self, list: &str) -> Result<Together, StoreError> {
+        let keys: Vec<u64> = serde_json::from_str(list).map_err(|e| StoreError::row(e.to_string()))?;
+        let named = &keys[..keys.len().min(NAMED_MAX)];
+        let mut held = self.consents_by_keys(named).await?;
+        Ok(Together {
+            consents: named.iter().filter_map(|key| held.remove(key)).collect(),
+            count: keys.len(),
+        })
     }
 
     /// These were told.

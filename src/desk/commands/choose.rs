@@ -15,7 +15,10 @@ use crate::protocol::forms::{Field, Form, Kind};
 use crate::store::consents::{Filter, Part, Saying};
 
 /// What stands in a list in place of those that come after this id.
-const AFTER: &str = "after:";
+pub(super) const AFTER: &str = "after:";
+
+/// What stands for all of them.
+pub(super) const ALL: &str = "*";
 
 /// Forms after which a list is not gone on with: each is kept, to go back to.
 const PARTS_MAX: usize = 32;
@@ -31,7 +34,7 @@ pub(super) struct Among {
 
 /// The fields by which one is looked for, and those of a consent that they look into: not of the same names, since
 /// what is filled in here changes nothing.
-const FIND: [(&str, &str); 3] =
+pub(super) const FIND: [(&str, &str); 3] =
     [("find_subject", "subject"), ("find_recipient", "recipient"), ("find_scope", "scope")];
 
 /// Where the part of the list begins that was asked for, if it was another than the first. After so many forms none
@@ -80,6 +83,25 @@ pub(super) enum Choice {
 }
 
 impl Choice {
+    /// Offers all of them as a choice too, where there are several and all are shown: among those that were looked for
+    /// it would say something else. `optional`: something else may be filled in instead.
+    pub(super) fn offer_all(&mut self, call: &Call<'_>, optional: bool) {
+        let fields = match self {
+            Choice::List { field, .. } => std::slice::from_mut(field),
+            Choice::Narrow(form) => form.fields.as_mut_slice(),
+            Choice::Nothing | Choice::Made(_) => return,
+        };
+        let all = texts::ALL_OF_THEM.of(call.language);
+        for field in fields.iter_mut().filter(|field| field.var == "id") {
+            field.required &= !optional;
+            if field.options.len() > 1 && call.turn == 0 {
+                field.options.insert(0, (all.to_owned(), ALL.to_owned()));
+            } else if let Some(desc) = &mut field.desc {
+                desc.push_str(&texts::OR_ALL.fill(call.language, &[("all", all)]));
+            }
+        }
+    }
+
     /// As a form of this title, whose list has these other fields beside it; or the one.
     pub(super) fn ask(
         self,

@@ -4,12 +4,14 @@
 
 use std::ops::ControlFlow;
 
-use super::choose::Among;
+use super::choose::{AFTER, ALL, Among, FIND};
 use super::{Call, Coming, Command, Failure, Turn, Who, texts, views, wrong};
+use crate::consents::together::{self, Act, By, NotDone, Which};
 use crate::domain::consent::{Consent, State};
 use crate::domain::decision;
 use crate::domain::language::Text;
 use crate::domain::name::Scope;
+use crate::domain::party::Subject;
 use crate::protocol::forms::{Field, Kind};
 use crate::store::consent_steps::Stepped;
 
@@ -35,6 +37,8 @@ pub(super) struct Stepping {
     /// What a request becomes instead.
     unanswered: Option<State>,
     done: Text,
+    /// What is done with all of the asker's at once, and what is said then.
+    all: Option<(Act, Text)>,
 }
 
 const STANDING: &[State] = &[State::Active, State::Suspended];
@@ -49,34 +53,43 @@ impl Stepping {
         to: State,
         done: Text,
     ) -> Self {
-        Stepping { node, name, side, from, to, unanswered: None, done }
+        Stepping { node, name, side, from, to, unanswered: None, done, all: None }
     }
 }
 
-pub(super) static SUSPEND: Stepping = Stepping::new(
-    "suspend-consent",
-    texts::SUSPEND_CONSENT,
-    Side::Subject,
-    &[State::Active],
-    State::Suspended,
-    texts::SUSPENDED,
-);
-pub(super) static RESUME: Stepping = Stepping::new(
-    "resume-consent",
-    texts::RESUME_CONSENT,
-    Side::Subject,
-    &[State::Suspended],
-    State::Active,
-    texts::RESUMED,
-);
-pub(super) static WITHDRAW: Stepping = Stepping::new(
-    "withdraw-consent",
-    texts::WITHDRAW_CONSENT,
-    Side::Subject,
-    STANDING,
-    State::Withdrawn,
-    texts::WITHDRAWN,
-);
+pub(super) static SUSPEND: Stepping = Stepping {
+    all: Some((Act::Suspend, texts::ALL_SUSPENDED)),
+    ..Stepping::new(
+        "suspend-consent",
+        texts::SUSPEND_CONSENT,
+        Side::Subject,
+        &[State::Active],
+        State::Suspended,
+        texts::SUSPENDED,
+    )
+};
+pub(super) static RESUME: Stepping = Stepping {
+    all: Some((Act::Resume, texts::ALL_RESUMED)),
+    ..Stepping::new(
+        "resume-consent",
+        texts::RESUME_CONSENT,
+        Side::Subject,
+        &[State::Suspended],
+        State::Active,
+        texts::RESUMED,
+    )
+};
+pub(super) static WITHDRAW: Stepping = Stepping {
+    all: Some((Act::Withdraw, texts::ALL_WITHDRAWN)),
+    ..Stepping::new(
+        "withdraw-consent",
+        texts::WITHDRAW_CONSENT,
+        Side::Subject,
+        STANDING,
+        State::Withdrawn,
+        texts::WITHDRAWN,
+    )
+};
 pub(super) static END_ACCESS: Stepping = Stepping {
     unanswered: Some(State::Cancelled),
     ..Stepping::new(
@@ -137,7 +150,23 @@ impl Command for Stepping {
                 let label = texts::label("reason").of(call.language);
                 vec![Field::new(Kind::TextSingle, "reason", label)]
             };
-            let consent = match among.choice(call).await?.ask(call, self.name, None, reason) {
+            if let Some(turn) = self.all_at_once(call).await? {
+                return Ok(turn);
+            }
+            let mut choice = among.choice(call).await?;
+            if self.all.is_some() {
+                choice.offer_all(call, self.takes_recipient());
+            }
+            let beside = || {
+                let mut fields = reason();
+                if self.takes_recipient() {
+                    let label = texts::label("recipient").of(call.language);
+                    let desc = texts::ALL_WITH.of(call.language);
+                    fields.insert(0, Field::new(Kind::JidSingle, "recipient", label).desc(desc));
+                }
+                fields
+            };
+            let consent = match choice.ask(call, self.name, None, beside) {
                 ControlFlow::Continue(consent) => consent,
                 ControlFlow::Break(turn) => return Ok(turn),
             };
@@ -145,7 +174,7 @@ impl Command for Stepping {
                 Some(next) if consent.state == State::Requested => next,
                 _ => self.to,
             };
-            let reason = call.answers.text("reason").map(|text| text.chars().take(1000).collect::<String>());
+            let reason = said_why(call);
             let stepped = call
                 .context
                 .store
@@ -166,6 +195,65 @@ impl Command for Stepping {
             Ok(Turn::said(said.fill(call.language, &values)))
         })
     }
+}
+
+impl Stepping {
+    fn takes_recipient(&self) -> bool {
+        self.to == State::Withdrawn
+    }
+
+    /// What is to be done with all of the asker's, or with all that they gave to one recipient; nothing where one is
+    /// meant, or none yet.
+    async fn all_at_once(&self, call: &Call<'_>) -> Result<Option<Turn>, Failure> {
+        let Some((act, done)) = self.all else { return Ok(None) };
+        let wrong = |why| {
+            let said = call.answers.text("recipient").unwrap_or_default();
+            Failure::Wrong(wrong::field("recipient", said, why, call.language))
+        };
+        let recipient = match self.takes_recipient() {
+            true => call.answers.jid("recipient").map_err(wrong)?,
+            false => None,
+        };
+        let looked_for = FIND.iter().any(|(var, _)| call.answers.text(var).is_some());
+        let act = match (call.answers.text("id"), &recipient) {
+            (Some(ALL), None) if !looked_for => act,
+            (Some(ALL) | None, Some(_)) => Act::EndEverything,
+            (Some(id), Some(_)) if !id.starts_with(AFTER) => {
+                return Err(Failure::Wrong(texts::ONE_OR_ALL.of(call.language).to_owned()));
+            }
+            (None, None) if call.turn > 0 && !FIND.iter().any(|(var, _)| call.answers.has(var)) => {
+                let said = texts::labelled_of("id", texts::MISSING, call.language);
+                return Err(Failure::Wrong(said));
+            }
+            _ => return Ok(None),
+        };
+        let subject = Some(Subject::Jid(call.asker.clone()));
+        let which = Which::All { subject, recipient: recipient.clone() };
+        let reason = said_why(call);
+        let by = By { actor: call.asker.as_str(), reason: reason.as_deref(), at: call.now };
+        let count = match together::act(&call.context.store, &which, act, by, |_| {}).await {
+            Ok(count) => count,
+            Err(NotDone::Store(error)) => return Err(error.into()),
+            Err(NotDone::Unfit(_)) => 0,
+        };
+        if count == 0 {
+            let none = match &recipient {
+                Some(who) => texts::NOTHING_WITH.fill(call.language, &[("who", who.as_str())]),
+                None => texts::NO_CONSENT.of(call.language).to_owned(),
+            };
+            return Err(Failure::Wrong(none));
+        }
+        call.context.taken().await?;
+        let count = count.to_string();
+        Ok(Some(Turn::said(match &recipient {
+            Some(who) => texts::ENDED_WITH.fill(call.language, &[("who", who.as_str()), ("count", &count)]),
+            None => done.fill(call.language, &[("count", &count)]),
+        })))
+    }
+}
+
+fn said_why(call: &Call<'_>) -> Option<String> {
+    call.answers.text("reason").map(|text| text.chars().take(1000).collect())
 }
 
 /// Whether another consent of the recipient's goes on that covers some of the same.

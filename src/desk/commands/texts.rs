@@ -211,6 +211,38 @@ pub(super) const REVOKED: Text = text(
     "Révoqué {id} : plus rien n’est envoyé à {who} à ce titre.",
 );
 
+pub(super) const ALL_OF_THEM: Text = text("all of them", "tous");
+pub(super) const OR_ALL: Text = text("; * stands for {all}", " ; * signifie {all}");
+pub(super) const ALL_WITH: Text = text(
+    "To end everything with one recipient: its address, and no consent chosen above",
+    "Pour mettre fin à tout avec un destinataire : son adresse, sans choisir de consentement ci-dessus",
+);
+pub(super) const ONE_OR_ALL: Text = text(
+    "choose one consent, or fill in a recipient to end everything with it, but not both",
+    "choisissez un consentement, ou indiquez un destinataire pour mettre fin à tout avec lui, mais pas les deux",
+);
+pub(super) const NOTHING_WITH: Text = text(
+    "you share nothing with {who}, and it asks for nothing; my-consents shows what you share",
+    "vous ne partagez rien avec {who}, qui ne demande rien non plus ; my-consents montre ce que vous partagez",
+);
+/// Everything with one recipient was ended, by command or by text.
+pub const ENDED_WITH: Text = text(
+    "Ended with {who}: {count}. Nothing is sent to it under a consent of yours any more, and nothing that it asked waits.",
+    "Terminé avec {who} : {count}. Plus rien ne lui est envoyé au titre de vos consentements, et aucune de ses demandes n’attend plus.",
+);
+pub(super) const ALL_WITHDRAWN: Text = text(
+    "Withdrawn: all {count}. Nothing is sent under a consent of yours any more.",
+    "Retirés : tous les {count}. Plus rien n’est envoyé au titre de vos consentements.",
+);
+pub(super) const ALL_SUSPENDED: Text = text(
+    "Suspended: all {count}. Nothing is sent under them until they are resumed.",
+    "Suspendus : tous les {count}. Rien n’est envoyé à ce titre jusqu’à leur reprise.",
+);
+pub(super) const ALL_RESUMED: Text = text(
+    "Resumed: all {count}. What is published from now on is sent again.",
+    "Repris : tous les {count}. Ce qui est publié à partir de maintenant est de nouveau envoyé.",
+);
+
 // Requests
 pub(super) const REQUEST_ACCESS: Text = text("Ask for access", "Demander un accès");
 pub(super) const REQUEST_ACCESS_HOW: Text = text(
