@@ -15,6 +15,7 @@ use courant::protocol::outbox::Outbox;
 use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::{Answer, Patience};
+use courant::relay::repetitions::Key;
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
 use courant::router::{self, Router};
@@ -64,6 +65,8 @@ fn relay(recipients: usize) -> Relay {
         publishes_per_second: 0,
         pack_records: 10_000,
         queue_packs: 10_000_000,
+        repetitions: 1_000_000,
+        repetition_key: Key([1; 16]),
         time_to_live: Duration::from_secs(7 * 86_400),
         retention: Duration::ZERO,
         patience: Patience {
@@ -264,7 +267,7 @@ impl Journal {
             publisher: "meter@pub.localhost".into(),
             node: Arc::from(NODE),
             item: seq.to_string().into(),
-            digest: seq.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            digest: u128::from(seq).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
             owed: vec![1, 2, 0],
             payload: vec![7; 500],
         };

@@ -351,6 +351,8 @@ pub struct Limits {
     pub stanza_bytes: usize,
     /// Packs that may wait to be delivered, counted once per destination.
     pub queue_packs: usize,
+    /// Items that are known again when they are published again, at most.
+    pub repetitions: usize,
     /// Nodes that one address may make.
     pub nodes: usize,
     /// Subscriptions of one bare address.
@@ -364,6 +366,7 @@ impl Default for Limits {
             pack_records: 10_000,
             stanza_bytes: 1_048_576,
             queue_packs: 10_000_000,
+            repetitions: 2_000_000,
             nodes: 10_000,
             subscriptions: 100_000,
         }

@@ -33,6 +33,7 @@ mod conversations {
     mod pubsub_nodes;
     mod quoalise;
     mod relay_to_relay;
+    mod repetitions;
     mod revoked_midway;
     mod server_comes_and_goes;
     mod sizes;

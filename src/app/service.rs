@@ -36,6 +36,7 @@ use crate::protocol::ping;
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
 use crate::relay::machine::{Load, Settings};
+use crate::relay::repetitions::Key;
 use crate::relay::rights::Update;
 use crate::router::{self, Router};
 use crate::store::journal::Row;
@@ -112,8 +113,9 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     };
     let key = config.audit_key_file().map(|path| checkpoints::key(&path)).transpose()?.map(Arc::new);
     let zone = config.consent.time_zone()?;
+    let settings = settings(config, store.installation(), store.repetition_key().await?);
     let (mut relay, known) = tokio::select! {
-        started = start::relay(&store, settings(config, store.installation()), clock.now()) => started?,
+        started = start::relay(&store, settings, clock.now()) => started?,
         () = &mut stop => return Ok(()),
     };
     relay.set_time_zone(zone);
@@ -175,7 +177,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     outcome
 }
 
-fn settings(config: &Config, installation: &str) -> Settings {
+fn settings(config: &Config, installation: &str, repetition_key: [u8; 16]) -> Settings {
     let run = uuid::Uuid::new_v4().simple().to_string();
     Settings {
         jid: config.jid(),
@@ -186,6 +188,8 @@ fn settings(config: &Config, installation: &str) -> Settings {
         publishes_per_second: config.limits.publishes_per_second,
         pack_records: limit(config.limits.pack_records),
         queue_packs: limit(config.limits.queue_packs),
+        repetitions: limit(config.limits.repetitions),
+        repetition_key: Key(repetition_key),
         time_to_live: config.delivery.time_to_live.nominal(),
         retention: config.pubsub.retention.nominal(),
         patience: Patience {

@@ -68,6 +68,7 @@ pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay
     for (subscription, until) in store.postponed().await? {
         relay.know_postponed(subscription, until, now);
     }
+    relay.know_pruned(store.pruned().await?);
     // What was retracted after an item came is forgotten behind it.
     let mut retracted = store.retracted().await?.into_iter().peekable();
     let mut last = 0;

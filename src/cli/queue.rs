@@ -84,6 +84,13 @@ async fn status(store: &Store, as_json: bool) -> Result<(), Failure> {
     let titles = ["DESTINATION", "WAITING", "OLDEST", "CONFIRMED", "PROOF", "DEAD LETTERS"];
     show::table(titles, rows.collect(), "Nothing was sent yet, and nothing waits.");
     say!("{} waiting, {} dead letters, last item {}.", queue.waiting, queue.dead_letters, queue.last);
+    if queue.repetitions_forgotten > 0 {
+        say!(
+            "{} items were forgotten before their time: published again, they are forwarded again. Raise [limits] \
+             repetitions if producers repeat more than that.",
+            queue.repetitions_forgotten
+        );
+    }
     Ok(())
 }
 

@@ -50,6 +50,8 @@ pub struct Queue {
     pub dead_letters: u64,
     /// The number of the last item taken in.
     pub last: u64,
+    /// Items forgotten before their time, since there were more than `[limits] repetitions`.
+    pub repetitions_forgotten: u64,
 }
 
 /// Reads the journal from the first item that somebody may wait for.
@@ -115,6 +117,7 @@ pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
         oldest: destinations.iter().filter_map(|d| d.oldest).min(),
         dead_letters,
         last: store.journal_end().await?,
+        repetitions_forgotten: store.repetitions_forgotten().await?,
         destinations,
     })
 }

@@ -1,6 +1,9 @@
 //! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
 
 mod answers;
+mod remembering;
+#[cfg(test)]
+mod repetition_tests;
 mod taking;
 mod terms;
 #[cfg(test)]
@@ -21,9 +24,9 @@ use super::owed::{self, Owed};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
 use super::pruning::Pruning;
-use super::recent::Recent;
 use super::reductions::Reductions;
 use super::render::Renderer;
+use super::repetitions::{Fingerprint, Repetitions};
 use super::rights::{Rights, Update};
 use super::throttle::Throttle;
 use super::window::{Entry, Window};
@@ -34,14 +37,14 @@ use crate::domain::outline::ConsentOutline;
 use crate::domain::subscription::SubscriptionKey;
 use crate::protocol::outbox::Outbox;
 use crate::protocol::ping;
-use crate::store::journal::{Batch, Destination, Outline, Prune, Row};
+use crate::store::journal::{Batch, Destination, Outline, Row};
 
 /// Rendered and resolved items kept in memory, in bytes; others are read from the journal in their turn.
 const WINDOW_BYTES: usize = 24 * 1024 * 1024;
 
 /// In place of a digest: this row was not published but revived, or made of others, so it says nothing of the
 /// item's last content.
-const REVIVED: u64 = 0;
+const REVIVED: u128 = 0;
 
 /// The condition of what was not tried, as something before it for the same recipient came back.
 const BEHIND: &str = "behind-one-that-came-back";
@@ -56,6 +59,8 @@ struct Group {
     settled: Vec<Settled>,
     /// What was confirmed since the last one.
     confirmed: Vec<Confirmed>,
+    /// What it makes known, by number.
+    published: Vec<(Fingerprint, u64)>,
     /// About how much memory its rows and entries take.
     bytes: usize,
 }
@@ -65,7 +70,7 @@ struct Group {
 pub struct Relay {
     settings: Settings,
     rights: Rights,
-    recent: Recent,
+    repetitions: Repetitions,
     reductions: Reductions,
     throttle: Throttle,
     deliveries: Deliveries,
@@ -80,6 +85,11 @@ pub struct Relay {
     /// What was settled without a commit of its own.
     settled: Vec<Settled>,
     pruning: Pruning,
+    /// How far that had come when the relay started.
+    pruned: u64,
+    /// Items forgotten before their time that the log was not told of, and when it was last told.
+    unsaid: u64,
+    said: Option<Duration>,
     housekeeping: bool,
     steps: VecDeque<Step>,
     /// Dead letters taken up, so that none is revived twice.
@@ -94,11 +104,12 @@ impl Relay {
         let mut deliveries = Deliveries::new(settings.patience.clone(), seed);
         deliveries.look_for_expired(settings.time_to_live);
         let notices = Notices::new(settings.patience.clone());
+        let repetitions = Repetitions::new(settings.repetition_key.clone(), settings.repetitions);
         Relay {
             throttle: Throttle::new(settings.publishes_per_second),
             settings,
             rights: Rights::default(),
-            recent: Recent::default(),
+            repetitions,
             reductions: Reductions::default(),
             deliveries,
             notices,
@@ -110,6 +121,9 @@ impl Relay {
             committing: None,
             settled: Vec::new(),
             pruning: Pruning::new(last_seq),
+            pruned: 0,
+            unsaid: 0,
+            said: None,
             housekeeping: false,
             steps: VecDeque::new(),
             revived: BTreeSet::new(),
@@ -189,9 +203,11 @@ impl Relay {
     /// Takes in a row of the journal from an earlier run, in order.
     pub fn recover(&mut self, outline: &Outline) {
         self.last_seq = self.last_seq.max(outline.seq);
-        self.pruning.note(outline.accepted_at, outline.seq);
-        if outline.digest != REVIVED {
-            self.recent.note(&outline.node, &outline.item, outline.digest);
+        self.pruning.know(outline.seq, self.pruned);
+        // What is left before that is there for a dead letter; a later content may have gone.
+        if outline.digest != REVIVED && outline.seq > self.pruned {
+            let item = self.repetitions.recorded(&outline.node, &outline.item, outline.digest);
+            self.repetitions.keep(&item, outline.seq);
         }
         let Some(list) = owed::decode(&outline.owed) else {
             tracing::warn!(seq = outline.seq, "a row of the journal cannot be read and is passed over");
@@ -199,14 +215,6 @@ impl Relay {
         };
         for domain in self.domains_of(&list) {
             self.deliveries.owe(&domain, outline.seq);
-        }
-    }
-
-    /// An item was retracted, or all of a node: published again, it is new.
-    pub fn forget(&mut self, node: &str, item: Option<&str>) {
-        match item {
-            Some(item) => self.recent.forget(node, item),
-            None => self.recent.forget_all(node),
         }
     }
 
@@ -254,7 +262,10 @@ impl Relay {
         if due || !self.next.batch.rows.is_empty() || !self.next.batch.dead_letters.is_empty() {
             self.next.batch.destinations = self.deliveries.take_moved(now);
             self.next.confirmed = self.deliveries.take_confirmed();
-            self.next.batch.prune = self.prune(now);
+            self.next.batch.prune = self.pruning.next(now.mono, self.last_seq);
+        }
+        if due {
+            self.count_forgotten(now);
         }
         self.next.batch.reductions = self.reductions.take_changed();
         if self.next.batch.is_empty() {
@@ -274,15 +285,9 @@ impl Relay {
         group.batch.destinations.clone_from(&batch.destinations);
         group.batch.dead_letters.clone_from(&batch.dead_letters);
         group.batch.revived.clone_from(&batch.revived);
+        group.batch.forgotten = batch.forgotten;
         self.committing = Some(group);
         Some(batch)
-    }
-
-    fn prune(&mut self, now: Now) -> Option<Prune> {
-        // Only what is committed is in the deliveries, so an idle relay may prune all that is.
-        let committed = self.last_seq - self.next.entries.len() as u64;
-        let free = self.deliveries.floor().map_or(committed, |floor| floor.saturating_sub(1));
-        self.pruning.next(now, self.last_seq, free)
     }
 
     /// The commit of the last batch ended; with `false`, nothing of it was kept.
@@ -297,6 +302,7 @@ impl Relay {
             // What waits behind it may rest on it: an item that was repeated while it was being written
             // counts as known. So it fails too.
             let behind = std::mem::take(&mut self.next);
+            self.next.batch.forgotten = group.batch.forgotten + behind.batch.forgotten;
             self.next.batch.dead_letters = group.batch.dead_letters;
             self.next.batch.dead_letters.extend(behind.batch.dead_letters);
             self.next.batch.disclosures = group.batch.disclosures;
@@ -308,11 +314,11 @@ impl Relay {
             let revived = group.batch.revived.into_iter().chain(behind.batch.revived);
             self.next.batch.revived = revived.filter(|letter| !has_row(letter)).collect();
             for entry in entries {
-                match entry.letter {
-                    Some(letter) => self.enter_again(entry, letter),
-                    None => self.recent.forget(&entry.node, &entry.item),
+                if let Some(letter) = entry.letter {
+                    self.enter_again(entry, letter);
                 }
             }
+            self.repetitions.committed(false);
             let failed = group.settled.into_iter().chain(behind.settled).map(|mut settled| {
                 settled.outcome = Err(Refusal::Storage);
                 settled
@@ -322,6 +328,10 @@ impl Relay {
         }
         self.counts.accepted += group.entries.len() as u64;
         self.settled.extend(group.settled);
+        for (item, seq) in &group.published {
+            self.repetitions.keep(item, *seq);
+        }
+        self.repetitions.committed(true);
         for mut entry in group.entries {
             for domain in self.domains_of(&entry.owed) {
                 if self.deliveries.owe(&domain, entry.seq) {
@@ -415,6 +425,7 @@ impl Relay {
         self.steps.extend(steps);
         self.notices.tick(now.mono);
         self.bury(now);
+        self.note_delivered(now);
         self.housekeeping = true;
     }
 

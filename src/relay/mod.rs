@@ -16,7 +16,7 @@
 //! - [`owed`]: who is owed what of an item, as it stands in the journal.
 //! - [`throttle`]: how fast one sender may publish.
 //! - [`intake`]: is this publish right, and what follows from it?
-//! - [`recent`]: the same item, published again.
+//! - [`repetitions`]: the same item, published again.
 //! - [`reductions`]: what leaves under consents with a granularity, instead of the records themselves.
 //! - [`retained`]: what of an item is kept for history.
 //! - [`disclosure`]: what the disclosure log is told of it.
@@ -41,10 +41,10 @@ pub mod pack;
 mod parties;
 mod postponed;
 mod pruning;
-pub mod recent;
 pub mod reductions;
 pub mod registration;
 mod render;
+pub mod repetitions;
 pub mod retained;
 pub mod rights;
 mod rows;

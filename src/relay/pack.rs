@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::intake::{Refusal, hash};
+use sha2::{Digest as _, Sha256};
+
+use super::intake::Refusal;
 use super::owed::Selection;
 use crate::domain::reduction::Sample;
 use crate::protocol::publish::Payload;
@@ -13,6 +15,9 @@ use crate::store::items::measured_at;
 /// A moment to resolve relative times at when it does not matter when, seconds since 1970.
 const ELSEWHERE: f64 = 2_000_000_000.0;
 
+/// SHA-256.
+type Digest = [u8; 32];
+
 /// Writes some records in some shape.
 pub type Shape<'a> = dyn Fn(crate::senml::Selection<'_>, &mut Vec<u8>) -> Result<(), Unwritable> + 'a;
 
@@ -20,9 +25,9 @@ pub type Shape<'a> = dyn Fn(crate::senml::Selection<'_>, &mut Vec<u8>) -> Result
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pack {
     resolved: Resolved,
-    /// Of a pack of relative times, as it would be at another moment: sent again it is the same pack,
+    /// Of a pack of relative times, a digest of it as it would be at another moment: sent again it is the same pack,
     /// though it resolves to other times.
-    relative: Option<u64>,
+    relative: Option<Digest>,
     /// Of a payload that is no SenML: the element. Its one record says only which series and when.
     foreign: Option<Arc<[u8]>>,
 }
@@ -54,7 +59,7 @@ impl Pack {
                 relative: None,
                 foreign: None,
             };
-            pack.relative = Some(hash(&elsewhere.to_bytes()?));
+            pack.relative = Some(digest(&elsewhere.to_bytes()?));
         }
         // What is accepted must be deliverable. A text that came as XML can go as XML; JSON strings may
         // hold what XML cannot.
@@ -70,7 +75,7 @@ impl Pack {
         let json = format!(r#"[{{"n":"{node}","t":{now},"vs":""}}]"#);
         let resolved = read(Format::Json, json.as_bytes(), now, &Options::default())
             .map_err(|invalid| Refusal::Invalid(Box::new(invalid)))?;
-        Ok(Pack { resolved, relative: Some(hash(xml)), foreign: Some(xml.into()) })
+        Ok(Pack { resolved, relative: Some(digest(xml)), foreign: Some(xml.into()) })
     }
 
     /// Whether this is no SenML.
@@ -105,7 +110,7 @@ impl Pack {
         let mut pack = Pack { resolved, relative: None, foreign: None };
         if is_relative {
             let elsewhere = Pack { resolved: read(ELSEWHERE)?.0, relative: None, foreign: None };
-            pack.relative = Some(hash(&elsewhere.to_bytes()?));
+            pack.relative = Some(digest(&elsewhere.to_bytes()?));
         }
         Ok(pack)
     }
@@ -127,10 +132,10 @@ impl Pack {
         self.written(Format::Cbor, records).map_err(unwritable)
     }
 
-    /// Of the content, to know the same item again, in whatever shape it comes. `bytes` are what
-    /// [`Self::to_bytes`] wrote.
-    pub fn digest(&self, bytes: &[u8]) -> u64 {
-        self.relative.unwrap_or_else(|| hash(bytes))
+    /// What is the same for the same content alone, in whatever shape it comes. `bytes` are what [`Self::to_bytes`]
+    /// wrote.
+    pub fn content<'a>(&'a self, bytes: &'a [u8]) -> &'a [u8] {
+        self.relative.as_ref().map_or(bytes, |digest| &digest[..])
     }
 
     fn written(&self, format: Format, selection: &Selection) -> Result<Vec<u8>, Unwritable> {
@@ -145,7 +150,7 @@ impl Pack {
             let (length, rest) = rest.split_first_chunk::<4>()?;
             let (records, xml) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
             let pack = Self::from_bytes(records)?;
-            return Some(Pack { foreign: Some(xml.into()), relative: Some(hash(xml)), ..pack });
+            return Some(Pack { foreign: Some(xml.into()), relative: Some(digest(xml)), ..pack });
         }
         let limits = Limits { bytes: usize::MAX, records: usize::MAX, ..Limits::default() };
         // Written times are absolute, so `now` counts for nothing.
@@ -272,6 +277,10 @@ impl Pack {
     }
 }
 
+fn digest(bytes: &[u8]) -> Digest {
+    Sha256::digest(bytes).into()
+}
+
 fn unwritable(why: Unwritable) -> Refusal {
     Refusal::Invalid(Box::new(Invalid::pack(Reason::NumberRange, why.to_string())))
 }
@@ -307,7 +316,7 @@ mod tests {
     fn the_same_content_is_known_in_whatever_shape() {
         let digest = |payload: Payload<'_>, now| {
             let pack = Pack::read(&payload, now, 10).unwrap();
-            pack.digest(&pack.to_bytes().unwrap())
+            pack.content(&pack.to_bytes().unwrap()).to_vec()
         };
         let absolute = "<senml n='a' t='1763679600' v='1.50'/>";
         let json = || Payload::Json(r#"[ {"bn":"a","bt":1763679600,"v":1.5} ]"#.into());

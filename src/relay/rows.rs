@@ -36,10 +36,9 @@ impl<T: Numbered> Rows<T> {
         self.at(*self.places.find(hash(number), |place| has(&self.rows, *place, number))?)
     }
 
-    /// The row of this number, to be changed; its number is to stay.
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        let place = *self.places.find(hash(number), |place| has(&self.rows, *place, number))?;
-        self.rows.get_mut(place as usize)?.as_mut()
+    /// Where the row of this number lies.
+    pub(super) fn place_of(&self, number: u64) -> Option<u32> {
+        self.places.find(hash(number), |place| has(&self.rows, *place, number)).copied()
     }
 
     /// The row of this number, which lay at this place when it was seen last, or nowhere that is known.
@@ -53,6 +52,16 @@ impl<T: Numbered> Rows<T> {
     /// The row at this place.
     pub(super) fn at(&self, place: u32) -> Option<&T> {
         self.rows.get(place as usize)?.as_ref()
+    }
+
+    /// The row at this place, to be changed; its number is to stay.
+    pub(super) fn at_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.rows.get_mut(place as usize)?.as_mut()
+    }
+
+    /// Behind the last place that a row ever had.
+    pub(super) fn end(&self) -> u32 {
+        self.rows.len() as u32
     }
 
     /// Takes a row in, and says where it is. There must be none of its number.

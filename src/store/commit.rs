@@ -19,6 +19,9 @@ use super::journal::{self, Batch, Destination, Row};
 /// Rows in one statement, at most.
 const ROWS_MAX: usize = 64;
 
+/// Columns of a row.
+const COLUMNS: usize = 9;
+
 /// Destinations in one text, at most.
 const DESTINATIONS_MAX: usize = 2;
 
@@ -44,9 +47,9 @@ impl Shape {
         }
         if self.rows > 0 {
             // What is not needed of the shape is filled with NULLs, and passed over.
-            sql += "INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, owed, payload) \
+            sql += "INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, digest_high, owed, payload) \
                     SELECT * FROM (VALUES ";
-            sql += &vec!["(?, ?, ?, ?, ?, ?, ?, ?)"; self.rows].join(", ");
+            sql += &vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?)"; self.rows].join(", ");
             sql += ") WHERE column1 IS NOT NULL;UPDATE counter SET value = ? WHERE name = 'journal';";
         }
         for _ in 0..self.destinations {
@@ -204,11 +207,12 @@ fn bind_rows(values: &mut SqliteArguments, shape: usize, rows: &[Row]) -> Result
         bind(values, Arc::clone(&row.publisher))?;
         bind(values, Arc::clone(&row.node))?;
         bind(values, Arc::clone(&row.item))?;
-        bind(values, row.digest.cast_signed())?;
+        bind(values, (row.digest as u64).cast_signed())?;
+        bind(values, ((row.digest >> 64) as u64).cast_signed())?;
         bind(values, row.owed.clone())?;
         bind(values, row.payload.clone())?;
     }
-    for _ in rows.len() * 8..shape * 8 {
+    for _ in rows.len() * COLUMNS..shape * COLUMNS {
         bind(values, None::<i64>)?;
     }
     if let Some(last) = rows.last() {

@@ -26,8 +26,8 @@ pub struct Row {
     pub node: Arc<str>,
     /// The item id on that node.
     pub item: Arc<str>,
-    /// Of the content as it came, to know the same item again.
-    pub digest: u64,
+    /// Of node, id and content as it came, to know the same item again; 0 where it says nothing of that.
+    pub digest: u128,
     /// Who is owed what of it.
     pub owed: Vec<u8>,
     /// The records.
@@ -45,8 +45,8 @@ pub struct Outline {
     pub node: String,
     /// The item id on that node.
     pub item: String,
-    /// Of the content as it came.
-    pub digest: u64,
+    /// Of node, id and content as it came.
+    pub digest: u128,
     /// Who is owed what of it.
     pub owed: Vec<u8>,
 }
@@ -119,17 +119,17 @@ pub struct Batch {
     pub at: i64,
     /// Rows that nobody is owed any more.
     pub prune: Option<Prune>,
+    /// How many items were forgotten before their time, since there were too many.
+    pub forgotten: u64,
 }
 
-/// Which rows are to go: those accepted before a time (milliseconds since 1970), and named by no dead letter.
+/// Which rows are to go: those that no dead letter names. What is left up to the last one is over ([`Store::pruned`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prune {
     /// Of the first rows, up to this seq.
     First {
         /// The last one.
         upto: u64,
-        /// Accepted before this.
-        before: i64,
     },
     /// Of these.
     Range {
@@ -137,9 +137,15 @@ pub enum Prune {
         after: u64,
         /// The last one.
         upto: u64,
-        /// Accepted before this.
-        before: i64,
     },
+}
+
+impl Prune {
+    /// The last of them.
+    pub fn upto(self) -> u64 {
+        let (Prune::First { upto } | Prune::Range { upto, .. }) = self;
+        upto
+    }
 }
 
 impl Batch {
@@ -152,6 +158,7 @@ impl Batch {
             && self.reductions.is_empty()
             && self.disclosures.is_empty()
             && self.prune.is_none()
+            && self.forgotten == 0
     }
 }
 
@@ -190,6 +197,7 @@ pub(super) fn has_rarities(batch: &Batch) -> bool {
         || !batch.dead_letters.is_empty()
         || !batch.revived.is_empty()
         || batch.prune.is_some()
+        || batch.forgotten > 0
 }
 
 /// Writes that.
@@ -221,30 +229,41 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
     }
     match batch.prune {
         None => {}
-        Some(Prune::First { upto, before }) => {
+        Some(Prune::First { upto }) => {
             sqlx::query(
                 "DELETE FROM journal WHERE seq IN (SELECT seq FROM \
-                 (SELECT seq, accepted_at FROM journal WHERE seq <= ? ORDER BY seq \
+                 (SELECT seq FROM journal WHERE seq <= ? ORDER BY seq \
                   LIMIT ? + (SELECT count(*) FROM dead_letter)) \
-                 WHERE accepted_at < ? AND seq NOT IN (SELECT seq FROM dead_letter))",
+                 WHERE seq NOT IN (SELECT seq FROM dead_letter))",
             )
             .bind(upto.cast_signed())
             .bind(PRUNED_AT_ONCE)
-            .bind(before)
             .execute(&mut *conn)
             .await?;
         }
-        Some(Prune::Range { after, upto, before }) => {
+        Some(Prune::Range { after, upto }) => {
             sqlx::query(
-                "DELETE FROM journal WHERE seq > ? AND seq <= ? AND accepted_at < ? \
+                "DELETE FROM journal WHERE seq > ? AND seq <= ? \
                  AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.seq = journal.seq)",
             )
             .bind(after.cast_signed())
             .bind(upto.cast_signed())
-            .bind(before)
             .execute(&mut *conn)
             .await?;
         }
+    }
+    if batch.forgotten > 0 {
+        sqlx::query("UPDATE counter SET value = value + ? WHERE name = 'repetitions_forgotten'")
+            .bind(batch.forgotten.cast_signed())
+            .execute(&mut *conn)
+            .await?;
+    }
+    if let Some(prune) = batch.prune {
+        let upto = prune.upto().cast_signed();
+        sqlx::query("UPDATE counter SET value = ?1 WHERE name = 'pruned' AND value < ?1")
+            .bind(upto)
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(())
 }
@@ -252,8 +271,22 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
 impl Store {
     /// The last seq handed out.
     pub async fn journal_end(&self) -> Result<u64, StoreError> {
+        self.counter("journal").await
+    }
+
+    /// Up to here what is left of the journal is over: it is there for dead letters, and does not make an item known.
+    pub async fn pruned(&self) -> Result<u64, StoreError> {
+        self.counter("pruned").await
+    }
+
+    /// How many items were ever forgotten before their time, since there were too many.
+    pub async fn repetitions_forgotten(&self) -> Result<u64, StoreError> {
+        self.counter("repetitions_forgotten").await
+    }
+
+    async fn counter(&self, name: &'static str) -> Result<u64, StoreError> {
         let row =
-            sqlx::query("SELECT value FROM counter WHERE name = 'journal'").fetch_one(self.pool()).await?;
+            sqlx::query("SELECT value FROM counter WHERE name = ?").bind(name).fetch_one(self.pool()).await?;
         Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
     }
 
@@ -282,23 +315,23 @@ impl Store {
     /// They come as one text: a row of its own for each costs ten times as much, and a million may wait.
     pub async fn journal_outlines(&self, seq: u64, limit: u32) -> Result<Vec<Outline>, StoreError> {
         let row = sqlx::query(
-            "SELECT json_group_array(json_array(seq, accepted_at, node, item, digest, hex(owed))) FROM \
-             (SELECT seq, accepted_at, node, item, digest, owed FROM journal WHERE seq > ? ORDER BY seq LIMIT ?)",
+            "SELECT json_group_array(json_array(seq, accepted_at, node, item, digest, digest_high, hex(owed))) FROM \
+             (SELECT seq, accepted_at, node, item, digest, digest_high, owed FROM journal WHERE seq > ? ORDER BY seq LIMIT ?)",
         )
         .bind(seq.cast_signed())
         .bind(limit)
         .fetch_one(self.pool())
         .await?;
-        let list: Vec<(i64, i64, String, String, i64, &str)> =
+        let list: Vec<(i64, i64, String, String, i64, i64, &str)> =
             serde_json::from_str(row.try_get(0)?).map_err(|e| StoreError::row(e.to_string()))?;
         let mut outlines = Vec::with_capacity(list.len());
-        for (seq, accepted_at, node, item, digest, owed) in list {
+        for (seq, accepted_at, node, item, low, high, owed) in list {
             outlines.push(Outline {
                 seq: seq.unsigned_abs(),
                 accepted_at,
                 node,
                 item,
-                digest: digest.cast_unsigned(),
+                digest: digest(low, high),
                 owed: from_hex(owed).ok_or_else(|| StoreError::row("who is owed an item"))?,
             });
         }
@@ -311,7 +344,7 @@ impl Store {
     pub async fn journal_rows(&self, seqs: &[u64]) -> Result<Vec<Row>, StoreError> {
         let list = serde_json::to_string(seqs).map_err(|e| StoreError::row(e.to_string()))?;
         let rows = sqlx::query(
-            "SELECT seq, accepted_at, publisher, node, item, digest, owed, payload FROM journal \
+            "SELECT seq, accepted_at, publisher, node, item, digest, digest_high, owed, payload FROM journal \
              WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
         )
         .bind(list)
@@ -386,10 +419,14 @@ fn read(row: &SqliteRow) -> Result<Row, StoreError> {
         publisher: row.try_get::<&str, _>(2)?.into(),
         node: row.try_get::<&str, _>(3)?.into(),
         item: row.try_get::<&str, _>(4)?.into(),
-        digest: row.try_get::<i64, _>(5)?.cast_unsigned(),
-        owed: row.try_get(6)?,
-        payload: row.try_get(7)?,
+        digest: digest(row.try_get(5)?, row.try_get(6)?),
+        owed: row.try_get(7)?,
+        payload: row.try_get(8)?,
     })
+}
+
+fn digest(low: i64, high: i64) -> u128 {
+    u128::from(high.cast_unsigned()) << 64 | u128::from(low.cast_unsigned())
 }
 
 #[cfg(test)]
@@ -404,7 +441,7 @@ mod tests {
             publisher: "gw@x".into(),
             node: "urn:a".into(),
             item: seq.to_string().into(),
-            digest: u64::MAX - seq,
+            digest: u128::MAX - u128::from(seq),
             owed: vec![1, 2],
             payload: vec![3; 5],
         }
@@ -449,7 +486,7 @@ mod tests {
                 own_server: true,
                 ..Destination::default()
             }],
-            prune: Some(Prune::First { upto: 10, before: 95 }),
+            prune: Some(Prune::First { upto: 9 }),
             ..Batch::default()
         };
         journal.commit(&later).await.unwrap();
@@ -463,7 +500,7 @@ mod tests {
         );
         assert!(store.journal_outlines(130, 2).await.unwrap().is_empty());
         let left: Vec<u64> = store.journal_outlines(0, 200).await.unwrap().iter().map(|o| o.seq).collect();
-        assert_eq!(left[..3], [3, 10, 11], "all but the dead letter's, and what is too young");
+        assert_eq!(left[..3], [3, 10, 11], "all but the dead letter's");
         assert_eq!(store.destinations().await.unwrap(), later.destinations);
         assert_eq!(store.journal_end().await.unwrap(), 130);
 
@@ -482,16 +519,13 @@ mod tests {
         assert!(store.dead_letters(0, 9).await.unwrap().is_empty());
         let dead = store.dead_deliveries().await.unwrap();
         assert!(dead.contains(&(3, 9)), "its first row does not deliver it again: {dead:?}");
-        journal
-            .commit(&Batch { prune: Some(Prune::First { upto: 10, before: 95 }), ..Batch::default() })
-            .await
-            .unwrap();
+        journal.commit(&Batch { prune: Some(Prune::First { upto: 9 }), ..Batch::default() }).await.unwrap();
         assert_eq!(store.dead_deliveries().await.unwrap(), [(11, 9)], "until that is pruned");
 
         journal.commit(&Batch { dead_letters: vec![late(12)], ..Batch::default() }).await.unwrap();
-        let some = Prune::Range { after: 9, upto: 20, before: 155 };
+        let some = Prune::Range { after: 9, upto: 15 };
         journal.commit(&Batch { prune: Some(some), ..Batch::default() }).await.unwrap();
         let left: Vec<u64> = store.journal_outlines(0, 200).await.unwrap().iter().map(|o| o.seq).collect();
-        assert_eq!(left[..3], [12, 16, 17], "all but the dead letter's, and what is too young");
+        assert_eq!(left[..3], [12, 16, 17], "all but the dead letter's");
     }
 }

@@ -128,6 +128,24 @@ impl Store {
         &self.installation
     }
 
+    /// What published items are hashed with, so that nobody can make two that pass for one: a secret of the
+    /// installation, made when it is asked for first.
+    pub async fn repetition_key(&self) -> Result<[u8; 16], StoreError> {
+        let known = "SELECT value FROM meta WHERE name = 'repetition_key'";
+        if sqlx::query(known).fetch_optional(self.pool()).await?.is_none() {
+            let mut fresh = [0; 16];
+            getrandom::fill(&mut fresh).map_err(|e| StoreError::row(e.to_string()))?;
+            let make =
+                "INSERT INTO meta (name, value) VALUES ('repetition_key', ?) ON CONFLICT (name) DO NOTHING";
+            let fresh = format!("{:032x}", u128::from_be_bytes(fresh));
+            sqlx::query(make).bind(fresh).execute(self.pool()).await?;
+        }
+        let row = sqlx::query(known).fetch_one(self.pool()).await?;
+        let key =
+            u128::from_str_radix(row.try_get(0)?, 16).map_err(|_| StoreError::row("the repetition key"))?;
+        Ok(key.to_be_bytes())
+    }
+
     /// The one that writes the journal, on a connection of its own.
     pub async fn committer(&self) -> Result<Committer, StoreError> {
         Committer::start(self.options.clone()).await

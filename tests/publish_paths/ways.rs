@@ -12,6 +12,7 @@ use courant::protocol::outbox::Outbox;
 use courant::protocol::outside::Outside;
 use courant::protocol::reply::Kind;
 use courant::relay::delivery::Patience;
+use courant::relay::repetitions::Key;
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
 use courant::router::{self, Router};
@@ -95,6 +96,8 @@ pub(crate) fn relay() -> Relay {
         publishes_per_second: 0,
         pack_records: 100,
         queue_packs: usize::MAX,
+        repetitions: 1_000_000,
+        repetition_key: Key([1; 16]),
         time_to_live: Duration::from_secs(1000),
         retention: Duration::ZERO,
         patience: Patience {

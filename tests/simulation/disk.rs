@@ -23,6 +23,8 @@ pub(crate) enum Changed {
 pub(crate) struct Disk {
     pub(crate) rows: BTreeMap<u64, Row>,
     pub(crate) journal_end: u64,
+    /// Up to here rows are there for dead letters alone.
+    pub(crate) pruned: u64,
     pub(crate) destinations: BTreeMap<String, Destination>,
     pub(crate) dead: BTreeMap<u64, DeadLetter>,
     pub(crate) given_up: BTreeSet<(u64, u64)>,
@@ -104,14 +106,13 @@ impl Disk {
             };
         }
         if let Some(prune) = batch.prune {
-            let (after, upto, before) = match prune {
-                Prune::First { upto, before } => (0, upto, before),
-                Prune::Range { after, upto, before } => (after, upto, before),
+            let (after, upto) = match prune {
+                Prune::First { upto } => (0, upto),
+                Prune::Range { after, upto } => (after, upto),
             };
+            self.pruned = self.pruned.max(upto);
             let kept: HashSet<u64> = self.dead.values().map(|letter| letter.seq).collect();
-            let goes =
-                |at, row: &Row| at > after && at <= upto && row.accepted_at < before && !kept.contains(&at);
-            self.rows.retain(|at, row| !goes(*at, row));
+            self.rows.retain(|at, _| *at <= after || *at > upto || kept.contains(at));
             self.given_up.retain(|(at, _)| self.rows.contains_key(at));
         }
     }

@@ -11,6 +11,7 @@ use courant::protocol::publish::Payload;
 use courant::relay::delivery::{Answer, Patience};
 use courant::relay::intake::Refusal;
 use courant::relay::machine::{Bounce, Load, Publish, ReplyTo};
+use courant::relay::repetitions::Key;
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
 use courant::store::journal::{Batch, Row};
@@ -240,6 +241,8 @@ impl World {
             publishes_per_second: 0,
             pack_records: 1000,
             queue_packs: self.story.queue_packs,
+            repetitions: 1_000_000,
+            repetition_key: Key([site as u8; 16]),
             time_to_live: Duration::from_millis(self.story.time_to_live),
             retention: Duration::ZERO,
             patience: Patience {
@@ -256,9 +259,8 @@ impl World {
         let mut relay = Relay::new(settings, place.disk.journal_end);
         relay.limit_window(self.story.window);
         // Stories are shorter than what a journal keeps, and have less come than what goes at once.
-        if self.story.seed.is_multiple_of(2) {
-            relay.keep_delivered(Duration::from_secs(2), 1);
-        }
+        let (keep, rows) = self.story.keeps();
+        relay.keep_delivered(Duration::from_millis(keep), rows);
         for update in place.disk.people.all() {
             relay.apply(update);
         }
@@ -275,6 +277,7 @@ impl World {
         for (subscription, until) in place.disk.postponed() {
             relay.know_postponed(subscription, until, now);
         }
+        relay.know_pruned(place.disk.pruned);
         for outline in place.disk.outlines() {
             relay.recover(&outline);
         }

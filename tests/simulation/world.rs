@@ -257,11 +257,7 @@ impl World {
 
     /// Rows go once nobody needs them.
     fn check_pruned(&mut self) -> Result<(), String> {
-        let ahead = self.sites.iter().map(|site| site.wall_most).max().unwrap_or(0);
-        for site in 0..SITES {
-            self.sites[site].wall_offset = ahead + 700_000;
-        }
-        let end = self.now + 25_000;
+        let end = self.now + self.story.keeps().0 + 35_000;
         self.run_until(end)?;
         for site in &self.sites {
             let kept = site.rows_left();

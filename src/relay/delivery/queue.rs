@@ -1,6 +1,6 @@
 //! What is owed, in batches.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,15 @@ impl Deliveries {
     /// The first item that somebody is still owed.
     pub fn floor(&self) -> Option<u64> {
         self.destinations.values().filter_map(|d| d.queue.front()).min().copied()
+    }
+
+    /// Whether somebody is owed this item.
+    pub fn is_owed(&self, seq: u64) -> bool {
+        let spans = |queue: &VecDeque<u64>| {
+            queue.front().is_some_and(|&first| first <= seq) && queue.back().is_some_and(|&last| last >= seq)
+        };
+        let mut queues = self.destinations.values().map(|destination| &destination.queue);
+        queues.any(|queue| spans(queue) && queue.binary_search(&seq).is_ok())
     }
 
     /// What to write next, if anything. `is_in_memory` tells whether an item need not be loaded.

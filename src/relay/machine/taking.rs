@@ -7,6 +7,7 @@ use super::super::intake::{self, Refusal, Verdicts};
 use super::super::owed;
 use super::super::pack::Pack;
 use super::super::reductions::Finished;
+use super::super::repetitions::Fingerprint;
 use super::super::retained;
 use super::super::window::Entry;
 use super::{Publish, REVIVED, Relay, Settled};
@@ -23,7 +24,6 @@ const REVIVED_MAX: usize = 65_536;
 struct Part {
     node: Arc<str>,
     item: Arc<str>,
-    digest: u64,
     /// The records as they stand in the journal.
     payload: Vec<u8>,
     pack: Pack,
@@ -32,7 +32,7 @@ struct Part {
 impl Part {
     fn new(node: Arc<str>, item: Arc<str>, pack: Pack) -> Result<Self, Refusal> {
         let payload = pack.to_bytes()?;
-        Ok(Part { node, item, digest: pack.digest(&payload), payload, pack })
+        Ok(Part { node, item, payload, pack })
     }
 }
 
@@ -94,11 +94,12 @@ impl Relay {
         let mut kept = Vec::with_capacity(parts.len());
         for part in parts {
             kept.push((Arc::clone(&part.node), Arc::clone(&part.item)));
-            if self.recent.knows(&part.node, &part.item, part.digest) {
+            let content = part.pack.content(&part.payload);
+            let item = self.repetitions.fingerprint(&part.node, &part.item, content);
+            if self.repetitions.knows(&item) {
                 self.counts.repeated += 1;
             } else {
-                self.recent.note(&part.node, &part.item, part.digest);
-                self.append(&publisher, part, now);
+                self.append(&publisher, part, &item, now);
             }
         }
         let settled = Settled { reply_to, outcome: Ok(kept) };
@@ -110,7 +111,7 @@ impl Relay {
         Ok(())
     }
 
-    fn append(&mut self, publisher: &Arc<str>, part: Part, now: Now) {
+    fn append(&mut self, publisher: &Arc<str>, part: Part, item: &Fingerprint, now: Now) {
         let verdicts = intake::owed(&self.rights, &part.pack, now);
         let row = Row {
             seq: 0,
@@ -118,12 +119,14 @@ impl Relay {
             publisher: Arc::clone(publisher),
             node: part.node,
             item: part.item,
-            digest: part.digest,
+            digest: item.content(),
             owed: owed::encode(&verdicts.owed),
             payload: part.payload,
         };
         let finished = self.reductions.take(&self.rights, &part.pack, now);
         self.enter(row, part.pack, verdicts, None);
+        self.repetitions.take_in(item, self.last_seq);
+        self.next.published.push((*item, self.last_seq));
         for finished in finished {
             self.enter_reduced(finished, publisher, now);
         }

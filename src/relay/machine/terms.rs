@@ -7,6 +7,7 @@ use jid::BareJid;
 
 use super::super::delivery::Patience;
 use super::super::intake::Refusal;
+use super::super::repetitions::Key;
 use crate::protocol::publish::Payload;
 
 /// What the relay needs to know of its surroundings.
@@ -28,6 +29,10 @@ pub struct Settings {
     pub pack_records: usize,
     /// The most (item, destination) pairs that may wait.
     pub queue_packs: usize,
+    /// The most items that are known again when they are published again.
+    pub repetitions: usize,
+    /// What they are hashed with.
+    pub repetition_key: Key,
     /// How long an item is worth delivering.
     pub time_to_live: Duration,
     /// How long items of series are kept that do not say.

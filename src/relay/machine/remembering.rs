@@ -1,0 +1,53 @@
+//! What is known of items that were published before: from when on, and until when.
+
+use std::time::Duration;
+
+use super::Relay;
+use crate::domain::clock::Now;
+
+/// Between two words to the log on what was forgotten.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+impl Relay {
+    /// Notes that up to this number the journal has nothing any more that was not over. Before [`Self::recover`].
+    pub fn know_pruned(&mut self, upto: u64) {
+        self.pruned = upto;
+    }
+
+    /// An item was retracted, or all of a node: published again, it is new.
+    pub fn forget(&mut self, node: &str, item: Option<&str>) {
+        let upto = self.last_seq - self.next.entries.len() as u64;
+        self.repetitions.forget(node, item, upto);
+    }
+
+    /// How many items are known again when they are published again.
+    pub fn remembered(&self) -> usize {
+        self.repetitions.len()
+    }
+
+    /// Notes how far all is delivered, and forgets what was, long enough ago.
+    pub(super) fn note_delivered(&mut self, now: Now) {
+        // Only what is committed is in the deliveries, so an idle relay may prune all that is.
+        let committed = self.last_seq - self.uncommitted() as u64;
+        let free = self.deliveries.floor().map_or(committed, |floor| floor.saturating_sub(1));
+        self.pruning.delivered(now.mono, free);
+        let since = now.mono.checked_sub(self.pruning.keep);
+        let is_owed = |seq| seq <= free || self.deliveries.is_owed(seq);
+        self.repetitions.pass(self.pruning.over(), since, now.mono, is_owed);
+    }
+
+    /// Tells of items that were forgotten before their time.
+    pub(super) fn count_forgotten(&mut self, now: Now) {
+        let forgotten = self.repetitions.take_forgotten();
+        self.next.batch.forgotten += forgotten;
+        self.unsaid += forgotten;
+        if self.unsaid > 0 && self.said.is_none_or(|said| said + SAY_AGAIN <= now.mono) {
+            tracing::warn!(
+                forgotten = self.unsaid,
+                "[limits] repetitions is reached: the oldest items of the busiest nodes are forgotten, and forwarded \
+                 again if they are published again"
+            );
+            (self.unsaid, self.said) = (0, Some(now.mono));
+        }
+    }
+}
