@@ -353,7 +353,9 @@ fn refused_in_english(refusal: &Refusal) -> StanzaError {
             StanzaError::with(Condition::BadRequest, text, detail)
         }
         Refusal::Incomplete(_) => StanzaError::new(Condition::BadRequest, text),
-        Refusal::TooManyRecords { .. } => StanzaError::new(Condition::PolicyViolation, text),
+        Refusal::TooManyRecords { .. } | Refusal::RecordTooLarge { .. } | Refusal::ItemIdTooLong { .. } => {
+            StanzaError::new(Condition::PolicyViolation, text)
+        }
         Refusal::TooFast { .. } | Refusal::QueueFull | Refusal::Stopping => {
             StanzaError::new(Condition::ResourceConstraint, text)
         }

@@ -41,6 +41,15 @@ pub fn terms(consent: &Consent) -> Terms<'_> {
     }
 }
 
+/// How many octets they take, as they are written.
+pub fn terms_len(asker: &Asker, key: ConsentKey) -> usize {
+    let mut out = Vec::new();
+    if let Some(consent) = asker.consent(key) {
+        terms(consent).write(&mut out);
+    }
+    out.len()
+}
+
 /// Whether a consent that covers this name gives anything of it. What covers its giver's own series alone gives nothing
 /// of somebody else's, and as little of what is not there: so nobody learns from it what is.
 pub async fn gives(context: &Context, consent: &Consent, named: &Scope) -> Result<bool, StanzaError> {

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use super::quoalise::{Meta, NAMESPACE, Node};
 use crate::domain::series::Series;
+use crate::domain::wording::beginning;
+
+/// The most characters of each that is known: it stands beside every pack.
+const KNOWN_MAX: usize = 200;
 
 /// The authority that gives French delivery points their numbers (`prm`, 14 digits).
 const PRM: &str = "urn:dev:prm:";
@@ -14,7 +18,7 @@ pub fn describe(name: &str, series: &Series) -> BTreeMap<String, String> {
     let mut known = from_name(name);
     for (key, value) in &series.meta {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        known.insert(key.clone(), value);
+        known.insert(key.clone(), beginning(&value, KNOWN_MAX));
     }
     known
 }

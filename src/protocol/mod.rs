@@ -17,6 +17,7 @@
 //! - [`ping`]: the barrier (XEP-0199).
 //! - [`description`]: what is known of what a series measures.
 //! - [`form`]: data forms as pubsub needs them.
+//! - [`record_size`]: whether a record fits into a stanza.
 //! - [`quoalise`]: payloads of `urn:quoalise:0`, with their description.
 //! - [`upstream`]: the history of a series asked of the source that keeps it.
 //! - [`disco`]: who we are and what we have (XEP-0030, XEP-0092, XEP-0012).
@@ -38,6 +39,7 @@ pub mod outside;
 pub mod ping;
 pub mod publish;
 pub mod quoalise;
+pub mod record_size;
 pub mod reply;
 pub mod rsm;
 pub mod text;

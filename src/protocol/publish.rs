@@ -6,14 +6,12 @@ use minidom::Element;
 
 use super::error::{Condition, Detail, StanzaError};
 use super::ns;
+use super::outbox::CONTENT_MAX;
 use super::text::{attribute, raw};
 use crate::domain::language::{Text, text};
 
 /// The items one publish may hold: it is all or nothing, and is answered in one stanza.
 pub const ITEMS_MAX: usize = 256;
-
-/// The largest payload that is not SenML, and so cannot be parted.
-const FOREIGN_MAX: usize = 160 * 1024;
 
 /// A SenML pack as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +51,8 @@ const TOO_MANY_ITEMS: Text = text(
     "plus de {most} éléments dans une publication ; envoyez-les en plusieurs",
 );
 const TOO_LARGE: Text = text(
-    "the payload is larger than {most} bytes, which not every server passes on",
-    "le contenu dépasse {most} octets, ce que tous les serveurs ne transmettent pas",
+    "the payload takes more than {most} octets as it is written, which not every server passes on; send less at once",
+    "le contenu dépasse {most} octets tel qu’il est écrit, ce que tous les serveurs ne transmettent pas ; envoyez-en moins à la fois",
 );
 const NOT_UNDERSTOOD: Text = text(
     "the payload <{name} xmlns='{namespace}'/> is not understood here; send <sensml xmlns='{senml}'/>",
@@ -122,9 +120,10 @@ fn foreign(element: &Element, node: &str) -> Result<Payload<'static>, StanzaErro
         return Err(StanzaError::said(Condition::BadRequest, UNWRITABLE, &[])
             .because(Detail::Pubsub("invalid-payload")));
     }
-    if bytes.len() > FOREIGN_MAX {
-        let most = FOREIGN_MAX.to_string();
-        return Err(StanzaError::said(Condition::NotAcceptable, TOO_LARGE, &[("most", &most)])
+    // It cannot be parted.
+    if bytes.len() > CONTENT_MAX {
+        let most = CONTENT_MAX.to_string();
+        return Err(StanzaError::said(Condition::PolicyViolation, TOO_LARGE, &[("most", &most)])
             .because(Detail::Pubsub("payload-too-big")));
     }
     Ok(Payload::Foreign(bytes, node.to_owned()))
@@ -144,7 +143,7 @@ fn cut(text: &str) -> String {
 }
 
 /// The content of the result: which items were kept where (XEP-0060 §7.1.2). Items of several nodes, as a
-/// direct pack makes them, have no form there, and the result stays empty.
+/// direct pack makes them, have no form there, and the result stays empty, as it does for ids that would not fit.
 pub fn result<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut items = items.into_iter().peekable();
@@ -163,7 +162,7 @@ pub fn result<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8
         raw(&mut out, "/>");
     }
     raw(&mut out, "</publish></pubsub>");
-    out
+    if out.len() > CONTENT_MAX { Vec::new() } else { out }
 }
 
 #[cfg(test)]

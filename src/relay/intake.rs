@@ -57,6 +57,22 @@ pub enum Refusal {
         /// The operator's limit.
         limit: usize,
     },
+    /// `policy-violation`: no stanza carries it.
+    #[error(
+        "record {record} takes more than {limit} octets as it is written, and cannot be parted; send less in one record"
+    )]
+    RecordTooLarge {
+        /// Which record, from 0.
+        record: usize,
+        /// How much a stanza carries.
+        limit: usize,
+    },
+    /// `policy-violation`: an id that would be said again with every answer.
+    #[error("the id of an item is longer than {limit} octets; give it a shorter one")]
+    ItemIdTooLong {
+        /// How long it may be.
+        limit: usize,
+    },
     /// `resource-constraint` (wait): faster than one sender may.
     #[error("you publish more than {per_second} times a second; wait a moment, then send again")]
     TooFast {

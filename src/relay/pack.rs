@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 use super::intake::Refusal;
 use super::owed::Selection;
 use crate::domain::reduction::Sample;
+use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::publish::Payload;
-use crate::protocol::quoalise;
+use crate::protocol::{quoalise, record_size};
 use crate::senml::{Format, Invalid, Limits, Options, Profile, Reason, Resolved, Unwritable, read, write};
 use crate::store::items::measured_at;
 
@@ -125,6 +126,19 @@ impl Pack {
         out.extend_from_slice(&records);
         out.extend_from_slice(xml);
         Ok(out)
+    }
+
+    /// Refuses a record that no stanza carries. `bytes` is how many [`Self::to_bytes`] wrote: no record has more text
+    /// than that.
+    pub fn check_size(&self, bytes: usize) -> Result<(), Refusal> {
+        // What is no SenML was measured where it was read.
+        if self.is_foreign() || record_size::always_fits(bytes) {
+            return Ok(());
+        }
+        match record_size::first_too_large(&self.resolved) {
+            Some(record) => Err(Refusal::RecordTooLarge { record, limit: CONTENT_MAX }),
+            None => Ok(()),
+        }
     }
 
     /// Some of the records as they stand in the journal.

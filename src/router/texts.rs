@@ -38,6 +38,20 @@ pub(super) fn words(refusal: &Refusal) -> Option<(Text, Vec<(&'static str, Strin
             ),
             vec![("limit", limit.to_string())],
         ),
+        Refusal::RecordTooLarge { record, limit } => (
+            text(
+                "record {record} takes more than {limit} octets as it is written, and cannot be parted; send less in one record",
+                "l’enregistrement {record} dépasse {limit} octets tel qu’il est écrit et ne peut pas être divisé ; envoyez-en moins dans un enregistrement",
+            ),
+            vec![("record", record.to_string()), ("limit", limit.to_string())],
+        ),
+        Refusal::ItemIdTooLong { limit } => (
+            text(
+                "the id of an item is longer than {limit} octets; give it a shorter one",
+                "l’id d’un élément dépasse {limit} octets ; donnez-lui un id plus court",
+            ),
+            vec![("limit", limit.to_string())],
+        ),
         Refusal::TooFast { per_second } => (
             text(
                 "you publish more than {per_second} times a second; wait a moment, then send again",
@@ -81,6 +95,8 @@ mod tests {
             Refusal::Forbidden { what: "urn:x:1".into() },
             Refusal::OutsideNode { record: 3, name: "urn:x:1".into(), node: "urn:x:2".into() },
             Refusal::TooManyRecords { limit: 7 },
+            Refusal::RecordTooLarge { record: 3, limit: 7 },
+            Refusal::ItemIdTooLong { limit: 7 },
             Refusal::TooFast { per_second: 7 },
             Refusal::QueueFull,
             Refusal::Stopping,

@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use minidom::Element;
 use uuid::Uuid;
 
-use super::items::{ANSWER_MAX, ITEMS_MAX, fetched_by, had, nothing_for, turn_to};
+use super::items::{ITEMS_MAX, fetched_by, had, nothing_for, turn_to};
 use super::node::{cut, required};
 use super::texts;
 use crate::desk::commands::engine;
 use crate::desk::context::failed;
-use crate::desk::permit::{Asker, Tally, terms};
+use crate::desk::permit::{Asker, Tally, terms, terms_len};
 use crate::desk::{Context, Outgoing, Request};
 use crate::domain::subscription;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::form::{self, Field, Submitted};
 use crate::protocol::ns;
+use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::rsm::{self, Page};
 use crate::protocol::text::{attribute, instant, raw};
 use crate::store::items::read::{Head, Window};
@@ -39,7 +40,7 @@ pub(crate) async fn serve(
     if request.outside.type_ != "set" {
         return Ok(fields(request).into());
     }
-    let now = asker.now.as_millisecond();
+    let (now, from) = (asker.now.as_millisecond(), context.jid());
     let wanted = Wanted::read(query)?;
     // It is said again with each item.
     let queryid = query.attr("queryid");
@@ -57,7 +58,7 @@ pub(crate) async fn serve(
         window.before = context.store.item_key_since(end.saturating_add(1)).await.map_err(|e| failed(&e))?;
     }
     turn_to(context, name, &paging, &mut window, now).await?;
-    let mut found: Vec<(Head, Vec<u8>)> = Vec::new();
+    let mut found: Vec<(Head, Vec<Vec<u8>>)> = Vec::new();
     let (mut tally, mut size) = (Tally::default(), 0);
     let mut rounds = 0;
     // What somebody else published, or nothing is left of, takes no room on the page: it goes on behind it.
@@ -81,14 +82,22 @@ pub(crate) async fn serve(
                 tally.absorb(had_of_it);
                 continue;
             };
-            let Some(content) = had.written(&node, &head, subscription::Format::Pubsub)? else { continue };
-            let message = forwarded(request, queryid, &head, &content, &had_of_it, &asker);
-            size += message.len();
-            if found.len() == most as usize || size > ANSWER_MAX && !found.is_empty() {
+            // The terms of one consent are counted in already.
+            let terms = had_of_it.rests_on.iter().skip(1).map(|key| terms_len(&asker, *key)).sum();
+            let most_of_one = CONTENT_MAX.saturating_sub(terms);
+            let contents = had.written(&node, &head, subscription::Format::Pubsub, most_of_one)?;
+            let message = |part| Forwarded { request, queryid, head: &head, part, from: &from };
+            let messages: Vec<Vec<u8>> = contents
+                .iter()
+                .enumerate()
+                .map(|(part, content)| message(part).write(content, &had_of_it, &asker))
+                .collect();
+            size += messages.iter().map(Vec::len).sum::<usize>();
+            if found.len() == most as usize || size > CONTENT_MAX && !found.is_empty() {
                 break 'page false;
             }
             tally.absorb(had_of_it);
-            found.push((head, message));
+            found.push((head, messages));
         }
         if is_last || rounds > ROUNDS_MAX {
             break is_last;
@@ -110,7 +119,7 @@ pub(crate) async fn serve(
     let mut end = Vec::new();
     request.outside.reply().result(&mut end, &fin);
     let mut outgoing = Outgoing { rests_on: tally.rests_on.clone(), ..Outgoing::default() };
-    outgoing.stanzas.extend(found.into_iter().map(|(_, message)| message));
+    outgoing.stanzas.extend(found.into_iter().flat_map(|(_, messages)| messages));
     outgoing.stanzas.push(end);
     tally.disclose(context, name, "archive").await?;
     if !outgoing.rests_on.is_empty() {
@@ -183,49 +192,56 @@ fn fields(request: &Request) -> Vec<u8> {
     out
 }
 
-/// The message with one item (XEP-0297), for who asked.
-fn forwarded(
-    request: &Request,
-    queryid: Option<&str>,
-    head: &Head,
-    content: &[u8],
-    tally: &Tally,
-    asker: &Asker,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(content.len() + 600);
-    let outside = &request.outside;
-    raw(&mut out, "<message");
-    attribute(&mut out, "from", &outside.to);
-    attribute(&mut out, "to", &outside.from);
-    attribute(&mut out, "id", &Uuid::new_v4().simple().to_string());
-    raw(&mut out, "><result xmlns='");
-    raw(&mut out, ns::MAM);
-    raw(&mut out, "'");
-    if let Some(queryid) = queryid {
-        attribute(&mut out, "queryid", queryid);
-    }
-    attribute(&mut out, "id", &head.id);
-    raw(&mut out, "><forwarded xmlns='");
-    raw(&mut out, ns::FORWARD);
-    raw(&mut out, "'>");
-    if let Ok(came) = Timestamp::from_millisecond(head.accepted_at) {
-        raw(&mut out, "<delay xmlns='");
-        raw(&mut out, ns::DELAY);
-        raw(&mut out, "' stamp='");
-        instant(&mut out, came);
-        raw(&mut out, "'/>");
-    }
-    raw(&mut out, "<message xmlns='");
-    raw(&mut out, ns::CLIENT);
-    raw(&mut out, "'");
-    attribute(&mut out, "from", &outside.to);
-    raw(&mut out, ">");
-    out.extend_from_slice(content);
-    for key in &tally.rests_on {
-        if let Some(consent) = asker.consent(*key) {
-            terms(consent).write(&mut out);
+/// The message with one item (XEP-0297), or with a part of one, for who asked.
+struct Forwarded<'a> {
+    request: &'a Request,
+    queryid: Option<&'a str>,
+    head: &'a Head,
+    part: usize,
+    /// The service's address.
+    from: &'a str,
+}
+
+impl Forwarded<'_> {
+    fn write(&self, content: &[u8], tally: &Tally, asker: &Asker) -> Vec<u8> {
+        let mut out = Vec::with_capacity(content.len() + 600);
+        let outside = &self.request.outside;
+        raw(&mut out, "<message");
+        attribute(&mut out, "from", &outside.to);
+        attribute(&mut out, "to", &outside.from);
+        attribute(&mut out, "id", &Uuid::new_v4().simple().to_string());
+        raw(&mut out, "><result xmlns='");
+        raw(&mut out, ns::MAM);
+        raw(&mut out, "'");
+        if let Some(queryid) = self.queryid {
+            attribute(&mut out, "queryid", queryid);
         }
+        match self.part {
+            0 => attribute(&mut out, "id", &self.head.id),
+            part => attribute(&mut out, "id", &format!("{}~{}", self.head.id, part + 1)),
+        }
+        raw(&mut out, "><forwarded xmlns='");
+        raw(&mut out, ns::FORWARD);
+        raw(&mut out, "'>");
+        if let Ok(came) = Timestamp::from_millisecond(self.head.accepted_at) {
+            raw(&mut out, "<delay xmlns='");
+            raw(&mut out, ns::DELAY);
+            raw(&mut out, "' stamp='");
+            instant(&mut out, came);
+            raw(&mut out, "'/>");
+        }
+        raw(&mut out, "<message xmlns='");
+        raw(&mut out, ns::CLIENT);
+        raw(&mut out, "'");
+        attribute(&mut out, "from", self.from);
+        raw(&mut out, ">");
+        out.extend_from_slice(content);
+        for key in &tally.rests_on {
+            if let Some(consent) = asker.consent(*key) {
+                terms(consent).write(&mut out);
+            }
+        }
+        raw(&mut out, "</message></forwarded></result></message>");
+        out
     }
-    raw(&mut out, "</message></forwarded></result></message>");
-    out
 }

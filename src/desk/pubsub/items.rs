@@ -11,13 +11,14 @@ use super::node::{Affiliation, Node, cut, no_node, publishes_only, required};
 use super::{Asked, texts};
 use crate::desk::commands::engine;
 use crate::desk::context::failed;
-use crate::desk::permit::{Asker, Standing, Tally, terms};
+use crate::desk::permit::{Asker, Standing, Tally, terms, terms_len};
 use crate::desk::reducing::Reducing;
 use crate::desk::{Context, Outgoing};
 use crate::domain::consent::{Consent, ConsentKey};
 use crate::domain::subscription;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::event::{self, Terms};
+use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::rsm::{self, Page};
 use crate::protocol::text::{attribute, raw};
 use crate::protocol::{description, ns, quoalise};
@@ -27,8 +28,9 @@ use crate::store::items::read::{Head, Window};
 /// The most items in one answer.
 pub(super) const ITEMS_MAX: u32 = 256;
 
-/// The largest answer: more is lost silently at some servers.
-pub(super) const ANSWER_MAX: usize = 190 * 1024;
+/// The largest item that is answered with: as large as a record may be, and what stands around it. A page of several
+/// holds less ([`CONTENT_MAX`]).
+const ITEM_MAX: usize = 180 * 1024;
 
 /// Answers with items.
 pub(super) async fn retrieve(asked: &Asked<'_>, items: &Element) -> Result<Outgoing, StanzaError> {
@@ -117,7 +119,8 @@ pub(super) async fn fetched_by(
 /// The last item as an event or what else the subscription asked for, its terms, and the consents that it rests
 /// on.
 pub(super) struct Last {
-    pub(super) content: Vec<u8>,
+    /// Of an item that no stanza carries, its parts.
+    pub(super) contents: Vec<Vec<u8>>,
     pub(super) format: subscription::Format,
     pub(super) under: Under,
     pub(super) rests_on: Vec<ConsentKey>,
@@ -156,7 +159,10 @@ pub(super) async fn last(
     let Some(head) = heads.first() else { return Ok(None) };
     let mut tally = Tally::default();
     let Some(had) = had(context, node, &asker, head, now, &mut tally).await? else { return Ok(None) };
-    let Some(content) = had.written(node, head, format)? else { return Ok(None) };
+    let contents = had.written(node, head, format, CONTENT_MAX)?;
+    if contents.is_empty() {
+        return Ok(None);
+    }
     // One stanza has one set of terms; what rests on several consents is there to be fetched.
     let series = &node.series;
     let rests_on = match &tally.rests_on[..] {
@@ -181,7 +187,7 @@ pub(super) async fn last(
         _ => return Ok(None),
     };
     tally.disclose(context, &node.name, "last-item").await?;
-    Ok(Some(Last { content, format, under, rests_on }))
+    Ok(Some(Last { contents, format, under, rests_on }))
 }
 
 /// Narrows the window to what a page may show, and says from which end (XEP-0059 §2).
@@ -297,47 +303,73 @@ pub(super) async fn had(
 }
 
 impl Had {
-    /// As the payload of an item in this format.
-    fn payload(&self, format: subscription::Format) -> Result<Vec<u8>, StanzaError> {
-        let (records, chosen) = match self {
-            Had::Foreign(payload) => return Ok(payload.clone()),
-            Had::Records(records, chosen) => (records, chosen),
-        };
-        let mut payload = Vec::new();
-        let written = match format {
-            subscription::Format::Json => event::json(records.select(chosen), &mut payload),
-            _ => write(Format::Xml, Profile::Standard, records.select(chosen), &mut payload).map(drop),
-        };
-        written.map_err(|e| unwritable(&e))?;
-        Ok(payload)
+    /// As the payload of an item in this format, or as those of its parts, where that is larger than `most` and can be
+    /// parted.
+    fn payloads(&self, format: subscription::Format, most: usize) -> Result<Vec<Vec<u8>>, StanzaError> {
+        match self {
+            Had::Foreign(payload) => Ok(vec![payload.clone()]),
+            Had::Records(records, chosen) => parted(chosen, most, &|chosen, out| match format {
+                subscription::Format::Json => event::json(records.select(chosen), out),
+                _ => write(Format::Xml, Profile::Standard, records.select(chosen), out).map(drop),
+            }),
+        }
     }
 
-    /// As it is sent in this format; nothing where there is no such thing, or it would be too large to arrive.
+    /// As it is sent in this format, in one or several parts; none where there is no such thing.
     pub(super) fn written(
         &self,
         node: &Node,
         head: &Head,
         format: subscription::Format,
-    ) -> Result<Option<Vec<u8>>, StanzaError> {
-        let mut out = Vec::new();
-        let item = event::Item { node: &node.name, id: &head.id, part: 0, publisher: &head.publisher };
+        most: usize,
+    ) -> Result<Vec<Vec<u8>>, StanzaError> {
         match (format, self) {
-            (subscription::Format::Quoalise, Had::Foreign(_)) => return Ok(None),
+            (subscription::Format::Quoalise, Had::Foreign(_)) => Ok(Vec::new()),
             (subscription::Format::Quoalise, Had::Records(records, chosen)) => {
                 let meta = description::meta(&node.name, Some(&node.series));
-                let left_out = quoalise::write(&meta, records.select(chosen), &mut out);
-                // A data message of no numbers says nothing.
-                if left_out.map_err(|e| unwritable(&e))? == chosen.len() {
-                    return Ok(None);
-                }
+                let mut parts = parted(chosen, most, &|chosen, out| {
+                    let before = out.len();
+                    // A data message of no numbers says nothing.
+                    if quoalise::write(&meta, records.select(chosen), out)? == chosen.len() {
+                        out.truncate(before);
+                    }
+                    Ok(())
+                })?;
+                parts.retain(|part| !part.is_empty());
+                Ok(parts)
             }
-            (subscription::Format::Publish, _) => event::publish(&mut out, &item, &self.payload(format)?),
-            (subscription::Format::Pubsub | subscription::Format::Json, _) => {
-                event::content(&mut out, &item, &self.payload(format)?);
+            _ => {
+                let payloads = self.payloads(format, most)?;
+                let content = |(part, payload): (usize, &Vec<u8>)| {
+                    let (node, id, publisher) = (&*node.name, &*head.id, &*head.publisher);
+                    let item = event::Item { node, id, part, publisher };
+                    let mut out = Vec::with_capacity(payload.len() + 400);
+                    match format {
+                        subscription::Format::Publish => event::publish(&mut out, &item, payload),
+                        _ => event::content(&mut out, &item, payload),
+                    }
+                    out
+                };
+                Ok(payloads.iter().enumerate().map(content).collect())
             }
         }
-        Ok((out.len() <= ANSWER_MAX).then_some(out))
     }
+}
+
+/// Writes the records of these places in some shape.
+type Shape<'a> = dyn Fn(&[u32], &mut Vec<u8>) -> Result<(), Unwritable> + 'a;
+
+/// Records in some shape, in as many parts as it takes for each to have at most so many octets.
+fn parted(chosen: &[u32], most: usize, shape: &Shape<'_>) -> Result<Vec<Vec<u8>>, StanzaError> {
+    let mut whole = Vec::new();
+    shape(chosen, &mut whole).map_err(|e| unwritable(&e))?;
+    if whole.len() <= most || chosen.len() < 2 {
+        return Ok(vec![whole]);
+    }
+    let (front, back) = chosen.split_at(chosen.len() / 2);
+    let mut parts = parted(front, most, shape)?;
+    parts.extend(parted(back, most, shape)?);
+    Ok(parts)
 }
 
 fn unwritable(why: &Unwritable) -> StanzaError {
@@ -368,7 +400,10 @@ impl<'a> Answer<'a> {
     ) -> Result<bool, StanzaError> {
         let mut tally = Tally::default();
         match had(context, self.node, asker, head, now, &mut tally).await? {
-            Some(had) => self.put(head, &had.payload(subscription::Format::Pubsub)?, tally),
+            Some(had) => {
+                let payload = had.payloads(subscription::Format::Pubsub, usize::MAX)?.concat();
+                self.put(asker, head, &payload, tally)
+            }
             None => {
                 self.tally.absorb(tally);
                 Ok(true)
@@ -377,7 +412,7 @@ impl<'a> Answer<'a> {
     }
 
     /// Puts an item into the answer. `false` if it does not fit any more.
-    fn put(&mut self, head: &Head, payload: &[u8], tally: Tally) -> Result<bool, StanzaError> {
+    fn put(&mut self, asker: &Asker, head: &Head, payload: &[u8], tally: Tally) -> Result<bool, StanzaError> {
         let mut item = Vec::with_capacity(payload.len() + 200);
         raw(&mut item, "<item");
         attribute(&mut item, "id", &head.id);
@@ -385,14 +420,18 @@ impl<'a> Answer<'a> {
         raw(&mut item, ">");
         item.extend_from_slice(payload);
         raw(&mut item, "</item>");
-        if item.len() > ANSWER_MAX && self.items.is_empty() {
+        // With it come the terms of what it rests on.
+        let new = tally.rests_on.iter().filter(|key| !self.tally.rests_on.contains(key));
+        let size = item.len() + new.map(|key| terms_len(asker, *key)).sum::<usize>();
+        let alone = self.items.is_empty();
+        if size > ITEM_MAX && alone {
             let id = [("id", &*cut(&head.id))];
             return Err(StanzaError::said(Condition::PolicyViolation, texts::ITEM_TOO_LARGE, &id));
         }
-        if self.size + item.len() > ANSWER_MAX {
+        if self.size + size > CONTENT_MAX && !alone {
             return Ok(false);
         }
-        self.size += item.len();
+        self.size += size;
         self.tally.absorb(tally);
         self.items.push((head.clone(), item));
         Ok(true)

@@ -54,16 +54,19 @@ pub(super) async fn say(context: &Context, node: &Node, to: &[Jid], content: &[u
 
 /// Sends the last item, as long as the consents that it rests on stand.
 pub(super) async fn say_last(context: &Context, node: &Node, to: &Jid, last: Last) {
-    let id = new_id();
     let from = context.jid();
     let headline = is_headline(context, node);
-    let mut bytes = Vec::new();
-    let envelope = Envelope { from: &from, to: to.as_str(), id: &id, headline };
-    match last.format {
-        Format::Publish => event::write_publish(&mut bytes, &envelope, &last.content, last.under.terms()),
-        _ => event::write(&mut bytes, &envelope, &last.content, last.under.terms()),
-    }
-    context.send(Outgoing { stanzas: vec![bytes], rests_on: last.rests_on, ..Outgoing::default() }).await;
+    let stanza = |content: &Vec<u8>| {
+        let mut out = Vec::new();
+        let envelope = Envelope { from: &from, to: to.as_str(), id: &new_id(), headline };
+        match last.format {
+            Format::Publish => event::write_publish(&mut out, &envelope, content, last.under.terms()),
+            _ => event::write(&mut out, &envelope, content, last.under.terms()),
+        }
+        out
+    };
+    let stanzas = last.contents.iter().map(stanza).collect();
+    context.send(Outgoing { stanzas, rests_on: last.rests_on, ..Outgoing::default() }).await;
 }
 
 fn is_headline(context: &Context, node: &Node) -> bool {

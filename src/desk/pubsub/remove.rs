@@ -8,6 +8,7 @@ use crate::desk::asking;
 use crate::desk::context::failed;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::ns;
+use crate::protocol::outbox::{CONTENT_MAX, ID_MAX};
 use crate::protocol::text::{attribute, raw};
 
 /// The most items in one request.
@@ -89,6 +90,10 @@ pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<
         return Err(StanzaError::said(Condition::BadRequest, texts::NO_ITEM, &[])
             .because(Detail::Pubsub("item-required")));
     }
+    if ids.iter().any(|id| id.len() > ID_MAX) {
+        let most = [("most", &*ID_MAX.to_string())];
+        return Err(StanzaError::said(Condition::PolicyViolation, texts::ITEM_ID_TOO_LONG, &most));
+    }
     if ids.len() > ITEMS_MAX {
         let most = ITEMS_MAX.to_string();
         return Err(StanzaError::said(
@@ -118,19 +123,36 @@ pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<
         _ => node.series.node.notify_retract.unwrap_or(true),
     };
     if notify {
-        let mut content = Vec::new();
-        raw(&mut content, "<items");
-        attribute(&mut content, "node", name);
-        raw(&mut content, ">");
-        for id in &ids {
-            raw(&mut content, "<retract");
-            attribute(&mut content, "id", id);
-            raw(&mut content, "/>");
+        let to = notices::subscribers(context, &node).await?;
+        for content in retractions(name, &ids) {
+            notices::say(context, &node, &to, &content).await;
         }
-        raw(&mut content, "</items>");
-        notices::tell(context, &node, &content).await?;
     }
     Ok(Vec::new())
+}
+
+/// The `<items/>` that say so, in as many parts as it takes: each is small enough for one message.
+fn retractions(node: &str, ids: &[String]) -> Vec<Vec<u8>> {
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    for id in ids {
+        let mut retract = Vec::new();
+        raw(&mut retract, "<retract");
+        attribute(&mut retract, "id", id);
+        raw(&mut retract, "/>");
+        match parts.last_mut().filter(|part| part.len() + retract.len() <= CONTENT_MAX) {
+            Some(part) => part.extend_from_slice(&retract),
+            None => {
+                let mut part = Vec::new();
+                raw(&mut part, "<items");
+                attribute(&mut part, "node", node);
+                raw(&mut part, ">");
+                part.extend_from_slice(&retract);
+                parts.push(part);
+            }
+        }
+    }
+    parts.iter_mut().for_each(|part| raw(part, "</items>"));
+    parts
 }
 
 fn not_there() -> StanzaError {

@@ -38,6 +38,8 @@ texts! {
         "la demande ne nomme aucun élément ; donnez l’id de chacun";
     TOO_MANY_RETRACTED: "more than {most} items at once; retract them in several requests",
         "plus de {most} éléments à la fois ; retirez-les en plusieurs demandes";
+    ITEM_ID_TOO_LONG: "the id of an item is longer than {most} octets, and no item has such a one",
+        "l’id d’un élément dépasse {most} octets, ce qu’aucun élément n’a";
     NO_SUCH_ITEM: "there is no such item on this node, or it is not kept any more",
         "il n’y a pas un tel élément sur ce nœud, ou il n’est plus conservé";
     NOT_A_PREFIX: "a node's name does not end in '*'; a prefix of series is registered by the operator",

@@ -6,11 +6,13 @@ use super::history::Wanted;
 use super::not_authorized;
 use super::pull::Pulled;
 use crate::desk::commands::{Done, info};
-use crate::desk::permit::{Asker, Tally, terms};
+use crate::desk::permit::{Asker, Tally, terms, terms_len};
 use crate::domain::language::{Text, text};
 use crate::domain::series::Series;
 use crate::protocol::adhoc::{Note, NoteKind};
 use crate::protocol::error::StanzaError;
+use crate::protocol::outbox::CONTENT_MAX;
+use crate::protocol::quoalise::Meta;
 use crate::protocol::text::{escape, raw};
 use crate::protocol::{adhoc, description, ns, quoalise};
 use crate::senml::Resolved;
@@ -29,8 +31,8 @@ const MORE: Text = text(
     "Ce n’est pas tout : la réponse serait trop grande. Elle s’arrête avant {time} ; redemandez à partir de là, ou page par page (XEP-0059).",
 );
 
-/// The largest answer: more is lost silently at some servers.
-const ANSWER_MAX: usize = 185 * 1024;
+/// The longest description that a source may give of a meter, in octets as it is written; another is not passed on.
+const META_MAX: usize = 16 * 1024;
 
 /// What goes into the answer so far.
 #[derive(Default)]
@@ -63,10 +65,17 @@ pub(super) async fn write(
         None => (wanted.identifier.as_str(), None),
     };
     let registered = series.is_some_and(|series| !series.meta.is_empty());
-    let meta = match pulled.meta_of(&gathered.records).filter(|_| !registered) {
+    let is_short = |meta: &&Meta| {
+        let mut out = Vec::new();
+        quoalise::write(meta, gathered.records.select(&[]), &mut out).is_ok() && out.len() <= META_MAX
+    };
+    let meta = match pulled.meta_of(&gathered.records).filter(|_| !registered).filter(is_short) {
         Some(meta) => meta.clone(),
         None => description::meta(name, series),
     };
+    // Their terms stand beside the data.
+    let beside: usize = gathered.tally.rests_on.iter().map(|key| terms_len(asker, *key)).sum();
+    let most = CONTENT_MAX.saturating_sub(beside);
     let mut written = Vec::new();
     let mut count = gathered.records.len();
     loop {
@@ -77,10 +86,10 @@ pub(super) async fn write(
         if left_out > 0 {
             tracing::debug!(left_out, "records without a number are not in an answer to a Quoalise client");
         }
-        if written.len() <= ANSWER_MAX || count < 2 {
+        if written.len() <= most || count < 2 {
             break;
         }
-        count = (count * ANSWER_MAX / written.len()).clamp(1, count - 1);
+        count = (count * most / written.len()).clamp(1, count - 1);
         // The next page begins at a time.
         let place = |at: usize| gathered.records.get(at).map(|r| (r.name().to_owned(), r.time()));
         while count > 1 && place(count) == place(count - 1) {

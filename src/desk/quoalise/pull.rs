@@ -22,6 +22,7 @@ use crate::domain::series::Series;
 use crate::protocol::adhoc;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::quoalise::{Data, Meta};
+use crate::protocol::record_size::first_too_large;
 use crate::protocol::upstream::{self, Answer, Failure};
 use crate::senml::{Limits, Options, Resolved};
 use crate::store::items::read::Page;
@@ -378,6 +379,10 @@ async fn ask_one(
             Came::LinkLost => return Err(NoAnswer::LinkLost),
         };
         match came.map_err(NoAnswer::Failed)? {
+            // Before anything of it is taken: nobody could be sent such a record.
+            Answer::Data(data) if data.iter().any(|data| first_too_large(&data.pack).is_some()) => {
+                return Err(NoAnswer::here("too-large", TOO_LARGE, language));
+            }
             Answer::Data(data) => return Ok(data),
             Answer::Form(id) => session = Some(id),
         }

@@ -14,6 +14,7 @@ use super::{Publish, REVIVED, Relay, Settled};
 use crate::domain::clock::Now;
 use crate::domain::disclosure::Why;
 use crate::domain::subscription::SubscriptionKey;
+use crate::protocol::outbox::ID_MAX;
 use crate::store::journal::Row;
 
 /// How many dead letters that were taken up are remembered.
@@ -32,6 +33,7 @@ struct Part {
 impl Part {
     fn new(node: Arc<str>, item: Arc<str>, pack: Pack) -> Result<Self, Refusal> {
         let payload = pack.to_bytes()?;
+        pack.check_size(payload.len())?;
         Ok(Part { node, item, payload, pack })
     }
 }
@@ -71,6 +73,9 @@ impl Relay {
         let mut parts = Vec::with_capacity(items.len());
         let mut records = 0;
         for (id, payload) in items {
+            if id.as_ref().is_some_and(|id| id.len() > ID_MAX) {
+                return Err(Refusal::ItemIdTooLong { limit: ID_MAX });
+            }
             let pack = Pack::read(&payload, now.seconds(), self.settings.pack_records)?;
             records += pack.len();
             if records > self.settings.pack_records {
