@@ -2,8 +2,14 @@
 
 use std::collections::HashMap;
 
-/// Items of one node that may be unanswered: so many are known again when they are repeated.
+/// Items of a node that may be unanswered, and of the first node, whose gateway repeats as many when the component is
+/// back, answered or not.
 const WINDOW: u64 = 8;
+const WIDE: u64 = 128;
+
+fn window(series: usize) -> u64 {
+    if series == 0 { WIDE } else { WINDOW }
+}
 
 /// Packs of a series, one after the other.
 #[derive(Debug)]
@@ -13,6 +19,8 @@ struct Series {
     /// The first pack that is not acknowledged; the ones before all are.
     open: usize,
     next_item: u64,
+    /// The number that each item was forwarded under.
+    numbers: HashMap<u64, String>,
 }
 
 /// One publish of one or two items.
@@ -77,18 +85,29 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(series: &[String]) -> Self {
-        let series =
-            series.iter().map(|name| Series { name: name.clone(), packs: Vec::new(), open: 0, next_item: 0 });
+        let series = series.iter().map(|name| Series {
+            name: name.clone(),
+            packs: Vec::new(),
+            open: 0,
+            next_item: 0,
+            numbers: HashMap::new(),
+        });
         Ledger { series: series.collect(), ..Ledger::default() }
     }
 
-    /// All that is to be published on a fresh link: what was not answered, then new packs.
+    /// All that is to be published on a fresh link: what was not answered (of the first series, all that was published
+    /// last), then new packs.
     pub(crate) fn all_due(&mut self) -> String {
         let mut out = String::new();
         for number in 0..self.series.len() {
             let series = &self.series[number];
-            for pack in series.open..series.packs.len() {
-                if !series.packs[pack].acknowledged {
+            let last = series.next_item.saturating_sub(WIDE);
+            let first = match number {
+                0 => series.packs.partition_point(|pack| pack.first < last),
+                _ => series.open,
+            };
+            for pack in first..series.packs.len() {
+                if number == 0 || !series.packs[pack].acknowledged {
                     self.repeated += 1;
                     out += &self.stanza(number, pack);
                 }
@@ -105,7 +124,7 @@ impl Ledger {
             let series = &mut self.series[number];
             let oldest = series.packs.get(series.open).map_or(series.next_item, |pack| pack.first);
             let items = 1 + series.packs.len() as u64 % 3 / 2;
-            if self.closed || series.next_item - oldest + items > WINDOW {
+            if self.closed || series.next_item - oldest + items > window(number) {
                 return out;
             }
             series.packs.push(Pack { first: series.next_item, items, acknowledged: false });
@@ -202,9 +221,10 @@ impl Ledger {
         }
     }
 
-    /// A recipient's server took a delivery.
+    /// A recipient's server took a delivery, with this id.
     pub(crate) fn arrived(
         &mut self,
+        id: &str,
         to: &str,
         node: &str,
         item: u64,
@@ -224,6 +244,11 @@ impl Ledger {
         }
         if v != value(series, item) || item >= self.series[series].next_item {
             return Err(format!("item {item} of {node} came to {to} with a foreign value"));
+        }
+        let number = id.split('-').nth(1).unwrap_or_default();
+        let first = self.series[series].numbers.entry(item).or_insert_with(|| number.to_owned());
+        if first != number {
+            return Err(format!("item {item} of {node} was forwarded as {first}, and again as {number}"));
         }
         let track = self.tracks.entry((to.to_owned(), series)).or_default();
         let place = usize::try_from(item).map_err(|e| e.to_string())?;

@@ -10,8 +10,8 @@
 //! (docs/OPERATING.md), and what a server loses in silence before it ever answered is lost.
 //!
 //! The other end of the component's stream is a server in this process. It publishes for several gateways,
-//! each with a few packs unanswered at a time, and repeats what was not answered when the component is back,
-//! as gateways do. It takes deliveries for the recipients, messages and (for one that is a service itself)
+//! each with a few packs unanswered at a time, one with 128 items, and repeats what was not answered when the component
+//! is back, as gateways do; that one repeats its last 128 items whether they were answered or not. It takes deliveries for the recipients, messages and (for one that is a service itself)
 //! publishes, and answers these and the pings to their servers. Meanwhile the process is killed (`kill -9`), its
 //! link is cut with all that is under way on it, recipients' servers hang and then lose what they held, and
 //! consents are ended and given at the command line.
@@ -23,6 +23,8 @@
 //! - A first copy comes after the first copy of a later item of the same series.
 //! - Anything comes under a consent of which the command line said that it has ended, or that was accepted
 //!   before its consent was given; or with other content than was published.
+//! - An item that was published again is forwarded under another number, or is twice in the journal: then it is owed to
+//!   whom a consent was given since.
 //! - After a kill, some but not all items of an unacknowledged pack are in the journal.
 //! - An end is never told to the recipient.
 //! - `courant audit verify` or SQLite's own check finds fault; the process ends by itself; a publish is refused.
@@ -119,6 +121,7 @@ async fn killed_at_random_moments_it_loses_nothing() {
         server.check();
         if rng.percent(25) {
             whole_or_not_at_all(&courant, &server).await;
+            once_each(&courant).await;
         }
     }
 
@@ -144,6 +147,7 @@ async fn killed_at_random_moments_it_loses_nothing() {
     assert_eq!(status.code(), Some(0), "after SIGTERM");
     server.check();
     whole_or_not_at_all(&courant, &server).await;
+    once_each(&courant).await;
     assert_eq!(one_text(&courant, "PRAGMA integrity_check").await, "ok");
     let verified = courant.run(&["audit", "verify"]);
     assert!(verified.status.success(), "audit verify: {verified:?}");
@@ -179,6 +183,14 @@ async fn one_text(courant: &Courant, sql: &'static str) -> String {
     let mut connection = open(courant).await;
     let row = sqlx::query(sql).fetch_one(&mut connection).await.expect("a row");
     row.get(0)
+}
+
+/// No item is twice in the journal; it has all of ten minutes, and all that waits.
+async fn once_each(courant: &Courant) {
+    let twice = "SELECT coalesce(group_concat(node || ' ' || item || ': ' || seqs, '; '), '') FROM \
+                 (SELECT node, item, group_concat(seq) AS seqs FROM journal GROUP BY node, item \
+                  HAVING count(*) > 1 LIMIT 10)";
+    assert_eq!(one_text(courant, twice).await, "", "published again, and taken in again");
 }
 
 /// Of each pack that was not acknowledged, all items are in the journal or none.

@@ -315,7 +315,7 @@ impl State {
                 Ok(())
             }
             (StanzaKind::Iq, Some("set")) => {
-                let taken = self.delivery(to, "<publish", stanza);
+                let taken = self.delivery(id, to, "<publish", stanza);
                 self.say(format!("<iq type='result' from='{to}' to='energy.example.org' id='{id}'/>"));
                 taken
             }
@@ -331,7 +331,7 @@ impl State {
                 }
                 _ => Err(format!("an answer to nothing: {stanza}")),
             },
-            (StanzaKind::Message, Some("normal")) => self.message(to, stanza),
+            (StanzaKind::Message, Some("normal")) => self.message(id, to, stanza),
             _ => Err(format!("unwanted: {stanza}")),
         };
         if let Err(why) = outcome {
@@ -339,17 +339,17 @@ impl State {
         }
     }
 
-    fn message(&mut self, to: &str, stanza: &str) -> Result<(), String> {
+    fn message(&mut self, id: &str, to: &str, stanza: &str) -> Result<(), String> {
         if let Some(consent) = attribute(stanza, "<ended", "consent") {
             return self.ledger.told(consent, to);
         }
         if stanza.contains("<body>") {
             return Ok(());
         }
-        self.delivery(to, "<items", stanza)
+        self.delivery(id, to, "<items", stanza)
     }
 
-    fn delivery(&mut self, to: &str, list: &str, stanza: &str) -> Result<(), String> {
+    fn delivery(&mut self, id: &str, to: &str, list: &str, stanza: &str) -> Result<(), String> {
         let read = || {
             let node = attribute(stanza, list, "node")?;
             let item = attribute(stanza, "<item ", "id")?.parse().ok()?;
@@ -357,7 +357,7 @@ impl State {
             Some((node, item, value, attribute(stanza, "<terms", "consent")?))
         };
         let (node, item, value, consent) = read().ok_or_else(|| format!("not a delivery: {stanza}"))?;
-        self.ledger.arrived(to, node, item, value, consent)
+        self.ledger.arrived(id, to, node, item, value, consent)
     }
 }
 
