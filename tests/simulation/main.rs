@@ -20,6 +20,8 @@
 //! - Anything is handed to the socket that may not leave at that moment, as far as the relay was told: its
 //!   consent, its subscription or the openness of its series ended; or it was not owed when the item was
 //!   accepted (the consent came later); or records are in it that are not covered, or others are missing.
+//! - An item that was published before with the same content becomes a row again, before its recipients have it or
+//!   within the time after that for which it is known, whatever came between; or one with another content does not.
 //! - Of a meter whose packs come one after the other: a recipient who may have minutes gets anything but the
 //!   mean of each complete minute, or one is owed twice or not at all.
 //! - Half of a publish of several items is on the disk; a number is handed out twice.
@@ -48,6 +50,7 @@ mod disk;
 mod meter;
 mod oracle;
 mod people;
+mod repeats;
 mod rng;
 mod shrink;
 mod site;
@@ -84,6 +87,8 @@ fn tell(story: Story, sabotage: Sabotage, aloud: bool) -> Told {
         *counts.entry("(delivered)").or_default() += site.oracle.delivered;
         *counts.entry("(taken over by another consent)").or_default() += site.oracle.taken_over;
         *counts.entry("(minutes of a meter)").or_default() += site.meter.count();
+        *counts.entry("(items known again)").or_default() += site.repeats.known;
+        *counts.entry("(items corrected)").or_default() += site.repeats.corrections;
         *counts.entry("(duplicates)").or_default() += site.oracle.duplicates;
         *counts.entry("(dead letters)").or_default() += site.disk.dead.len() as u64;
     }
@@ -185,6 +190,11 @@ fn a_cursor_that_moves_before_the_pong_is_caught() {
 #[test]
 fn a_publish_that_counts_before_its_answer_is_caught() {
     caught(Sabotage::TakenBeforeAnswer);
+}
+
+#[test]
+fn repetitions_known_among_the_last_eight_alone_are_caught() {
+    caught(Sabotage::LastEightKnown);
 }
 
 #[test]

@@ -238,6 +238,15 @@ impl Oracle {
         }
     }
 
+    /// Whether somebody waits for this number whose server is known to say when it has it.
+    pub(crate) fn waits(&self, seq: u64) -> bool {
+        let waits = |delivery: &Delivery| {
+            !self.vouched_for.contains(domain_of(&delivery.to))
+                && delivery.records.iter().any(|tracked| !tracked.arrived && !tracked.excused)
+        };
+        self.deliveries.range((seq, 0)..(seq + 1, 0)).any(|(_, delivery)| waits(delivery))
+    }
+
     /// The relay, or the world, is not what it was: what may not leave any more need not arrive.
     pub(crate) fn reconsider(&mut self, people: &People, wall: Timestamp, time_to_live: Millis) {
         for (key, delivery) in &mut self.deliveries {

@@ -89,15 +89,22 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
             return true;
         }
         Act::Repeat { site, back } => {
-            let count = world.sites[site].requests.len();
-            if back >= count {
-                return false;
-            }
-            let request = count - 1 - back;
-            if world.sites[site].requests[request].node == meter::NAME {
-                return false;
-            }
+            let Some(request) = earlier(world, site, back) else { return false };
             world.after(0, What::Republish { site, request, unasked: true });
+            return true;
+        }
+        Act::Correct { site, back, turn } => {
+            let Some(request) = earlier(world, site, back) else { return false };
+            let requests = &mut world.sites[site].requests;
+            let mut items = requests[request].items.clone();
+            for record in items.iter_mut().flat_map(|(_, records)| records) {
+                // Values are halves.
+                record.2 = (record.2 * 2.0).floor() / 2.0 + turn as f64 / 8.0;
+            }
+            let node = requests[request].node.clone();
+            requests.push(Request { node, items, acked: false, refused: false });
+            let request = requests.len() - 1;
+            world.after(0, What::Republish { site, request, unasked: false });
             return true;
         }
         Act::Give { site, who, scope: scopes, lasts, windowed } => {
@@ -170,6 +177,14 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
     let wait = world.rng.below(500);
     world.after(wait, What::News { site: changed });
     true
+}
+
+/// The publish so many back, of those that are not the meter's.
+fn earlier(world: &World, site: usize, back: usize) -> Option<usize> {
+    let requests = world.sites[site].requests.iter().enumerate();
+    let theirs: Vec<usize> =
+        requests.filter(|(_, r)| r.node != meter::NAME).map(|(place, _)| place).collect();
+    (!theirs.is_empty()).then(|| theirs[theirs.len() - 1 - back % theirs.len()])
 }
 
 /// A consent of nobody's to anything yet.

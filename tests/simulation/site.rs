@@ -20,6 +20,7 @@ use super::disk::{Disk, People};
 use super::meter::{self, Meter};
 use super::oracle::{self, Oracle, Owed, Snapshot};
 use super::people;
+use super::repeats::Repeats;
 use super::story::{Millis, Point};
 use super::wire::{self, Back, Message, Record, Stanza, domain_of};
 use super::world::{ServerState, What, World, server_name};
@@ -47,6 +48,8 @@ pub(crate) enum Sabotage {
     SumsForgotten,
     /// What ended is noticed when something is queued, not when it is sent.
     ConsentOnlyWhenQueuing,
+    /// Of each node the last eight items alone are known when they come again.
+    LastEightKnown,
     /// One's own server's answer counts at once for a domain that has not answered yet.
     OwnServerAtOnce,
 }
@@ -95,6 +98,9 @@ pub(crate) struct Site {
     pub(crate) oracle: Oracle,
     pub(crate) requests: Vec<Request>,
     pub(crate) meter: Meter,
+    pub(crate) repeats: Repeats,
+    /// By item, when it was last taken in.
+    taken_in: HashMap<(String, String), i64>,
     pub(crate) items: u64,
     pub(crate) consents: u64,
     order: u64,
@@ -132,6 +138,8 @@ impl Site {
             oracle: Oracle::default(),
             requests: Vec::new(),
             meter: Meter::default(),
+            repeats: Repeats::default(),
+            taken_in: HashMap::new(),
             items: 0,
             consents: 0,
             order: 0,
@@ -289,6 +297,7 @@ impl World {
         place.alive =
             Some(Alive { relay, run, started, out, writing: None, loads, taken_up: HashSet::new(), known });
         let waiting = place.alive.as_ref().map_or(0, |alive| alive.relay.waiting());
+        self.forget_all_but_eight(site);
         self.tell(|| format!("site {site} starts (run {run}), {waiting} wait"));
         self.reconsider(site);
         self.after(100, What::Connect { site, run });
@@ -304,6 +313,7 @@ impl World {
         }
         // What was taken in and did not get as far as the disk is gone; so is what it would have owed.
         self.sites[site].snapshots.clear();
+        self.sites[site].repeats.lost();
         self.sites[site].link = None;
         let outcome = self.check_whole(site);
         self.fail(outcome);
@@ -311,9 +321,13 @@ impl World {
     }
 
     fn write_or_forget(&mut self, site: usize, batch: &Batch, kept: bool) {
+        let now = self.now;
         let place = &mut self.sites[site];
         if kept {
             place.disk.commit(batch);
+            for row in batch.rows.iter().filter(|row| row.digest != 0) {
+                place.repeats.durable(&row.node, &row.item, row.seq, now);
+            }
             let mut twice = Ok(());
             for known in batch.destinations.iter().filter(|known| known.proof() == Some(Proof::OwnServer)) {
                 twice = twice.and(place.oracle.vouched(&known.domain, self.now, FIRST_CONTACT_MILLIS));
@@ -439,7 +453,18 @@ impl World {
             return;
         }
         match back {
-            Back::Publish { request } => self.publish(site, request),
+            Back::Publish { request } => {
+                // A row is known by when it came: one item comes once at a time.
+                let wall = self.wall(site).as_millisecond();
+                let place = &mut self.sites[site];
+                let (node, items) = (&place.requests[request].node, &place.requests[request].items);
+                let keys = items.iter().map(|(item, _)| (node.clone(), item.clone()));
+                let before: Vec<_> = keys.map(|key| place.taken_in.insert(key, wall)).collect();
+                if before.contains(&Some(wall)) {
+                    return self.after(1, What::ComponentHears { site, link, back });
+                }
+                self.publish(site, request);
+            }
             Back::Pong { id, from, answer } => {
                 let now = self.now_of(site);
                 self.tell(|| format!("site {site} hears {from} answer {id}: {answer:?}"));
@@ -502,14 +527,25 @@ impl World {
         if sabotage == Sabotage::ConsentOnlyWhenQueuing {
             self.revive(site, false);
         }
+        let (keep, _) = self.story.keeps();
+        let moment = (self.now, keep);
         let place = &mut self.sites[site];
         let Some(alive) = &mut place.alive else { return };
         let before = alive.relay.uncommitted();
         let outcome = alive.relay.publish(publish, now);
-        let news = alive.relay.uncommitted() > before;
-        for (item, records) in &request.items {
+        let rows = alive.relay.uncommitted() - before;
+        let mut failure = Ok(());
+        let mut new = vec![rows > 0; request.items.len()];
+        if request.node != meter::NAME && outcome.is_ok() {
+            let waits = |seq| place.oracle.waits(seq);
+            match place.repeats.accepted(&request.node, &request.items, rows, moment, waits) {
+                Ok(which) => new = which,
+                Err(why) => failure = Err(why),
+            }
+        }
+        for ((item, records), is_new) in request.items.iter().zip(new) {
             let key = (request.node.clone(), item.clone());
-            if news {
+            if is_new {
                 place.order += 1;
                 let owed = oracle::owed_now(&place.told, records, now.wall);
                 let accepted_at = now.wall.as_millisecond();
@@ -524,6 +560,7 @@ impl World {
             let items: Vec<&String> = request.items.iter().map(|(item, _)| item).collect();
             format!("site {site} is given {items:?} on {}: {outcome:?}", request.node)
         });
+        self.fail(failure);
         match outcome {
             Err(refusal) => {
                 let again = matches!(refusal, Refusal::QueueFull | Refusal::Storage);
@@ -539,6 +576,22 @@ impl World {
             Ok(()) => {}
         }
         self.point(site, Point::Published);
+    }
+
+    /// Sabotage: of each node what is on the disk behind the last eight items is forgotten.
+    fn forget_all_but_eight(&mut self, site: usize) {
+        let place = &mut self.sites[site];
+        let Some(alive) = place.alive.as_mut().filter(|_| place.sabotage == Sabotage::LastEightKnown) else {
+            return;
+        };
+        let mut last: HashMap<&str, usize> = HashMap::new();
+        for row in place.disk.rows.values().rev().filter(|row| row.digest != 0) {
+            let count = last.entry(&row.node).or_default();
+            *count += 1;
+            if *count > 8 {
+                alive.relay.forget(&row.node, Some(&row.item));
+            }
+        }
     }
 
     /// Sabotage: consents that ended stand again, except while something is queued.
@@ -582,9 +635,13 @@ impl World {
             return;
         }
         let place = &mut self.sites[site];
+        if failing {
+            place.repeats.lost();
+        }
         if let Some(alive) = &mut place.alive {
             alive.relay.committed(!failing);
         }
+        self.forget_all_but_eight(site);
         if self.point(site, Point::Committed) {
             return;
         }

@@ -89,10 +89,16 @@ pub(crate) enum Act {
         site: usize,
         packs: usize,
     },
-    /// It repeats one of its last publishes.
+    /// It repeats one of its publishes, so many back.
     Repeat {
         site: usize,
         back: usize,
+    },
+    /// It publishes the items of one of its publishes again, with other values: each `turn` has its own.
+    Correct {
+        site: usize,
+        back: usize,
+        turn: usize,
     },
     /// A consent is given: for a node, a node and below, or all.
     Give {
@@ -246,6 +252,7 @@ impl Act {
             Act::Publish { .. } => "publish",
             Act::Measure { .. } => "meter read",
             Act::Repeat { .. } => "publish repeated",
+            Act::Correct { .. } => "publish corrected",
             Act::Give { .. } => "consent given",
             Act::End { .. } => "consent ended",
             Act::Suspend { .. } => "consent suspended",
@@ -366,14 +373,15 @@ fn ordinary(rng: &mut Rng) -> Act {
     let scope = rng.below(7) as usize;
     match rng.below(100) {
         0..=3 => Act::Measure { site, packs: rng.within(1, 12) as usize },
-        4..=54 => Act::Publish {
+        4..=49 => Act::Publish {
             site,
             node,
             items: if rng.percent(20) { rng.within(2, 4) as usize } else { 1 },
             both: rng.percent(30),
             bulk: if rng.percent(20) { rng.within(2, 12) as usize } else { 1 },
         },
-        55..=62 => Act::Repeat { site, back: rng.below(6) as usize },
+        50..=58 => Act::Repeat { site, back: distance(rng) },
+        59..=62 => Act::Correct { site, back: distance(rng), turn: rng.below(3) as usize },
         63..=72 => Act::Give {
             site,
             who,
@@ -390,6 +398,12 @@ fn ordinary(rng: &mut Rng) -> Act {
         96..=97 => Act::Open { site, node },
         _ => Act::Close { site, node },
     }
+}
+
+/// How far back somebody goes: often to what was last, now and then anywhere.
+fn distance(rng: &mut Rng) -> usize {
+    let most = if rng.percent(50) { 6 } else { 300 };
+    rng.below(most) as usize
 }
 
 fn fault_of(kind: u64, rng: &mut Rng) -> Act {

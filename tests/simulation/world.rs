@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use courant::relay::delivery::Answer;
 use jiff::Timestamp;
 
+use super::oracle;
 use super::people;
 use super::rng::Rng;
 use super::site::{Sabotage, Site};
@@ -695,7 +696,11 @@ impl World {
             }
             Stanza::Message(message) => {
                 self.tell(|| format!("{} takes {} for {}", server_name(server), message.id, message.to));
-                let outcome = self.sites[site].oracle.arrived(&message);
+                let (now, place) = (self.now, &mut self.sites[site]);
+                let outcome = place.oracle.arrived(&message);
+                if let Some((seq, _)) = oracle::numbers(&message.id) {
+                    place.repeats.arrived(seq, now);
+                }
                 self.fail(outcome);
                 if message.to.starts_with("ghost@") {
                     self.answer(site, server, message.refused("service-unavailable"), false);
