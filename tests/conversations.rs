@@ -39,6 +39,7 @@ mod conversations {
     mod sizes;
     mod storage_trouble;
     mod stranger_is_refused;
+    mod stream_ends;
     mod upstream;
     mod what_people_read;
     mod who_gets_what;

@@ -235,6 +235,8 @@ struct Service {
     /// Rendered; from `written` on not written yet.
     out: Outbox,
     written: usize,
+    /// How far it was rendered when deliveries had last been added.
+    delivered: u64,
     /// Bytes ever written or given up, to know when a fence is passed.
     gone: u64,
     fences: VecDeque<Fence>,
@@ -296,6 +298,7 @@ impl Service {
             linked_since: Duration::ZERO,
             out: Outbox::default(),
             written: 0,
+            delivered: 0,
             gone: 0,
             fences: VecDeque::new(),
             loads: mpsc::channel(1).0,
@@ -323,7 +326,8 @@ impl Service {
                 && self.relay.uncommitted_bytes() < UNCOMMITTED_TOO_LARGE;
             let woken = {
                 let (out, link) = (&self.out[self.written..], &mut self.link);
-                let (linked, wants_write) = (link.is_some(), !out.is_empty());
+                let broken = link.as_ref().is_some_and(|link| link.broken.is_some());
+                let (linked, wants_write) = (link.is_some(), !out.is_empty() && !broken);
                 let (read, write) = match link {
                     Some(link) => (Some((&mut link.framer, &mut link.read)), Some(&mut link.write)),
                     None => (None, None),
@@ -466,6 +470,7 @@ impl Service {
     fn tick(&mut self) {
         let now = self.clock.now();
         self.relay.tick(now);
+        self.give_up_broken();
         let action = match &mut self.link {
             Some(link) => link.liveness.on_tick(tokio::time::Instant::now()),
             None => Action::Nothing,
@@ -498,9 +503,13 @@ impl Service {
             self.journal.write(batch);
         }
         if self.link.is_some() {
+            if self.rendered_so_far() != self.delivered {
+                self.relay.wrote_beside();
+            }
             for load in self.relay.pump(now, &mut self.out, self.written + OUT_ENOUGH) {
                 self.load(load);
             }
+            self.delivered = self.rendered_so_far();
         } else {
             // Whoever waits for an answer has given up on this link.
             self.give_up_writing();

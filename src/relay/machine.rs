@@ -8,6 +8,7 @@ mod taking;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -447,6 +448,9 @@ impl Relay {
             match step {
                 Step::Item { domain, seq } => {
                     let before = out.len();
+                    if self.deliveries.is_trial() {
+                        self.note_trial(seq);
+                    }
                     self.write_item(&domain, seq, now, out);
                     self.deliveries.wrote(&domain, out.len() - before);
                 }

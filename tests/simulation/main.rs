@@ -27,6 +27,7 @@
 //! - Half of a publish of several items is on the disk; a number is handed out twice.
 //! - A copy bears another origin id than the delivery's, or one that stood for something else; a ping id is
 //!   used twice, in another run too.
+//! - Something is set aside for ending the stream that does not.
 //! - All is healed, and yet something waits; or delivered rows are never pruned; or memory is held for
 //!   nothing; or the relay panics.
 //!
@@ -210,6 +211,11 @@ fn consent_checked_only_when_queuing_is_caught() {
 #[test]
 fn ones_own_server_that_is_believed_at_once_is_caught() {
     caught(Sabotage::OwnServerAtOnce);
+}
+
+#[test]
+fn what_ends_the_stream_and_is_never_set_aside_is_caught() {
+    caught(Sabotage::NeverSetAside);
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub(crate) enum Sabotage {
     LastEightKnown,
     /// One's own server's answer counts at once for a domain that has not answered yet.
     OwnServerAtOnce,
+    /// What ends the stream is never set aside.
+    NeverSetAside,
 }
 
 /// A stanza of the gateway's, as often as it is sent.
@@ -87,6 +89,10 @@ pub(crate) struct Site {
     pub(crate) link: Option<u64>,
     links: u64,
     pub(crate) last_heard: Millis,
+    /// Items that its own server cannot bear.
+    pub(crate) unbearable: HashSet<String>,
+    /// The last link that the server ended for such a one: it reads nothing more of it.
+    pub(crate) ended_link: Option<u64>,
     pub(crate) wall_offset: i64,
     pub(crate) wall_most: i64,
     pub(crate) crash_at: Option<(Point, usize, Millis)>,
@@ -128,6 +134,8 @@ impl Site {
             link: None,
             links: 0,
             last_heard: 0,
+            unbearable: HashSet::new(),
+            ended_link: None,
             wall_offset: 0,
             wall_most: 0,
             crash_at: None,
@@ -344,6 +352,12 @@ impl World {
                 }
             }
             let in_anothers_name = batch.dead_letters.iter().find(|letter| letter.condition == "not-allowed");
+            let innocent = batch.dead_letters.iter().find(|letter| {
+                letter.condition == "stream-error" && !place.unbearable.contains(&letter.item)
+            });
+            if let Some(letter) = innocent {
+                twice = Err(format!("what did not end the stream is set aside: {letter:?}"));
+            }
             let why = in_anothers_name.map(|letter| format!("what nobody refused is given up: {letter:?}"));
             for letter in &batch.dead_letters {
                 place.oracle.dead_letter(letter.seq, letter.subscription, letter.retry_at.is_some());
@@ -406,6 +420,21 @@ impl World {
             self.unlink_for(site, down);
         }
         linked
+    }
+
+    /// The site's own server ends the stream over which it was written something, with an error.
+    pub(crate) fn end_stream(&mut self, site: usize, link: u64) {
+        let now = self.now_of(site);
+        let place = &mut self.sites[site];
+        place.ended_link = Some(link);
+        if place.link != Some(link) {
+            return;
+        }
+        if let Some(alive) = place.alive.as_mut().filter(|_| place.sabotage != Sabotage::NeverSetAside) {
+            alive.relay.stream_failed(now);
+        }
+        self.count("(streams ended with an error)");
+        self.unlink(site);
     }
 
     pub(crate) fn unlink(&mut self, site: usize) {
@@ -891,12 +920,10 @@ impl World {
         if out.is_empty() {
             return;
         }
-        if self.sites[site].link.is_none() {
-            return;
-        }
+        let Some(link) = self.sites[site].link else { return };
         let (server, epoch) = (site, self.servers[site].epoch);
         for stanza in out {
-            self.after(3, What::ServerHears { server, epoch, stanza });
+            self.after(3, What::ServerHears { server, epoch, link, stanza });
         }
         self.point(site, Point::Written);
     }

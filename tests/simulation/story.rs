@@ -238,6 +238,10 @@ pub(crate) enum Act {
         who: usize,
         lasts: Millis,
     },
+    /// One's own server cannot bear the next item: it ends the stream whenever it is written it.
+    Unbearable {
+        site: usize,
+    },
     /// The wall clock steps.
     Clock {
         site: usize,
@@ -279,6 +283,7 @@ impl Act {
             Act::ForgedPong { .. } => "pong forged",
             Act::ForgedBounce { .. } => "bounce forged",
             Act::Full { .. } => "account full",
+            Act::Unbearable { .. } => "item ends the stream",
             Act::Clock { .. } => "clock steps",
         }
     }
@@ -324,7 +329,7 @@ impl Story {
         let count = rng.within(10, 90);
         // Not every story has everything: a calm one lets a rare fault show what it does.
         let wild = rng.within(5, 45);
-        let chosen: Vec<u64> = (0..rng.within(1, 8)).map(|_| rng.below(18)).collect();
+        let chosen: Vec<u64> = (0..rng.within(1, 8)).map(|_| rng.below(19)).collect();
         let mut events = Vec::new();
         for site in 0..SITES {
             for who in 0..RECIPIENTS {
@@ -435,6 +440,7 @@ fn fault_of(kind: u64, rng: &mut Rng) -> Act {
         15 if rng.percent(50) => Act::ForgedPong { site, server, domain: rng.percent(50) },
         15 => Act::ForgedBounce { site, who, neighbour: rng.percent(50), last: rng.percent(50) },
         16 => Act::Full { site, who, lasts },
+        17 => Act::Unbearable { site },
         _ => {
             let step = *rng.pick(&[-3_600_000, -5_000, -500, 2_000, 60_000, 3_600_000, 9 * 86_400_000]);
             Act::Clock { site, step }

@@ -28,6 +28,8 @@ pub(crate) enum What {
     ServerHears {
         server: usize,
         epoch: u64,
+        /// Over which of its links.
+        link: u64,
         stanza: Stanza,
     },
     /// A stanza arrives at the other end of a stream between servers.
@@ -345,7 +347,9 @@ impl World {
                 self.fail(outcome);
                 self.after(TICK, What::Tick(site));
             }
-            What::ServerHears { server, epoch, stanza } => self.server_hears(server, epoch, stanza),
+            What::ServerHears { server, epoch, link, stanza } => {
+                self.server_hears(server, epoch, link, stanza);
+            }
             What::StreamArrives { site, server, generation } => self.stream_arrives(site, server, generation),
             What::ServerGets { site, epochs, server, back } => {
                 self.server_gets(site, epochs, server, back);
@@ -457,6 +461,10 @@ impl World {
             Act::Full { site, who, lasts } => {
                 self.full.insert(people::recipient(site, who), self.now + lasts);
                 true
+            }
+            Act::Unbearable { site } => {
+                let next = format!("i{}", self.sites[site].items + 1);
+                self.sites[site].unbearable.insert(next)
             }
             Act::Clock { site, step } => {
                 let site_ = &mut self.sites[site];
@@ -570,18 +578,25 @@ impl World {
         self.servers[server].state = ServerState::Up;
     }
 
-    fn server_hears(&mut self, server: usize, epoch: u64, stanza: Stanza) {
+    fn server_hears(&mut self, server: usize, epoch: u64, link: u64, stanza: Stanza) {
         let site = server;
         let (state, now_epoch) = (self.servers[server].state, self.servers[server].epoch);
-        if epoch != now_epoch || state == ServerState::Down {
+        let deaf = server < SITES && self.sites[site].ended_link == Some(link);
+        if epoch != now_epoch || state == ServerState::Down || deaf {
             if let Stanza::Message(message) = &stanza {
                 self.lost(site, message);
             }
             return;
         }
         if state == ServerState::Hung {
-            self.servers[server].held.push_back(What::ServerHears { server, epoch, stanza });
+            self.servers[server].held.push_back(What::ServerHears { server, epoch, link, stanza });
             return;
+        }
+        if let Stanza::Message(message) = &stanza
+            && self.sites[site].unbearable.contains(&message.item)
+        {
+            self.lost(site, message);
+            return self.end_stream(site, link);
         }
         let to = match &stanza {
             Stanza::Reply { request, done, again } => {

@@ -22,6 +22,9 @@ pub(super) struct Connected {
     pub(super) framer: Framer,
     pub(super) lang: Option<String>,
     pub(super) liveness: Liveness,
+    /// It cannot be written to any more, and why; whether a tick has passed since. The server may have said why
+    /// before it hung up: that is still to be read.
+    pub(super) broken: Option<(String, bool)>,
 }
 
 impl Service {
@@ -35,7 +38,7 @@ impl Service {
         framer.feed(&link.buffered);
         let (read, write) = link.stream.into_split();
         let liveness = Liveness::new(tokio::time::Instant::now(), self.ping_timeout);
-        self.link = Some(Connected { read, write, framer, lang: link.lang, liveness });
+        self.link = Some(Connected { read, write, framer, lang: link.lang, liveness, broken: None });
         self.relay.link_up();
         self.upstream.link_up();
         self.read();
@@ -61,10 +64,21 @@ impl Service {
         self.relink = Some(wait);
     }
 
-    /// The server may have said why before it hung up: read that first.
+    /// Nothing can be written any more: what the server said before is read until its end, or for a moment.
     pub(super) fn write_failed(&mut self, error: &std::io::Error) {
-        self.read();
-        self.unlink(&error.to_string());
+        if let Some(link) = &mut self.link {
+            link.broken = Some((error.to_string(), false));
+        }
+    }
+
+    /// A link that cannot be written to had its moment.
+    pub(super) fn give_up_broken(&mut self) {
+        let Some((why, waited)) = self.link.as_mut().and_then(|link| link.broken.as_mut()) else { return };
+        if !std::mem::replace(waited, true) {
+            return;
+        }
+        let why = std::mem::take(why);
+        self.unlink(&why);
     }
 
     /// Everything that was read, stanza by stanza.
@@ -115,6 +129,9 @@ impl Service {
                     }
                 }
                 Ok(Some(Frame::StreamError(error))) => {
+                    if !is_about_the_server(&error) {
+                        self.relay.stream_failed(now);
+                    }
                     break Some(stream_error(&error));
                 }
                 Ok(Some(Frame::StreamEnd)) => break Some("the server closed the stream".to_owned()),
@@ -162,6 +179,13 @@ fn outside(envelope: &Envelope<'_>) -> Option<Outside> {
         from: text(&envelope.from),
         to: text(&envelope.to),
     })
+}
+
+/// Whether a stream error is the server's own affair (RFC 6120 §4.9.3): it would have come whatever was written.
+fn is_about_the_server(error: &[u8]) -> bool {
+    const OWN: [&str; 6] =
+        ["conflict", "connection-timeout", "host-gone", "reset", "see-other-host", "system-shutdown"];
+    parse_element(error, None).is_ok_and(|error| error.children().any(|part| OWN.contains(&part.name())))
 }
 
 /// What the server says is wrong with the stream (RFC 6120 §4.9).

@@ -37,6 +37,9 @@ impl Deliveries {
 
     /// Where the ping of this number went, if it is still open: only from there can its answer come.
     pub fn ping_target(&self, number: u64) -> Option<PingTo> {
+        if self.is_trial_ping(number) {
+            return Some(PingTo::OwnServer);
+        }
         let domain = self.pings.get(&number)?;
         match &self.destinations.get(domain)?.state {
             State::Pinged(ping) | State::Probing(ping) if ping.fallback == Some(number) => {
@@ -48,6 +51,9 @@ impl Deliveries {
 
     /// A ping was answered. What it confirmed is in [`Self::take_released`].
     pub fn answered(&mut self, number: u64, answer: Answer, now: Duration) {
+        if self.is_trial_ping(number) {
+            return self.trial_answered(number, now);
+        }
         let Some(domain) = self.pings.remove(&number) else { return };
         let soon = self.patience.ping / SOON;
         let destination = self.destination(&domain);
@@ -159,6 +165,7 @@ impl Deliveries {
 
     /// Time passed: pings that went unanswered, waits that are over. Returns pings to write.
     pub fn tick(&mut self, now: Duration) -> Vec<Step> {
+        self.tick_trial(now);
         let patience = self.patience.ping;
         let mut late = Vec::new();
         let (mut over, mut unanswered) = (Vec::new(), Vec::new());

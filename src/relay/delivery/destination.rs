@@ -107,6 +107,14 @@ pub(super) struct Destination {
     pub(super) buried: BTreeSet<(u64, u64)>,
     /// Of what came back late, what waits for the batch under way to end.
     pub(super) returned: BTreeSet<u64>,
+    /// When something was last written to it.
+    pub(super) wrote: Option<Duration>,
+    /// How often in a row the stream was ended soon after its batch was written.
+    pub(super) strikes: u32,
+    /// Up to this item it is sent one at a time.
+    pub(super) careful: Option<u64>,
+    /// How often in a row its next item ended the stream with something beside it.
+    pub(super) struck: u32,
     pub(super) listed_ready: bool,
     pub(super) moved: bool,
 }

@@ -12,6 +12,7 @@
 //! - `first_contact`: domains that have not answered any ping yet.
 //! - `doubts`: what came back.
 //! - `published`: what services acknowledge themselves.
+//! - `trial`: what may have made one's own server end the stream.
 
 mod barrier;
 mod destination;
@@ -21,6 +22,7 @@ mod published;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub(super) use self::barrier::wait_after;
 use self::destination::{Destination, State};
 pub use self::doubts::Suspect;
 pub use self::published::{Published, Refused};
+pub use self::trial::OwedTo;
+use self::trial::Trials;
 use crate::domain::clock::Now;
 use crate::domain::disclosure::Proof;
 use crate::store::journal::Destination as Known;
@@ -108,6 +112,7 @@ pub struct Deliveries {
     waiting: usize,
     released: Vec<u64>,
     given_up: Vec<Suspect>,
+    trials: Trials,
     link: bool,
     /// How often it is looked whether the time of what a destination that is down is owed is over.
     look: Duration,
@@ -127,6 +132,7 @@ impl Deliveries {
             waiting: 0,
             released: Vec::new(),
             given_up: Vec::new(),
+            trials: Trials::default(),
             link: false,
             look: LOOK,
             seed,
@@ -165,6 +171,7 @@ impl Deliveries {
     /// The link is lost, and with it every batch under way.
     pub fn link_down(&mut self) {
         self.link = false;
+        self.end_trial();
         self.pings.clear();
         for destination in self.destinations.values_mut() {
             let state = match destination.state {

@@ -63,7 +63,18 @@ impl Deliveries {
         if !self.link {
             return None;
         }
+        if self.is_trying() {
+            let step = self.trial_step(now, &is_in_memory);
+            if step.is_some() || self.is_trying() {
+                return step;
+            }
+        }
         while let Some(domain) = self.ready.front().cloned() {
+            if let Some(step) = self.begin_trial(&domain, now) {
+                // The others have their turn before its next one.
+                self.ready.rotate_left(1);
+                return Some(step);
+            }
             if let Some(step) = self.step_for(&domain, now, &is_in_memory) {
                 return Some(step);
             }
@@ -73,7 +84,7 @@ impl Deliveries {
         None
     }
 
-    fn step_for(
+    pub(super) fn step_for(
         &mut self,
         domain: &Arc<str>,
         now: Duration,
@@ -96,10 +107,12 @@ impl Deliveries {
             };
             let next = destination.queue.get(destination.flight).copied();
             let widened = destination.widened;
-            let full = destination.flight >= BATCH_ITEMS << widened || bytes >= BATCH_BYTES << widened;
+            let most = if destination.careful.is_some() { 1 } else { BATCH_ITEMS << widened };
+            let full = destination.flight >= most || bytes >= BATCH_BYTES << widened;
             match next {
                 Some(seq) if !full && is_in_memory(seq) => {
                     destination.state = State::Filling { bytes };
+                    destination.wrote = Some(now);
                     return Some(Step::Item { domain: Arc::clone(domain), seq });
                 }
                 _ if bytes > 0 => return Some(self.ping(domain, now, false)),
@@ -180,6 +193,7 @@ impl Deliveries {
         destination.flight = 0;
         destination.state = State::Idle;
         let proof = destination.proof.take();
+        (destination.strikes, destination.struck) = (0, 0);
         if let Some(&last) = done.last() {
             destination.reached = destination.reached.max(last);
             // What came back late lies far behind what is confirmed, and that far all is again.

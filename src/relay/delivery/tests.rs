@@ -6,6 +6,7 @@ use super::queue::{BATCH_ITEMS, LOAD_ITEMS, WIDEST};
 use super::*;
 
 mod first_contact;
+mod trial;
 
 const SECOND: Duration = Duration::from_secs(1);
 
