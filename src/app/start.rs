@@ -71,17 +71,21 @@ pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay
     relay.know_pruned(store.pruned().await?);
     // What was retracted after an item came is forgotten behind it.
     let mut retracted = store.retracted().await?.into_iter().peekable();
-    let mut last = 0;
-    loop {
-        let page = store.journal_outlines(last, OUTLINES).await?;
-        let Some(outline) = page.last() else { break };
-        last = outline.seq;
+    let mut page = store.journal_outlines(0, OUTLINES).await?;
+    if let Some(first) = page.first() {
+        relay.expect_rows(first.seq);
+    }
+    while let Some(last) = page.last().map(|outline| outline.seq) {
+        // A million may wait: the next page is read while this one is taken in.
+        let reader = store.clone();
+        let next = tokio::spawn(async move { reader.journal_outlines(last, OUTLINES).await });
         for outline in &page {
             while let Some(gone) = retracted.next_if(|gone| gone.seq < outline.seq) {
                 relay.forget(&gone.node, gone.item.as_deref());
             }
             relay.recover(outline);
         }
+        page = next.await.map_err(|e| StoreError::row(e.to_string()))??;
     }
     retracted.for_each(|gone| relay.forget(&gone.node, gone.item.as_deref()));
     Ok((relay, known))

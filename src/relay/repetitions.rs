@@ -11,7 +11,10 @@
 //!   does not make others forget.
 //! - What is over is not known at once, and taken out little by little ([`Repetitions::pass`]).
 
+mod table;
+
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::hash::Hasher;
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -19,13 +22,8 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use self::table::Table;
 use super::rows::{NOWHERE, Numbered, Rows};
-
-/// Parts that the table is in, so that each grows in a moment.
-const PARTS: usize = 64;
-
-/// Bits of a place that say in which part it is.
-const PART_BITS: u32 = PARTS.trailing_zeros();
 
 /// The most items that can be remembered, whatever is configured.
 const MOST: usize = 1 << 30;
@@ -37,7 +35,7 @@ const CROWD: usize = 64;
 const ROUND: u32 = 512;
 
 /// Places that are looked at in one call, at least.
-const LOOK_MIN: u32 = 2 * PARTS as u32;
+const LOOK_MIN: u32 = 64;
 
 /// Set where the rest is no number in the journal, but the time since which nobody is owed the item.
 const SINCE: u32 = 1 << 31;
@@ -79,12 +77,6 @@ struct Known {
     before: u32,
     after: u32,
     when: When,
-}
-
-impl Numbered for Known {
-    fn number(&self) -> u64 {
-        self.item.get()
-    }
 }
 
 /// The last bits of its number in the journal, or since when nobody is owed it ([`SINCE`], in seconds).
@@ -129,9 +121,8 @@ struct Struck {
 pub struct Repetitions {
     key: Key,
     most: usize,
-    parts: Vec<Rows<Known>>,
+    items: Table,
     nodes: Rows<Node>,
-    count: usize,
     pending: FxHashMap<u64, Pending>,
     struck: Vec<Struck>,
     /// The last number in the journal that is known of.
@@ -141,7 +132,6 @@ pub struct Repetitions {
     /// Since this second nobody is owed what is over by now.
     over_since: u32,
     /// Where [`Self::pass`] goes on.
-    part: usize,
     place: u32,
     /// The nodes with most items, when they were looked for, and how often they are good for.
     crowd: Vec<u32>,
@@ -155,20 +145,23 @@ impl Repetitions {
         Repetitions {
             key,
             most: most.clamp(1, MOST),
-            parts: (0..PARTS).map(|_| Rows::default()).collect(),
+            items: Table::new(),
             nodes: Rows::default(),
-            count: 0,
             pending: FxHashMap::default(),
             struck: Vec::new(),
             last: 0,
             over: 0,
             over_since: 0,
-            part: 0,
             place: 0,
             crowd: Vec::new(),
             crowd_lasts: 0,
             forgotten: 0,
         }
+    }
+
+    /// Makes room at once for so many that are to be remembered.
+    pub fn reserve(&mut self, more: usize) {
+        self.items.reserve(more.min(self.most - self.items.len().min(self.most)));
     }
 
     /// Of an item as it came. `content` is the same for the same content alone ([`super::pack::Pack::content`]).
@@ -203,7 +196,7 @@ impl Repetitions {
         if let Some(pending) = self.pending.get(&item.item.get()) {
             return pending.content == item.content;
         }
-        let known = self.parts[part_of(item.item)].get(item.item.get());
+        let known = self.items.find(item.item).and_then(|at| self.items.at(at));
         known.is_some_and(|known| known.content == item.content && !self.is_over(known.when))
     }
 
@@ -215,24 +208,24 @@ impl Repetitions {
 
     /// An item is in the journal, behind all that were.
     pub fn keep(&mut self, item: &Fingerprint, seq: u64) {
-        if self.pending.get(&item.item.get()).is_some_and(|pending| pending.seq == seq) {
-            self.pending.remove(&item.item.get());
+        if let Entry::Occupied(pending) = self.pending.entry(item.item.get())
+            && pending.get().seq == seq
+        {
+            pending.remove();
         }
         self.last = self.last.max(seq);
         let struck = |struck: &Struck| seq <= struck.upto && [item.item, item.node].contains(&struck.name);
         if self.struck.iter().any(struck) {
             return;
         }
-        let part = part_of(item.item);
-        if let Some(place) = self.parts[part].place_of(item.item.get()) {
-            let at = whole(part, place);
+        if let Some(at) = self.items.find(item.item) {
             self.unlink(at);
-            if let Some(known) = self.at_mut(at) {
+            if let Some(known) = self.items.at_mut(at) {
                 (known.content, known.when) = (item.content, When::number(seq));
             }
             return self.link(at, item.node);
         }
-        if self.count >= self.most {
+        if self.items.len() >= self.most {
             self.make_room();
         }
         let known = Known {
@@ -243,9 +236,8 @@ impl Repetitions {
             after: NOWHERE,
             when: When::number(seq),
         };
-        let place = self.parts[part].insert(known);
-        self.count += 1;
-        self.link(whole(part, place), item.node);
+        let at = self.items.insert(known);
+        self.link(at, item.node);
     }
 
     /// The commit ended; `kept` items were told to [`Self::keep`] before, and without nothing of what was taken in is
@@ -262,11 +254,10 @@ impl Repetitions {
     pub fn forget(&mut self, node: &str, item: Option<&str>, upto: u64) {
         let (_, node, id) = self.name(node, item.unwrap_or_default());
         match item {
-            Some(_) => self.remove(id),
+            Some(_) => self.items.find(id).into_iter().for_each(|at| self.remove(at)),
             None => {
                 while let Some(first) = self.nodes.get(node.get()).map(|node| node.first) {
-                    let Some(id) = self.at(first).map(|known| known.item) else { break };
-                    self.remove(id);
+                    self.remove(first);
                 }
             }
         }
@@ -284,26 +275,19 @@ impl Repetitions {
     pub fn pass(&mut self, over: u64, since: Option<Duration>, now: Duration, is_owed: impl Fn(u64) -> bool) {
         self.over = self.over.max(over);
         self.over_since = since.map_or(0, seconds);
-        let span: u32 = self.parts.iter().map(Rows::end).sum();
-        let looks = if span == 0 { 0 } else { (span / ROUND).max(LOOK_MIN) };
-        for _ in 0..looks {
-            let part = &self.parts[self.part];
-            if self.place >= part.end() {
-                if part.len() == 0 && part.end() > 0 {
-                    self.parts[self.part] = Rows::default();
-                }
-                self.part = (self.part + 1) % PARTS;
+        let span = self.items.end();
+        for _ in 0..(span / ROUND).max(LOOK_MIN).min(span) {
+            if self.place >= self.items.end() {
                 self.place = 0;
-                continue;
             }
-            let at = whole(self.part, self.place);
+            let at = self.place;
             self.place += 1;
-            let Some((id, when)) = self.at(at).map(|known| (known.item, known.when)) else { continue };
+            let Some(when) = self.items.at(at).map(|known| known.when) else { continue };
             if self.is_over(when) {
-                self.remove(id);
+                self.remove(at);
             } else if let Some(seq) = when.seq(self.last)
                 && !is_owed(seq)
-                && let Some(known) = self.at_mut(at)
+                && let Some(known) = self.items.at_mut(at)
             {
                 known.when = When(SINCE | seconds(now));
             }
@@ -312,12 +296,12 @@ impl Repetitions {
 
     /// How many items are remembered.
     pub fn len(&self) -> usize {
-        self.count
+        self.items.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.items.len() == 0
     }
 
     /// How many were forgotten before their time, since there were too many; since the last call.
@@ -335,11 +319,11 @@ impl Repetitions {
     fn make_room(&mut self) {
         let Some(node) = self.busiest() else { return };
         let Some(first) = self.nodes.at(node).map(|node| node.first) else { return };
-        let Some((id, when)) = self.at(first).map(|known| (known.item, known.when)) else { return };
+        let Some(when) = self.items.at(first).map(|known| known.when) else { return };
         if !self.is_over(when) {
             self.forgotten += 1;
         }
-        self.remove(id);
+        self.remove(first);
     }
 
     /// The place of the node that has most items; of several, the one whose oldest is the oldest. Of many nodes, those
@@ -362,17 +346,14 @@ impl Repetitions {
         self.crowd.iter().copied().max_by_key(size)
     }
 
-    fn remove(&mut self, id: NonZeroU64) {
-        let part = part_of(id);
-        let Some(place) = self.parts[part].place_of(id.get()) else { return };
-        self.unlink(whole(part, place));
-        self.parts[part].remove(id.get());
-        self.count -= 1;
+    fn remove(&mut self, at: u32) {
+        self.unlink(at);
+        self.items.remove(at);
     }
 
     /// Puts an item behind the others of its node.
     fn link(&mut self, at: u32, name: NonZeroU64) {
-        let Some(oldest) = self.at(at).map(|known| known.when) else { return };
+        let Some(oldest) = self.items.at(at).map(|known| known.when) else { return };
         let node = match self.nodes.place_of(name.get()) {
             Some(node) => node,
             None => self.nodes.insert(Node { name, first: at, last: NOWHERE, count: 0, oldest }),
@@ -380,23 +361,23 @@ impl Repetitions {
         let Some(row) = self.nodes.at_mut(node) else { return };
         let before = std::mem::replace(&mut row.last, at);
         row.count += 1;
-        if let Some(known) = self.at_mut(before) {
+        if let Some(known) = self.items.at_mut(before) {
             known.after = at;
         }
-        if let Some(known) = self.at_mut(at) {
+        if let Some(known) = self.items.at_mut(at) {
             (known.node, known.before, known.after) = (node, before, NOWHERE);
         }
     }
 
     /// Takes an item out of the row of its node.
     fn unlink(&mut self, at: u32) {
-        let Some(known) = self.at(at) else { return };
+        let Some(known) = self.items.at(at) else { return };
         let (node, before, after) = (known.node, known.before, known.after);
-        if let Some(known) = self.at_mut(before) {
+        if let Some(known) = self.items.at_mut(before) {
             known.after = after;
         }
         let mut next = None;
-        if let Some(known) = self.at_mut(after) {
+        if let Some(known) = self.items.at_mut(after) {
             known.before = before;
             next = Some(known.when);
         }
@@ -414,14 +395,6 @@ impl Repetitions {
             self.nodes.remove(name);
         }
     }
-
-    fn at(&self, at: u32) -> Option<&Known> {
-        self.parts[at as usize % PARTS].at(at >> PART_BITS)
-    }
-
-    fn at_mut(&mut self, at: u32) -> Option<&mut Known> {
-        self.parts[at as usize % PARTS].at_mut(at >> PART_BITS)
-    }
 }
 
 impl When {
@@ -438,15 +411,6 @@ impl When {
 
 fn seconds(at: Duration) -> u32 {
     at.as_secs() as u32 & !SINCE
-}
-
-fn part_of(id: NonZeroU64) -> usize {
-    (id.get() >> (u64::BITS - PART_BITS)) as usize
-}
-
-/// A place in one of the parts as one number.
-fn whole(part: usize, place: u32) -> u32 {
-    place << PART_BITS | part as u32
 }
 
 fn some(hash: u64) -> NonZeroU64 {

@@ -14,6 +14,12 @@ impl Relay {
         self.pruned = upto;
     }
 
+    /// Notes that rows of the journal from this one on are to be taken in. Before [`Self::recover`].
+    pub fn expect_rows(&mut self, first: u64) {
+        let rows = self.last_seq.saturating_sub(first.max(self.pruned + 1)) + 1;
+        self.repetitions.reserve(usize::try_from(rows).unwrap_or(usize::MAX));
+    }
+
     /// An item was retracted, or all of a node: published again, it is new.
     pub fn forget(&mut self, node: &str, item: Option<&str>) {
         let upto = self.last_seq - self.next.entries.len() as u64;

@@ -26,7 +26,7 @@ impl Repetitions {
         for place in 0..self.nodes.end() {
             let Some(row) = self.nodes.at(place) else { continue };
             let (mut at, mut before, mut items) = (row.first, NOWHERE, 0);
-            while let Some(known) = self.at(at) {
+            while let Some(known) = self.items.at(at) {
                 assert_eq!((known.before, known.node), (before, place));
                 (before, at, items) = (at, known.after, items + 1);
             }
@@ -34,8 +34,8 @@ impl Repetitions {
             assert!(items > 0);
             count += items as usize;
         }
-        assert_eq!(count, self.count);
-        assert_eq!(self.parts.iter().map(Rows::len).sum::<usize>(), count);
+        assert_eq!(count, self.items.len());
+        assert_eq!((0..self.items.end()).filter(|at| self.items.at(*at).is_some()).count(), count);
     }
 }
 
@@ -147,7 +147,7 @@ fn what_is_over_is_not_known_and_makes_room_by_and_by() {
         table.pass(20_000, None, at(1), |_| true);
     }
     assert!(table.is_empty() && table.nodes.len() == 0);
-    assert!(table.parts.iter().all(|part| part.end() == 0), "its room is given back");
+    assert!(table.items.end() == 0, "its room is given back");
 }
 
 #[test]
