@@ -26,6 +26,7 @@ mod conversations {
     mod granularity;
     mod hostile_forms;
     mod long_lists;
+    mod moves;
     mod pubsub_affiliations;
     mod pubsub_archive;
     mod pubsub_in_french;

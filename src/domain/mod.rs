@@ -28,6 +28,7 @@ pub mod draft;
 pub mod edit;
 pub mod granularity;
 pub mod language;
+pub mod moving;
 pub mod name;
 pub mod node;
 pub mod outline;

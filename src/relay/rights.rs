@@ -117,7 +117,8 @@ impl Rights {
                 }
             }
         }
-        if let Some(series) = series {
+        // What was removed only says whose its past is.
+        if let Some(series) = series.filter(|series| !series.is_removed()) {
             let name = self.filing.place(series.name.clone());
             let kept = Kept::new(key, series, name, &mut self.parties);
             for producer in kept.producers() {

@@ -32,12 +32,18 @@ pub mod disclosures;
 pub mod error;
 pub mod items;
 pub mod journal;
+mod leaks;
+pub mod move_notices;
+pub mod moved_parties;
+pub mod moving;
 pub mod notices;
 pub mod overview;
 pub mod persons;
 pub mod reductions;
+pub mod registering;
 pub mod series;
 pub mod subscriptions;
+mod tenures;
 pub mod wishes;
 mod write;
 

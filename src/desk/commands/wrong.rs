@@ -14,17 +14,17 @@ use crate::domain::wording::{Unreadable, beginning, one_line};
 /// What a value of this field has to look like.
 fn expected(var: &str, said: &str) -> Text {
     match var {
-        "valid_from" | "valid_until" | "data_from" | "data_until"
+        "valid_from" | "valid_until" | "data_from" | "data_until" | "from"
             if point_in_time(said) == Err(TimeFault::TooFar) =>
         {
             text("", "« {value} » est trop loin ; le dernier jour est le 9999-12-30")
         }
-        "valid_from" | "valid_until" | "data_from" | "data_until"
+        "valid_from" | "valid_until" | "data_from" | "data_until" | "from"
             if point_in_time(said) == Err(TimeFault::Offset) =>
         {
             text("", "« {value} » est à plus de 14 heures d’UTC ; écrivez un décalage comme +01:00, ou Z")
         }
-        "valid_from" | "valid_until" | "data_from" | "data_until" => text(
+        "valid_from" | "valid_until" | "data_from" | "data_until" | "from" => text(
             "",
             "« {value} » n’est pas une date ; écrivez par exemple 2027-01-01 ou 2027-01-01T12:00:00+01:00",
         ),
