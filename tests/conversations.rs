@@ -22,6 +22,7 @@ mod conversations {
     mod disco_and_friends;
     mod first_contact;
     mod forms_filled_in;
+    mod full_disk;
     mod grant_then_relay;
     mod granularity;
     mod hostile_forms;

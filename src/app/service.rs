@@ -101,12 +101,13 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         store = Store::open(&config.store.url, config.delivery.durability) => store?,
         () = &mut stop => return Ok(()),
     };
+    store.keep_reserve();
     let clock = Clock::start();
     let (wishes, wished) = mpsc::channel(16);
     let (link, link_state) = watch::channel("not connected yet".to_owned());
     let _socket: Option<Socket> = match control::path_of(&config.store.url) {
         Some(path) => {
-            let socket = control::listen(&path, wishes.clone(), link_state).await;
+            let socket = control::listen(&path, wishes.clone(), link_state, store.unrecorded().clone()).await;
             Some(socket.with_context(|| format!("the control socket {}", path.display()))?)
         }
         None => None,

@@ -68,7 +68,10 @@ pub async fn answer(
     };
     let language = language.unwrap_or(usual);
     if language != usual {
-        context.store.choose_language(who, language).await.map_err(failed)?;
+        // A word may end a consent, and that must not wait for a wish about the language.
+        if let Err(error) = context.store.choose_language(who, language).await {
+            tracing::warn!(%error, "the language that somebody speaks could not be noted");
+        }
     }
     let mut answers = Vec::with_capacity(said.len());
     for said in &said {

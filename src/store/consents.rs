@@ -115,7 +115,16 @@ impl Store {
         );
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(recipient.as_str()).fetch_all(self.pool()).await?;
-        rows.iter().map(read).collect()
+        self.read_to_decide(&rows)
+    }
+
+    /// Consents by which it is decided what may leave: an end that could not be written counts.
+    pub(super) fn read_to_decide(
+        &self,
+        rows: &[SqliteRow],
+    ) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
+        let applied = |(key, consent)| (key, self.unrecorded().applied(consent));
+        rows.iter().map(|row| read(row).map(applied)).collect()
     }
 
     /// Requests to people without an address, oldest first: all but those under the reference `nobody`.
