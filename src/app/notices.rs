@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::relay::Relay;
-use crate::store::move_notices::Notice;
-use crate::store::notices::Step;
+use crate::store::notices::{Step, Untold};
 use crate::store::{Store, StoreError};
 
 /// Notices held in memory at a time.
@@ -31,7 +30,7 @@ struct Errand {
 #[derive(Debug)]
 pub struct NoticeKeeper {
     errands: mpsc::Sender<Errand>,
-    fetched: mpsc::Receiver<Vec<Notice>>,
+    fetched: mpsc::Receiver<Vec<Untold>>,
     /// The store may have more.
     wanted: bool,
     /// An errand is under way.
@@ -60,7 +59,7 @@ impl NoticeKeeper {
                         }
                     }
                 };
-                if untold.iter().any(is_request) {
+                if untold.iter().any(|news| news.step == Step::Requested) {
                     tokio::time::sleep(ANSWERED_FIRST).await;
                 }
                 if done.send(untold).await.is_err() {
@@ -99,24 +98,20 @@ impl NoticeKeeper {
     }
 
     /// What was fetched, once an errand is done.
-    pub async fn fetched(&mut self) -> Vec<Notice> {
+    pub async fn fetched(&mut self) -> Vec<Untold> {
         let Some(untold) = self.fetched.recv().await else { return std::future::pending().await };
         self.away = false;
         self.wanted |= untold.len() >= self.room;
         if let Some(end) = untold.last() {
-            self.last = end.key();
+            self.last = end.key;
         }
         untold
     }
 }
 
-fn is_request(notice: &Notice) -> bool {
-    matches!(notice, Notice::Consent(step) if step.step == Step::Requested)
-}
-
-async fn run(store: &Store, errand: &Errand) -> Result<Vec<Notice>, StoreError> {
+async fn run(store: &Store, errand: &Errand) -> Result<Vec<Untold>, StoreError> {
     if !errand.told.is_empty() {
         store.told(&errand.told).await?;
     }
-    store.notices_to_tell(errand.after, errand.room).await
+    store.untold(errand.after, errand.room).await
 }

@@ -31,7 +31,6 @@ ADMIN = {
     "series-add",
     "series-list",
     "series-edit",
-    "series-remove",
     "queue-status",
     "dead-letters",
     "audit-verify",
