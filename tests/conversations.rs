@@ -22,11 +22,12 @@ mod conversations {
     mod disco_and_friends;
     mod first_contact;
     mod forms_filled_in;
+    mod full_disk;
     mod grant_then_relay;
     mod granularity;
     mod hostile_forms;
     mod long_lists;
-    mod not_theirs;
+    mod moves;
     mod pubsub_affiliations;
     mod pubsub_archive;
     mod pubsub_in_french;

@@ -2,8 +2,9 @@
 //!
 //! A Unix socket beside the database (`courant.db-control`). The one who connects writes a line `changes`;
 //! the service answers `taken` once it has read all changes made so far and nothing that is against them
-//! can be written to the server any more. `status` asks for the state of the link to the server. The socket
-//! is also the lock: one service per database.
+//! can be written to the server any more. `halt` and the ids of consents, whose ends could not be recorded, has
+//! nothing leave under them any more, and is answered `taken` likewise. `status` asks for the state of the link to the server.
+//! The socket is also the lock: one service per database.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,11 +13,19 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
 use super::follow::Wish;
+use crate::store::unrecorded::Unrecorded;
 
 /// How long a command line waits for the service.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Consents named in one line.
+const HALTED_AT_ONCE: usize = 1000;
+
+/// Bytes of a line.
+const LINE_MAX: u64 = 40 * HALTED_AT_ONCE as u64;
 
 /// Callers at a time.
 const CALLERS_MAX: usize = 16;
@@ -42,7 +51,23 @@ pub enum Told {
 
 /// Tells the service that something changed, and waits until it has taken it.
 pub async fn tell(socket: &Path) -> Told {
-    match ask(socket, "changes").await {
+    say(socket, "changes").await
+}
+
+/// Has the service send nothing more under consents whose ends could not be recorded, and waits until it does not.
+pub async fn halt(socket: &Path, ids: &[Uuid]) -> Told {
+    for ids in ids.chunks(HALTED_AT_ONCE) {
+        let ids: String = ids.iter().map(|id| format!(" {id}")).collect();
+        match say(socket, &format!("halt{ids}")).await {
+            Told::Taken => {}
+            otherwise => return otherwise,
+        }
+    }
+    Told::Taken
+}
+
+async fn say(socket: &Path, what: &str) -> Told {
+    match ask(socket, what).await {
         Ok(Some(answer)) if answer == "taken" => Told::Taken,
         Ok(Some(_)) => Told::NoAnswer("it closed the connection".into()),
         Ok(None) => Told::NobodyThere,
@@ -95,6 +120,7 @@ pub async fn listen(
     path: &Path,
     wishes: mpsc::Sender<Wish>,
     link: watch::Receiver<String>,
+    unrecorded: Unrecorded,
 ) -> io::Result<Socket> {
     if UnixStream::connect(path).await.is_ok() {
         let text = "another courant runs on this database; stop it first, or name another [store] url";
@@ -110,10 +136,10 @@ pub async fn listen(
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(place) = std::sync::Arc::clone(&callers).acquire_owned().await else { return };
-            let (wishes, link) = (wishes.clone(), link.clone());
+            let (wishes, link, unrecorded) = (wishes.clone(), link.clone(), unrecorded.clone());
             tokio::spawn(async move {
                 let _place = place;
-                let _ = tokio::time::timeout(PATIENCE, answer(stream, wishes, link)).await;
+                let _ = tokio::time::timeout(PATIENCE, answer(stream, wishes, link, unrecorded)).await;
             });
         }
     });
@@ -124,17 +150,28 @@ async fn answer(
     stream: UnixStream,
     wishes: mpsc::Sender<Wish>,
     link: watch::Receiver<String>,
+    unrecorded: Unrecorded,
 ) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(64)).read_line(&mut line).await?;
+    BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
     match line.trim() {
         "changes" => {}
         "status" => {
             let state = link.borrow().replace('\n', " ");
             return write.write_all(format!("{state}\n").as_bytes()).await;
         }
-        _ => return write.write_all(b"what?\n").await,
+        line => {
+            let ids = line.strip_prefix("halt ");
+            let ids =
+                ids.and_then(|ids| ids.split(' ').map(Uuid::parse_str).collect::<Result<Vec<_>, _>>().ok());
+            let answer = match ids {
+                Some(ids) if unrecorded.halt(&ids).await => "taken\n",
+                Some(_) => "not yet\n",
+                None => "what?\n",
+            };
+            return write.write_all(answer.as_bytes()).await;
+        }
     }
     let (wish, taken) = oneshot::channel();
     if wishes.send(wish).await.is_ok() && taken.await.is_ok() {
@@ -161,9 +198,10 @@ mod tests {
         let path = dir.path().join("c.db-control");
         assert_eq!(tell(&path).await, Told::NobodyThere);
         let (wishes, mut wished) = mpsc::channel::<Wish>(1);
+        let unrecorded = Unrecorded::default();
         let (_link, state) = watch::channel("connected".to_owned());
-        let socket = listen(&path, wishes.clone(), state.clone()).await.unwrap();
-        assert!(listen(&path, wishes, state).await.is_err(), "one service per database");
+        let socket = listen(&path, wishes.clone(), state.clone(), unrecorded.clone()).await.unwrap();
+        assert!(listen(&path, wishes, state, unrecorded.clone()).await.is_err(), "one service per database");
         assert_eq!(status(&path).await.unwrap().as_deref(), Some("connected"));
         tokio::spawn(async move {
             let first = wished.recv().await.unwrap();
@@ -173,6 +211,15 @@ mod tests {
         // The look whether somebody is there counts as no wish.
         assert_eq!(tell(&path).await, Told::Taken);
         assert!(matches!(tell(&path).await, Told::NoAnswer(_)));
+        let id = Uuid::now_v7();
+        assert!(matches!(halt(&path, &[id]).await, Told::NoAnswer(_)), "nobody sends yet");
+        let mut halts = unrecorded.followed();
+        tokio::spawn(async move {
+            let (halted, taken) = halts.recv().await.unwrap();
+            assert_eq!(halted, [id]);
+            taken.send(()).unwrap();
+        });
+        assert_eq!(halt(&path, &[id]).await, Told::Taken);
         drop(socket);
         assert_eq!(tell(&path).await, Told::NobodyThere);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::clock;
-use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::consent::{Consent, ConsentKey, State};
 use crate::relay::rights::Update;
 use crate::store::changes::{Change, Kind};
 use crate::store::dead_letters::Letter;
@@ -48,16 +48,27 @@ pub async fn follow(
     let mut timer = tokio::time::interval(INTERVAL);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failing = false;
+    let mut halts = store.unrecorded().followed();
     // Asked for while no service ran.
     let mut wanted = store.wanted_dead_letters().await.unwrap_or_default();
     loop {
         let taken = tokio::select! {
+            // Before all else, and whether or not anything can be read: somebody waits until nothing leaves any more.
+            biased;
+            Some((ids, taken)) = halts.recv() => {
+                let halted = News { updates: vec![Update::Halted(ids)], replays: Vec::new(), taken: Some(taken) };
+                if news.send(halted).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             _ = timer.tick() => None,
             wish = wishes.recv() => match wish {
                 Some(wish) => Some(wish),
                 None => return,
             },
         };
+        store.look_after_reserve();
         match changes(&store, known).await {
             Ok((last, updates, letters)) => {
                 failing = false;
@@ -133,6 +144,12 @@ async fn changes(store: &Store, known: u64) -> Result<(u64, Vec<Update>, Vec<u64
             Kind::Consent => {
                 // What changed twice is as it is now the first time.
                 let Some(consent) = consents.remove(&change.key) else { continue };
+                let unrecorded = store.unrecorded();
+                // Another process may have written what could not be written here.
+                if let Some(consent) = consent.as_ref().filter(|consent| consent.state != State::Active) {
+                    unrecorded.recorded(&[consent.id]);
+                }
+                let consent = consent.map(|consent| Box::new(unrecorded.applied(*consent)));
                 Update::Consent(ConsentKey(change.key), consent)
             }
             Kind::Subscription => {

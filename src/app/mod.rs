@@ -13,6 +13,7 @@
 
 pub mod checkpoints;
 pub mod control;
+pub mod first_look;
 pub mod follow;
 pub mod journal_writer;
 pub mod notices;

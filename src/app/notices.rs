@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::relay::Relay;
-use crate::store::notices::{Step, Untold};
+use crate::store::move_notices::Notice;
+use crate::store::notices::Step;
 use crate::store::{Store, StoreError};
 
 /// Notices held in memory at a time.
@@ -30,7 +31,7 @@ struct Errand {
 #[derive(Debug)]
 pub struct NoticeKeeper {
     errands: mpsc::Sender<Errand>,
-    fetched: mpsc::Receiver<Vec<Untold>>,
+    fetched: mpsc::Receiver<Vec<Notice>>,
     /// The store may have more.
     wanted: bool,
     /// An errand is under way.
@@ -59,7 +60,7 @@ impl NoticeKeeper {
                         }
                     }
                 };
-                if untold.iter().any(|news| news.step == Step::Requested) {
+                if untold.iter().any(is_request) {
                     tokio::time::sleep(ANSWERED_FIRST).await;
                 }
                 if done.send(untold).await.is_err() {
@@ -98,20 +99,24 @@ impl NoticeKeeper {
     }
 
     /// What was fetched, once an errand is done.
-    pub async fn fetched(&mut self) -> Vec<Untold> {
+    pub async fn fetched(&mut self) -> Vec<Notice> {
         let Some(untold) = self.fetched.recv().await else { return std::future::pending().await };
         self.away = false;
         self.wanted |= untold.len() >= self.room;
         if let Some(end) = untold.last() {
-            self.last = end.key;
+            self.last = end.key();
         }
         untold
     }
 }
 
-async fn run(store: &Store, errand: &Errand) -> Result<Vec<Untold>, StoreError> {
+fn is_request(notice: &Notice) -> bool {
+    matches!(notice, Notice::Consent(step) if step.step == Step::Requested)
+}
+
+async fn run(store: &Store, errand: &Errand) -> Result<Vec<Notice>, StoreError> {
     if !errand.told.is_empty() {
         store.told(&errand.told).await?;
     }
-    store.untold(errand.after, errand.room).await
+    store.notices_to_tell(errand.after, errand.room).await
 }

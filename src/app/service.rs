@@ -23,11 +23,11 @@ use super::control::{self, Socket};
 use super::follow::{self, News};
 use super::journal_writer::JournalWriter;
 use super::notices::NoticeKeeper;
-use super::{retention, start, sweep};
+use super::{first_look, retention, start, sweep};
 use crate::config::{Config, ConfigError, limit};
-use crate::desk::notices;
 use crate::desk::upstream::{Bounds, Upstream};
 use crate::desk::{Context as DeskContext, Desk, Outgoing};
+use crate::desk::{move_notices, notices};
 use crate::domain::clock::Clock;
 use crate::domain::decision;
 use crate::domain::language::Language;
@@ -40,7 +40,7 @@ use crate::relay::repetitions::Key;
 use crate::relay::rights::Update;
 use crate::router::{self, Router};
 use crate::store::journal::Row;
-use crate::store::notices::Untold;
+use crate::store::move_notices::Notice;
 use crate::store::{Store, StoreError};
 use crate::transport::backoff::Reconnect;
 use crate::transport::connect::{ConnectConfig, ConnectError, Link};
@@ -101,12 +101,13 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         store = Store::open(&config.store.url, config.delivery.durability) => store?,
         () = &mut stop => return Ok(()),
     };
+    store.keep_reserve();
     let clock = Clock::start();
     let (wishes, wished) = mpsc::channel(16);
     let (link, link_state) = watch::channel("not connected yet".to_owned());
     let _socket: Option<Socket> = match control::path_of(&config.store.url) {
         Some(path) => {
-            let socket = control::listen(&path, wishes.clone(), link_state).await;
+            let socket = control::listen(&path, wishes.clone(), link_state, store.unrecorded().clone()).await;
             Some(socket.with_context(|| format!("the control socket {}", path.display()))?)
         }
         None => None,
@@ -143,6 +144,10 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
         let (store, usual) = (store.clone(), config.pubsub.retention.nominal());
         async move { retention::keep_to_it(&store, usual).await }
     });
+    let first_look = tokio::spawn({
+        let store = store.clone();
+        async move { first_look::look(&store).await }
+    });
     let sweeper = {
         let (store, clock, config) = (store.clone(), clock.clone(), config.consent.clone());
         tokio::spawn(async move { sweep::sweep_now_and_then(&store, &clock, &config).await })
@@ -166,6 +171,7 @@ pub async fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), 
     follower.abort();
     keeper.abort();
     sweeper.abort();
+    first_look.abort();
     drop(wishes);
     if let (Some(key), Some(signer)) = (key, signer) {
         signer.abort();
@@ -254,7 +260,7 @@ enum Woken {
     Wrote(std::io::Result<usize>),
     Committed(bool),
     News(Option<News>),
-    Untold(Vec<Untold>),
+    Untold(Vec<Notice>),
     Loaded(Loaded),
     Desk(Outgoing),
     Linked(Box<Result<Link, ConnectError>>),
@@ -403,7 +409,8 @@ impl Service {
     }
 
     fn take_news(&mut self, news: News) {
-        if news.updates.iter().any(|update| matches!(update, Update::Consent(..))) {
+        // What a move has people told beside its consents comes with a series.
+        if news.updates.iter().any(|update| matches!(update, Update::Consent(..) | Update::Series(..))) {
             self.notices.look();
         }
         for update in news.updates {
@@ -420,14 +427,19 @@ impl Service {
     }
 
     /// Has those concerned told what happened to a consent.
-    fn tell(&mut self, news: &Untold) {
-        let age = self.clock.now().wall.duration_since(news.at);
+    fn tell(&mut self, news: &Notice) {
+        let age = self.clock.now().wall.duration_since(news.at());
         let stale = age.unsigned_abs() > self.time_to_live && age.is_positive();
         let stanzas = match stale {
             true => Vec::new(),
-            false => notices::stanzas(news, self.router.domain(), self.language, &self.admins),
+            false => match news {
+                Notice::Consent(step) => {
+                    notices::stanzas(step, self.router.domain(), self.language, &self.admins)
+                }
+                Notice::Move(moved) => move_notices::stanzas(moved, self.router.domain(), self.language),
+            },
         };
-        self.relay.tell(news.key, stanzas);
+        self.relay.tell(news.key(), stanzas);
     }
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {

@@ -1,8 +1,8 @@
-//! What time does to consents: they run out, requests are not answered, what was asked for is delivered,
+//! What time does to consents and series: they run out, requests are not answered, what was asked for is delivered,
 //! renewals begin. Looked at every second; nothing depends on how soon, since the decision itself knows the
 //! hour.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::config::ConsentConfig;
 use crate::domain::clock::Clock;
 use crate::domain::consent::{Consent, ConsentKey, State};
+use crate::domain::moving::MOVED;
 use crate::domain::period::Period;
 use crate::relay::owed::{self, Basis};
 use crate::store::{Store, StoreError};
@@ -33,6 +34,9 @@ const AT_ONCE: u32 = 1000;
 /// Rows of the journal read at once.
 const PAGE: u32 = 5000;
 
+/// Pages of it that are read every second; at leisure, all.
+const IN_HASTE: usize = 2;
+
 /// Looks again and again, until the service goes.
 pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentConfig) {
     let mut timer = tokio::time::interval(INTERVAL);
@@ -52,7 +56,7 @@ pub async fn sweep_now_and_then(store: &Store, clock: &Clock, config: &ConsentCo
         .await;
         match swept {
             Ok(0) => failing = false,
-            Ok(count) => tracing::info!(count, "consents came to their end"),
+            Ok(count) => tracing::info!(count, "consents came to their end, or series to their next holder"),
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
                     tracing::error!(%error, "consents that ran out could not be ended; nothing leaves under them");
@@ -79,29 +83,42 @@ pub async fn remind(
 
 /// Ends what is to end at `now`. Returns how many consents did.
 pub async fn sweep(store: &Store, now: Timestamp, config: &ConsentConfig) -> Result<usize, StoreError> {
-    let mut count = store.replace_renewed(now).await?;
+    let mut count = store.moves_that_are_due(now).await? + store.replace_renewed(now).await?;
     let asked_before = before(now, &config.request_timeout);
     for consent in store.due_consents(now, asked_before, AT_ONCE).await? {
         let next = if consent.state == State::Requested { State::TimedOut } else { State::Expired };
         store.step_consent(consent.id, next, ACTOR, None, now).await?;
         count += 1;
     }
-    Ok(count)
+    Ok(count + end_moved(store, now, config, IN_HASTE).await?)
 }
 
 /// Ends the consents of a data window that is over, where nothing waits any more. Returns how many did.
 pub async fn fulfil(store: &Store, now: Timestamp, config: &ConsentConfig) -> Result<usize, StoreError> {
     let mut count = 0;
     let mut fulfilled = store.fulfillable_consents(before(now, &config.fulfilled_after), AT_ONCE).await?;
-    if !fulfilled.is_empty() {
-        let waiting = still_owed(store).await?;
-        fulfilled.retain(|(key, _)| !waiting.contains(key));
-    }
+    keep_delivered(store, &mut fulfilled, usize::MAX).await?;
     for (_, Consent { id, .. }) in fulfilled {
         store.step_consent(id, State::Fulfilled, ACTOR, None, now).await?;
         count += 1;
     }
-    Ok(count)
+    Ok(count + end_moved(store, now, config, usize::MAX).await?)
+}
+
+/// Ends the consents whose person holds nothing any more of what they name, once late records had their time to come
+/// and nothing waits any more. Returns how many did.
+async fn end_moved(
+    store: &Store,
+    now: Timestamp,
+    config: &ConsentConfig,
+    pages: usize,
+) -> Result<usize, StoreError> {
+    let mut moved = store.moved_consents(before(now, &config.fulfilled_after), AT_ONCE).await?;
+    keep_delivered(store, &mut moved, pages).await?;
+    for (_, Consent { id, .. }) in &moved {
+        store.step_consent(*id, State::Fulfilled, ACTOR, Some(MOVED), now).await?;
+    }
+    Ok(moved.len())
 }
 
 /// So long before now; what cannot be counted back was never.
@@ -110,21 +127,53 @@ pub fn before(now: Timestamp, period: &Period) -> Timestamp {
     now.checked_sub(length).unwrap_or(Timestamp::MIN)
 }
 
-/// The consents under which something waits in the journal: all of it counts, delivered or not, as long as
-/// it stands there, which delivered rows do for minutes only.
-async fn still_owed(store: &Store) -> Result<HashSet<ConsentKey>, StoreError> {
-    let mut keys = HashSet::new();
-    let mut last = 0;
-    loop {
+/// Leaves those under which nothing waits any more: the server of their recipient has confirmed all that was owed.
+/// Where so many pages of the journal do not tell, none is left.
+async fn keep_delivered(
+    store: &Store,
+    consents: &mut Vec<(ConsentKey, Consent)>,
+    pages: usize,
+) -> Result<(), StoreError> {
+    if consents.is_empty() {
+        return Ok(());
+    }
+    let destinations = store.destinations().await?;
+    let confirmed: HashMap<&str, u64> =
+        destinations.iter().map(|known| (&*known.domain, known.confirmed)).collect();
+    let confirmed =
+        |consent: &Consent| confirmed.get(consent.recipient.domain().as_str()).copied().unwrap_or_default();
+    let from = consents.iter().map(|(_, consent)| confirmed(consent)).min().unwrap_or_default();
+    match last_owed(store, from, pages).await? {
+        Some(owed) => {
+            consents.retain(|(key, consent)| owed.get(key).is_none_or(|last| confirmed(consent) >= *last));
+        }
+        None => consents.clear(),
+    }
+    Ok(())
+}
+
+/// For each consent the last row of the journal after `from` that has something owed under it; nothing where that
+/// takes more than so many pages.
+async fn last_owed(
+    store: &Store,
+    from: u64,
+    pages: usize,
+) -> Result<Option<HashMap<ConsentKey, u64>>, StoreError> {
+    let mut found = HashMap::new();
+    let mut last = from;
+    for _ in 0..pages {
         let page = store.journal_outlines(last, PAGE).await?;
-        let Some(outline) = page.last() else { return Ok(keys) };
+        let Some(outline) = page.last() else { return Ok(Some(found)) };
         last = outline.seq;
-        for owed in page.iter().filter_map(|outline| owed::decode(&outline.owed)).flatten() {
-            if let Basis::Consent(key) | Basis::Reduced { consent: key, .. } = owed.basis {
-                keys.insert(key);
+        for outline in &page {
+            for owed in owed::decode(&outline.owed).into_iter().flatten() {
+                if let Basis::Consent(key) | Basis::Reduced { consent: key, .. } = owed.basis {
+                    found.insert(key, outline.seq);
+                }
             }
         }
     }
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -294,6 +294,22 @@ impl Known {
                     ..Entry::default()
                 }]
             }
+            Line::HandOver(moved) => {
+                // One entry for each of them: neither is told who the other is.
+                let held = [("held until", &moved.former), ("holds from", &moved.holder)];
+                held.into_iter()
+                    .filter_map(|(outcome, who)| Some((outcome, Arc::clone(who.as_ref()?))))
+                    .map(|(outcome, who)| Entry {
+                        kind: "move",
+                        outcome,
+                        series: vec![Arc::clone(&moved.series)],
+                        subject: Some(who),
+                        readings_from: Timestamp::from_millisecond(moved.from).ok(),
+                        actor: Some(Arc::clone(&moved.actor)),
+                        ..Entry::default()
+                    })
+                    .collect()
+            }
             Line::Consent(step) => {
                 let parties = (step.id, Arc::clone(&step.subject), Arc::clone(&step.recipient));
                 self.consents.insert(step.consent.0, parties);

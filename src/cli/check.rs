@@ -6,16 +6,24 @@ use super::Failure;
 use super::show::say;
 use crate::app::control;
 use crate::config::Config;
+use crate::domain::language::Language;
+use crate::domain::wording;
 use crate::store::Store;
 use crate::transport::connect::{ConnectConfig, connect};
 use crate::transport::secret::Secret;
+
+/// Consents that are named; of more, there are others.
+const NAMED_MAX: usize = 50;
 
 /// Looks at everything, says everything, and fails with the first kind of problem found.
 pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::load(file)?;
     let mut problems = Vec::new();
     match Store::open(&config.store.url, config.delivery.durability).await {
-        Ok(store) => store.close().await,
+        Ok(store) => {
+            problems.extend(groundless(&store).await.err());
+            store.close().await;
+        }
         Err(error) => problems.push(Failure::Store(error)),
     }
     match config.secret() {
@@ -31,6 +39,40 @@ pub(super) async fn run(file: Option<&Path>) -> Result<(), Failure> {
         eprintln!("courant: {}", problem.text());
     }
     Err(last)
+}
+
+/// Names consents that stand and permit nothing, as their person holds nothing of what they name.
+async fn groundless(store: &Store) -> Result<(), Failure> {
+    let (mut found, mut place) = (Vec::new(), Some(0));
+    while let Some(after) = place.filter(|_| found.len() <= NAMED_MAX) {
+        let (more, next) = store.groundless_consents(after).await?;
+        found.extend(more);
+        place = next;
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = found
+        .iter()
+        .take(NAMED_MAX)
+        .map(|consent| {
+            format!(
+                "consent {} of {} for {} permits nothing: of {} nothing is or was theirs",
+                consent.id,
+                consent.subject,
+                consent.recipient,
+                wording::first_scopes(consent, Language::En)
+            )
+        })
+        .collect();
+    if found.len() > lines.len() {
+        lines.push("and others".into());
+    }
+    lines.push(
+        "end them (`courant consent revoke ID`), or say whose the series are (`courant series edit NAME --owner S`)"
+            .into(),
+    );
+    Err(Failure::Refused(lines.join("\n")))
 }
 
 /// Reaches the server, or asks the service that runs: a second connection of one component would be

@@ -11,7 +11,7 @@ use super::consent_revoke::Revoke;
 use super::lines::plain;
 use super::show::say;
 use super::transfer::{Export, Import};
-use super::{Failure, actor, open, show, tell_service, transfer};
+use super::{Failure, actor, not_recorded, open, open_for_an_end, show, tell_service, transfer};
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::consent::{Consent, State};
@@ -169,10 +169,16 @@ async fn history(store: &Store, id: Uuid) -> Result<(), Failure> {
 
 impl Step {
     async fn run(self, config: &Config, next: State) -> Result<(), Failure> {
-        let stepped = open(config)
-            .await?
-            .step_consent(self.id, next, &actor(), self.reason.as_deref(), clock::wall())
-            .await?;
+        let store = match next {
+            State::Active => open(config).await?,
+            _ => open_for_an_end(config).await?,
+        };
+        let stepped =
+            store.step_consent(self.id, next, &actor(), self.reason.as_deref(), clock::wall()).await;
+        let stepped = match stepped {
+            Err(error) => return Err(not_recorded(config, error).await),
+            Ok(stepped) => stepped,
+        };
         let consent = done(self.id, stepped)?;
         // Before a word is said: who reads it may rely on it.
         tell_service(config).await?;

@@ -5,16 +5,16 @@ use jid::BareJid;
 use uuid::Uuid;
 
 use super::consent::{id, not_found, scopes};
-use super::lines::plain;
+use super::lines::{person, plain};
 use super::show::say;
-use super::{Failure, actor, open, show, tell_service};
+use super::{Failure, actor, not_recorded, open, open_for_an_end, show, tell_service};
 use crate::config::Config;
 use crate::consents::together::{self, Act, By, NotDone, Which};
 use crate::domain::clock;
 use crate::domain::consent::{Consent, State};
 use crate::domain::party::{Subject, parse_bare};
-use crate::store::Store;
 use crate::store::consents::Filter;
+use crate::store::{Store, StoreError};
 
 /// Lines printed for people; the sum stands below them.
 const SHOWN_MAX: usize = 1000;
@@ -28,7 +28,7 @@ pub struct Revoke {
     ids: Vec<Uuid>,
 
     /// All that this person gave
-    #[arg(long, value_name = "JID")]
+    #[arg(long, value_name = "JID", value_parser = person)]
     subject: Option<Subject>,
 
     /// All that this recipient was given; with --subject, by that person
@@ -54,7 +54,10 @@ impl Revoke {
             true => Which::All { subject: self.subject.clone(), recipient: self.recipient.clone() },
             false => Which::These(self.ids.clone()),
         };
-        let store = open(config).await?;
+        let store = match self.dry_run {
+            true => open(config).await?,
+            false => open_for_an_end(config).await?,
+        };
         let mut list = Listed { keep: if self.json { usize::MAX } else { SHOWN_MAX }, ..Listed::default() };
         let each = |consent| list.add(consent);
         let done = match self.dry_run {
@@ -69,7 +72,12 @@ impl Revoke {
         if !self.dry_run && list.count > 0 {
             tell_service(config).await?;
         }
-        done.map_err(|why| self.not_done(why, list.count))?;
+        match done {
+            Err(NotDone::Store(error @ StoreError::NotRecorded { .. })) => {
+                return Err(not_recorded(config, error).await);
+            }
+            done => done.map_err(|why| self.not_done(why, list.count))?,
+        };
         if list.count == 0 {
             return Err(Failure::Refused(self.nothing()));
         }

@@ -77,6 +77,8 @@ pub enum Failure {
     Usage(String),
     /// The store: 3.
     Store(StoreError),
+    /// The store could not take the end of a consent: 3.
+    NotRecorded(String),
     /// The server: 4.
     Server(String),
 }
@@ -86,14 +88,17 @@ impl Failure {
         match self {
             Failure::Refused(_) | Failure::Store(StoreError::Exists { .. } | StoreError::Consent(_)) => 1,
             Failure::Usage(_) => 2,
-            Failure::Store(_) => 3,
+            Failure::Store(_) | Failure::NotRecorded(_) => 3,
             Failure::Server(_) => 4,
         }
     }
 
     fn text(&self) -> String {
         match self {
-            Failure::Refused(text) | Failure::Usage(text) | Failure::Server(text) => text.clone(),
+            Failure::Refused(text)
+            | Failure::Usage(text)
+            | Failure::Server(text)
+            | Failure::NotRecorded(text) => text.clone(),
             Failure::Store(error) => error.to_string(),
         }
     }
@@ -162,6 +167,28 @@ async fn tell_service(config: &Config) -> Result<(), Failure> {
              look at its log, or restart it to be sure"
         ))),
     }
+}
+
+async fn open_for_an_end(config: &Config) -> Result<Store, Failure> {
+    Ok(Store::open_for_an_end(&config.store.url, config.delivery.durability).await?)
+}
+
+/// Where it was the end of a consent that could not be recorded, the running service, if there is one, sends nothing
+/// more under it.
+async fn not_recorded(config: &Config, error: StoreError) -> Failure {
+    let StoreError::NotRecorded { cause, ids, .. } = error else { return error.into() };
+    let told = match control::path_of(&config.store.url) {
+        Some(path) => control::halt(&path, &ids).await,
+        None => Told::NobodyThere,
+    };
+    let sent = match told {
+        Told::Taken => "nothing is sent under it for now, which a restart of the service forgets".to_owned(),
+        Told::NobodyThere => "nothing is sent as long as no service runs".to_owned(),
+        Told::NoAnswer(why) => format!(
+            "the running service did not confirm that it sends nothing more under it ({why}): stop it to be sure"
+        ),
+    };
+    Failure::NotRecorded(format!("{cause}. This is not recorded: repeat it then; {sent}"))
 }
 
 /// Who acts, for the record: the operator at the command line.

@@ -2,18 +2,20 @@
 
 use clap::{Args, Subcommand};
 use jid::{BareJid, Jid};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::lines::{person, plain};
-use super::series_edit::Edit;
+use super::series_edit::{Edit, Remove, print_move, refused};
 use super::show::say;
 use super::transfer::{Export, Import};
-use super::{Failure, open, show, tell_service, transfer};
+use super::{Failure, actor, open, show, tell_service, transfer};
 use crate::config::Config;
+use crate::desk::hand_over::{self, Deed};
 use crate::domain::clock;
 use crate::domain::name::Scope;
 use crate::domain::party::{Subject, parse_bare, parse_jid};
-use crate::domain::period::Period;
+use crate::domain::period::{Period, read_time};
 use crate::domain::series::Series;
 use crate::domain::series_record::SeriesRecord;
 use crate::domain::tenure::Tenures;
@@ -29,6 +31,8 @@ pub enum Verb {
     Show(Show),
     /// Change who owns, publishes or keeps a series, or what it is called
     Edit(Box<Edit>),
+    /// Remove a registration: its past stays whose it was
+    Remove(Remove),
     /// Take over registrations from a file of JSON Lines, all or none
     Import(Import),
     /// Write all registrations as JSON Lines
@@ -45,6 +49,11 @@ pub struct Add {
     /// The person concerned: a bare address, or ref: and a reference of your own
     #[arg(long, value_name = "JID", value_parser = person)]
     owner: Subject,
+
+    /// From which measuring time on they hold it; unless said from now on where a wider registration covers it
+    /// already or it was registered before, and else without a beginning
+    #[arg(long, value_name = "TIME", value_parser = read_time)]
+    from: Option<Timestamp>,
 
     /// Bare address that may publish; may be repeated
     #[arg(long = "producer", value_name = "JID", required = true, value_parser = parse_bare)]
@@ -106,6 +115,7 @@ impl Verb {
             Verb::List(list) => list.run(config).await,
             Verb::Show(show) => show.run(config).await,
             Verb::Edit(edit) => edit.run(config).await,
+            Verb::Remove(remove) => remove.run(config).await,
             Verb::Import(import) => transfer::import_series(import, config).await,
             Verb::Export(export) => transfer::export_series(export, config).await,
         }
@@ -126,11 +136,18 @@ impl Add {
             node: Default::default(),
         };
         series.check().map_err(Failure::Refused)?;
-        open(config).await?.add_series(&series, clock::wall()).await?;
+        let now = clock::wall();
+        let store = open(config).await?;
+        let moved = hand_over::register(&store, &series, self.from, &actor(), now).await.map_err(refused)?;
+        // With the tenure that it begins.
+        let series = store.series_named(&series.name.to_string()).await?.map_or(series, |(_, held)| held);
         if self.json {
             show::json(&SeriesRecord::of(series, clock::wall()))?;
         } else {
             say!("Registered {}: {} may publish it.", series.name, names(&series.producers));
+            if let Some(report) = &moved {
+                print_move(report, Deed::Added, false, false, now)?;
+            }
         }
         tell_service(config).await
     }

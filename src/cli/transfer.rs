@@ -8,18 +8,19 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::show::say;
 use super::{Failure, actor, lines, open, tell_service};
 use crate::config::Config;
-use crate::consents::record;
 use crate::domain::clock;
 use crate::domain::consent::{Consent, method};
 use crate::domain::draft::Draft;
 use crate::domain::series::Series;
 use crate::domain::series_record::SeriesRecord;
+use crate::domain::tenure::Tenure;
 
 /// The longest line, in bytes: more is no record.
 const LINE_MAX: u64 = 1024 * 1024;
@@ -60,9 +61,7 @@ pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(
     let store = open(config).await?;
     let known = store.other_consents(&consents).await?;
     refuse(known.iter().map(|(place, what)| (consents[*place].0, what.clone())).collect())?;
-    let (lines, consents): (Vec<usize>, Vec<Consent>) = consents.into_iter().unzip();
-    let others = record::all_not_held(&store, &consents).await?;
-    refuse(others.into_iter().map(|(place, why)| (lines[place], format!("scope: {why}"))).collect())?;
+    let consents: Vec<Consent> = consents.into_iter().map(|(_, consent)| consent).collect();
     if import.dry_run {
         say!("All {} lines are right; nothing was changed.", consents.len());
         return Ok(());
@@ -74,36 +73,66 @@ pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(
 }
 
 pub(super) async fn import_series(import: Import, config: &Config) -> Result<(), Failure> {
-    let series = read(&import.file, &lines::SERIES, |series: Series| {
+    let now = clock::wall();
+    let series = read(&import.file, &lines::SERIES, |record: SeriesRecord| {
+        let whole = record.says_tenures();
+        let series = Series::try_from(record)?;
         series.check()?;
-        Ok((series.name.clone(), series))
+        Ok((series.name.clone(), (whole, series)))
     })?;
     let store = open(config).await?;
     let known: HashMap<_, _> =
-        store.all_series().await?.into_iter().map(|(_, held)| (held.name.clone(), held)).collect();
-    let other =
-        series.iter().filter(|(_, series)| known.get(&series.name).is_some_and(|held| held != series));
-    refuse(
-        other
-            .map(|(line, series)| {
-                let name = &series.name;
-                (
-                    *line,
-                    format!("{name} is registered already, otherwise; change it with `courant series edit`"),
-                )
-            })
-            .collect(),
-    )?;
-    let new: Vec<Series> =
-        series.iter().filter(|(_, s)| !known.contains_key(&s.name)).map(|(_, s)| s.clone()).collect();
+        store.all_series_ever().await?.into_iter().map(|(_, held)| (held.name.clone(), held)).collect();
+    let mut wrong = Vec::new();
+    let mut wanted = Vec::new();
+    let count = series.len();
+    for (line, (whole, series)) in series {
+        match merged(known.get(&series.name), series, whole, now) {
+            Ok(merged) => wanted.extend(merged),
+            Err(why) => wrong.push((line, why)),
+        }
+    }
+    refuse(wrong)?;
     if import.dry_run {
-        say!("All {} lines are right; nothing was changed.", series.len());
+        say!("All {count} lines are right; nothing was changed.");
         return Ok(());
     }
-    store.import_series(&new, clock::wall()).await?;
+    let done = store.import_series(&wanted, &actor(), now).await?;
     tell_service(config).await?;
-    say!("Imported {} series; {} were there already.", new.len(), series.len() - new.len());
+    say!("Imported {} series; {} were there already.", done.added, count - done.added - done.rewritten);
+    if done.rewritten > 0 {
+        say!("The tenures of {} were rewritten.", done.rewritten);
+    }
     Ok(())
+}
+
+/// What is to be written of a line; nothing where it is there already. `whole`: it says all tenures.
+fn merged(
+    held: Option<&Series>,
+    series: Series,
+    whole: bool,
+    now: Timestamp,
+) -> Result<Option<Series>, String> {
+    let Some(held) = held else { return Ok(Some(series)) };
+    if *held == series {
+        return Ok(None);
+    }
+    if held.is_removed() {
+        if whole {
+            return Ok(Some(series));
+        }
+        // Registered again: its past stays whose it was.
+        let mut tenures = held.tenures.clone();
+        let begins = Tenure::since(series.tenures.last().holder.clone(), now, now);
+        tenures.begin(begins).map_err(|why| format!("tenures: {why}"))?;
+        return Ok(Some(Series { tenures, ..series }));
+    }
+    let rewritten = Series { tenures: series.tenures.clone(), ..held.clone() };
+    if whole && (rewritten == series || series.is_removed()) {
+        return Ok(Some(series));
+    }
+    let name = &series.name;
+    Err(format!("{name} is registered already, otherwise; change it with `courant series edit`"))
 }
 
 pub(super) async fn export_consents(export: Export, config: &Config) -> Result<(), Failure> {
@@ -124,7 +153,8 @@ pub(super) async fn export_consents(export: Export, config: &Config) -> Result<(
 pub(super) async fn export_series(export: Export, config: &Config) -> Result<(), Failure> {
     let now = clock::wall();
     let mut out = output(export.output.as_deref())?;
-    for (_, series) in open(config).await?.all_series().await? {
+    // Those that were removed too: they say whose the past is.
+    for (_, series) in open(config).await?.all_series_ever().await? {
         write(&mut out, &SeriesRecord::of(series, now))?;
     }
     out.flush().map_err(|e| unwritable(&e))

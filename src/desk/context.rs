@@ -91,8 +91,26 @@ impl Context {
     }
 }
 
+/// The end of a consent could not be recorded; `halted`: nothing leaves under it all the same.
+fn not_recorded(halted: bool) -> StanzaError {
+    let (text, french) = match halted {
+        true => (
+            "nothing is sent for now, but this is not recorded, because the service cannot store anything at the moment; repeat it in a few minutes",
+            "plus rien n’est transmis pour l’instant, mais ce n’est pas enregistré, car le service ne peut rien enregistrer en ce moment ; recommencez dans quelques minutes",
+        ),
+        false => (
+            "this is not recorded, because the service cannot store anything at the moment; repeat it in a few minutes",
+            "ce n’est pas enregistré, car le service ne peut rien enregistrer en ce moment ; recommencez dans quelques minutes",
+        ),
+    };
+    StanzaError::new(Condition::InternalServerError, text).or_in_french(french)
+}
+
 /// The store failed: nothing half done, try again.
 pub fn failed(error: &StoreError) -> StanzaError {
+    if let StoreError::NotRecorded { halted, .. } = error {
+        return not_recorded(*halted);
+    }
     tracing::error!(%error, "a request could not be answered from the store");
     StanzaError::new(Condition::InternalServerError, "the store does not answer; try again later")
         .or_in_french("la base de données ne répond pas ; réessayez plus tard")

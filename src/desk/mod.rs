@@ -8,6 +8,8 @@
 //! - [`asking`]: requests, and how they are answered; [`text`](mod@text): by a line of text,
 //!   read by [`spoken`];
 //!   [`notices`] and [`receipt`]: what people are told.
+//! - [`hand_over`]: a series changes hands, by command or command line.
+//! - [`move_notices`]: what people are told of a series that changed hands.
 //! - [`waiting`]: what waits to be delivered, and what cannot be.
 //! - [`pubsub`]: the pubsub service, all but publishing.
 //! - [`permit`]: what of the past somebody may have; [`reducing`]: of it, reduced to periods.
@@ -19,6 +21,8 @@ pub mod asking;
 pub mod clerk;
 pub mod commands;
 pub mod context;
+pub mod hand_over;
+pub mod move_notices;
 pub mod notices;
 pub mod permit;
 pub mod pubsub;

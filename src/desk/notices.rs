@@ -8,13 +8,14 @@ use jid::BareJid;
 use super::receipt;
 use crate::domain::consent::{Consent, State};
 use crate::domain::language::{Language, Text, text};
+use crate::domain::moving::{Becomes, is_closed_by_move};
 use crate::domain::party::Subject;
 use crate::domain::wording;
 use crate::protocol::authorization;
 use crate::protocol::notice::{self, Change};
 use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::text::escaped_len;
-use crate::store::notices::{Step, Together, Untold};
+use crate::store::notices::{Bounded, Step, Together, Untold};
 
 /// Whose series a request is about that names none there is: nobody is asked, and nobody learns so.
 pub const NOBODY: &str = "nobody";
@@ -34,19 +35,20 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
         format!("e-{}-{}-{number}", consent.id, news.key)
     };
     let mut stanzas: Vec<(Arc<str>, Vec<u8>)> = Vec::new();
-    let cancelled = consent.state == State::Cancelled;
+    // Who took a request back knows; who asked where somebody moved out does not.
+    let cancelled = consent.state == State::Cancelled && !is_closed_by_move(consent);
     if !matches!(news.step, Step::Requested | Step::Reminder) && !cancelled {
         let change = match news.step {
             Step::Ended => Change::Ended,
             Step::Given => Change::Began,
-            _ => Change::Other,
+            _ => news.bounded.as_ref().map_or(Change::Other, |bounded| Change::Bounded(bounded.from)),
         };
         let bare = consent.recipient.as_str();
         let nodes = news
             .nodes
             .iter()
             .map(|place| (place.jid.as_deref().unwrap_or(bare), Some(place.node.to_string())));
-        let alone = news.nodes.is_empty() || change == Change::Other;
+        let alone = news.nodes.is_empty() || !matches!(change, Change::Began | Change::Ended);
         for (to, node) in nodes.filter(|_| !alone).chain(alone.then_some((bare, None))) {
             let mut stanza = Vec::new();
             notice::to_recipient(&mut stanza, (from, to), &id(), consent, change, node.as_deref());
@@ -181,6 +183,33 @@ fn all_of(step: Step, together: &Together, language: Language) -> Option<String>
     Some(body)
 }
 
+fn bounded_by(consent: &Consent, bounded: &Bounded, stop: &str, language: Language) -> String {
+    let rest = match bounded.becomes {
+        Becomes::Fulfilled => text(
+            " As it names nothing else that is yours, it ends by itself soon after.",
+            " Comme il ne nomme rien d’autre qui soit à vous, il prendra fin de lui-même peu après.",
+        ),
+        Becomes::Bounded => text(
+            " For what else it names it goes on as before.{stop}",
+            " Pour le reste de ce qu’il nomme, rien ne change.{stop}",
+        ),
+    };
+    text(
+        "From {from} on, {series} is not yours any more. Your consent for {who} (purpose: {purpose}) covers what was measured before, and nothing from then on.{rest}",
+        "À partir du {from}, {series} n’est plus à vous. Votre consentement pour {who} (finalité : {purpose}) porte sur ce qui a été mesuré avant, et sur rien de ce qui l’est ensuite.{rest}",
+    )
+    .fill(
+        language,
+        &[
+            ("from", &wording::moment(bounded.from, language)),
+            ("series", &wording::series(&bounded.series.to_string(), bounded.title.as_deref(), language)),
+            ("who", &wording::recipient(consent, language)),
+            ("purpose", &wording::purpose(consent, language)),
+            ("rest", &rest.fill(language, &[("stop", stop)])),
+        ],
+    )
+}
+
 fn sentence(news: &Untold, language: Language) -> Option<String> {
     let consent = &news.consent;
     let (summary, asked) = (receipt::summary(consent, language), receipt::asked(consent, language));
@@ -207,6 +236,7 @@ fn sentence(news: &Untold, language: Language) -> Option<String> {
             "This consent was changed; it says now: {text}{stop}",
             "Ce consentement a été modifié ; il dit maintenant : {text}{stop}",
         )),
+        Step::Bounded => news.bounded.as_ref().map(|bounded| bounded_by(consent, bounded, &stop, language)),
         Step::Reminder => say(text(
             "A reminder of what you share: {text}{stop}",
             "Rappel de ce que vous partagez : {text}{stop}",
@@ -214,6 +244,10 @@ fn sentence(news: &Untold, language: Language) -> Option<String> {
         Step::Ended => match consent.state {
             // Who said no knows.
             State::Refused => None,
+            State::Cancelled if is_closed_by_move(consent) => say(text(
+                "This request is closed, as what it asks for is not yours any more; nothing was given, and there is nothing to answer. {asked}",
+                "Cette demande est close, car ce qu’elle demande n’est plus à vous ; rien n’a été donné, et il n’y a rien à répondre. {asked}",
+            )),
             State::Cancelled => say(text(
                 "This request was taken back by who asked; nothing was given, and there is nothing to answer any more. {asked}",
                 "Cette demande a été retirée par qui l’avait faite ; rien n’a été donné, et il n’y a plus rien à répondre. {asked}",

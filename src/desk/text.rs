@@ -33,20 +33,22 @@ const HELP_EVERY: Duration = Duration::from_secs(10);
 /// How many of those are remembered.
 const CONFUSED_MAX: usize = 10_000;
 
-/// Until when what somebody was told counts, one time behind the other; by the clock that only grows.
+/// How often somebody was told how to write, and when last; by the clock that only grows.
 #[derive(Debug, Default)]
-pub struct Confused(HashMap<BareJid, Duration>);
+pub struct Confused(HashMap<BareJid, (u32, Duration)>);
 
 impl Confused {
     fn may_be_told(&mut self, who: &BareJid, now: Duration) -> bool {
-        let counts = self.0.get(who).copied().unwrap_or_default().max(now) + HELP_EVERY;
-        if counts > now + HELP_EVERY * HELPS_AT_ONCE {
+        let (told, last) = self.0.get(who).copied().unwrap_or((0, now));
+        let forgotten = now.saturating_sub(last).as_secs() / HELP_EVERY.as_secs();
+        let told = told.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX));
+        if told >= HELPS_AT_ONCE {
             return false;
         }
         if self.0.len() >= CONFUSED_MAX {
             self.0.clear();
         }
-        self.0.insert(who.clone(), counts);
+        self.0.insert(who.clone(), (told + 1, now));
         true
     }
 }
@@ -66,7 +68,10 @@ pub async fn answer(
     };
     let language = language.unwrap_or(usual);
     if language != usual {
-        context.store.choose_language(who, language).await.map_err(failed)?;
+        // A word may end a consent, and that must not wait for a wish about the language.
+        if let Err(error) = context.store.choose_language(who, language).await {
+            tracing::warn!(%error, "the language that somebody speaks could not be noted");
+        }
     }
     let mut answers = Vec::with_capacity(said.len());
     for said in &said {
@@ -278,6 +283,6 @@ mod tests {
         let mut told = |second: u64| confused.may_be_told(&who, Duration::from_secs(second));
         assert!((0..HELPS_AT_ONCE).all(|_| told(0)), "a person is answered every time");
         assert_eq!([0, 9, 10, 11, 29, 30].map(&mut told), [false, false, true, false, true, true]);
-        assert_eq!((1000..2000).filter(|second| told(*second)).count(), 20 + 99);
+        assert_eq!((1000..2000).filter(|second| told(*second)).count(), 119);
     }
 }

@@ -34,6 +34,8 @@ pub enum Line {
     },
     /// A consent was recorded, or its state changed.
     Consent(Box<ConsentStep>),
+    /// A series changed hands.
+    HandOver(Box<HandOver>),
 }
 
 /// Whose answer proves that what was sent was taken.
@@ -165,6 +167,23 @@ pub struct ConsentStep {
     pub actor: Arc<str>,
     /// In their words.
     pub note: Option<Arc<str>>,
+}
+
+/// A series that changed hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandOver {
+    /// The registration.
+    pub series: Arc<str>,
+    /// The measuring time from which the next holder counts, milliseconds since 1970.
+    pub from: i64,
+    /// Who held it until then.
+    pub former: Option<Arc<str>>,
+    /// Who holds it from then on.
+    pub holder: Option<Arc<str>>,
+    /// Who recorded it.
+    pub actor: Arc<str>,
+    /// How many records of the time that changed hands had left already.
+    pub left: u64,
 }
 
 impl Ground {

@@ -11,7 +11,7 @@ use super::node::NodeSettings;
 use super::party::Subject;
 use super::period::Period;
 use super::series_record::SeriesRecord;
-use super::tenure::{Settings, Tenures};
+use super::tenure::{Holding, Settings, Tenures};
 use super::wording::check_line;
 
 /// A registration: who holds the series, who may publish it, whether it is kept, whether it is open.
@@ -42,10 +42,22 @@ impl Series {
     /// Whether what it says of itself is understood, or what of it is not.
     pub fn check(&self) -> Result<(), String> {
         for holder in self.tenures.holders() {
-            holder.check_person().map_err(|why| format!("owner: {why}"))?;
+            holder.check_reference().map_err(|why| format!("owner: {why}"))?;
         }
         check_line(self.title.as_deref().unwrap_or_default()).map_err(|why| format!("title: {why}"))?;
         check_meta(&self.meta)
+    }
+
+    /// Whether it has no tenure of its own now: who holds the next wider registration holds this one too.
+    pub fn follows(&self) -> bool {
+        self.tenures.last().holder == Holding::Unregistered && !self.is_removed()
+    }
+
+    /// Whether it was removed: it is not registered any more, and only says whose its past is. Registered again
+    /// without a tenure of its own, it has a second tenure of nobody behind the first.
+    pub fn is_removed(&self) -> bool {
+        let mut latest = self.tenures.iter().rev().map(|tenure| tenure.holder == Holding::Unregistered);
+        latest.next() == Some(true) && latest.next() == Some(false)
     }
 
     /// The present holder.

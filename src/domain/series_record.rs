@@ -40,6 +40,11 @@ pub struct SeriesRecord {
 }
 
 impl SeriesRecord {
+    /// Whether it says all tenures, and not only who the owner is.
+    pub fn says_tenures(&self) -> bool {
+        self.tenures.is_some()
+    }
+
     /// What is written of a registration at this instant, which decides who is named as the owner.
     pub fn of(series: Series, now: Timestamp) -> Self {
         let owner = series.holder(now).cloned();

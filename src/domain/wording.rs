@@ -1,6 +1,7 @@
 //! How people read what others have written: in one line, between quotes, and never without the address of who
 //! wrote it. A name or a purpose is chosen by who asks; it is not to look like words of this service.
 
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::consent::Consent;
@@ -138,6 +139,48 @@ pub fn purpose(consent: &Consent, language: Language) -> String {
     }
 }
 
+/// A series: its name for people, where it has one, and its name behind it.
+pub fn series(name: &str, title: Option<&str>, language: Language) -> String {
+    match title.filter(|title| !one_line(title).is_empty()) {
+        Some(title) => format!("{} ({name})", quoted(title, language)),
+        None => name.to_owned(),
+    }
+}
+
+/// A point in time in words; the hour only where it is not the beginning of a day.
+pub fn moment(at: Timestamp, language: Language) -> String {
+    let at = at.to_zoned(jiff::tz::TimeZone::UTC);
+    let month = usize::from(at.month().unsigned_abs()).saturating_sub(1) % 12;
+    let whole = at.time() == jiff::civil::Time::midnight();
+    let (day, year, hour, minute) = (at.day(), at.year(), at.hour(), at.minute());
+    match language {
+        Language::En if whole => format!("{day} {} {year}", MONTHS[month].0),
+        Language::En => format!("{day} {} {year}, {hour:02}:{minute:02} UTC", MONTHS[month].0),
+        Language::Fr => {
+            let day = if day == 1 { "1er".to_owned() } else { day.to_string() };
+            match whole {
+                true => format!("{day} {} {year}", MONTHS[month].1),
+                false => format!("{day} {} {year} à {hour} h {minute:02} UTC", MONTHS[month].1),
+            }
+        }
+    }
+}
+
+const MONTHS: [(&str, &str); 12] = [
+    ("January", "janvier"),
+    ("February", "février"),
+    ("March", "mars"),
+    ("April", "avril"),
+    ("May", "mai"),
+    ("June", "juin"),
+    ("July", "juillet"),
+    ("August", "août"),
+    ("September", "septembre"),
+    ("October", "octobre"),
+    ("November", "novembre"),
+    ("December", "décembre"),
+];
+
 /// The names of the series.
 pub fn scopes(consent: &Consent) -> String {
     consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -234,6 +277,19 @@ mod tests {
         assert_eq!(recipient(&consent, Language::En), "app@coop.example");
         consent.purpose = NOT_STATED.into();
         assert!(purpose(&consent, Language::Fr).starts_with("non indiquée"));
+    }
+
+    #[test]
+    fn a_moment_is_said_in_words() {
+        for (at, en, fr) in [
+            ("2026-12-01T00:00:00Z", "1 December 2026", "1er décembre 2026"),
+            ("2026-08-17T09:05:31Z", "17 August 2026, 09:05 UTC", "17 août 2026 à 9 h 05 UTC"),
+        ] {
+            let at = at.parse().unwrap();
+            assert_eq!((moment(at, Language::En), moment(at, Language::Fr)), (en.into(), fr.into()));
+        }
+        assert_eq!(series("urn:a", Some("Toit « sud »"), Language::Fr), "« Toit ' sud ' » (urn:a)");
+        assert_eq!(series("urn:a", Some("\u{200b}"), Language::En), "urn:a");
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What those concerned are told when a consent ends (DESIGN §4): the recipient once for each subscription
 //! that ended with it, the person concerned in a sentence.
 
+use jiff::Timestamp;
+
 use super::ns;
 use super::text::{attribute, escape, raw};
 use crate::domain::consent::{Consent, State};
 pub use crate::domain::language::Language;
+use crate::domain::moving::{MOVED, is_closed_by_move};
 use crate::domain::wording;
 
 /// What happened, as far as the recipient's program is concerned.
@@ -16,6 +19,8 @@ pub enum Change {
     Ended,
     /// It is not as it was: suspended, resumed, narrowed.
     Other,
+    /// It covers what was measured until then: a series of it changed hands.
+    Bounded(Timestamp),
 }
 
 /// Appends the notice to the recipient, at the address that is or was subscribed: what happened to the consent, and with it to the subscription to
@@ -48,9 +53,53 @@ pub fn to_recipient(
     if change != Change::Ended {
         attribute(out, "revision", &consent.revision.to_string());
     }
-    if let Some(reason) = &consent.end_reason {
+    if let Change::Bounded(border) = change {
+        attribute(out, "until", &border.to_string());
+    }
+    // Who asked is not to learn who moved where.
+    if let Some(reason) = consent.end_reason.as_ref().filter(|_| !is_closed_by_move(consent)) {
         attribute(out, "reason", reason);
     }
+    raw(out, "/></message>");
+}
+
+/// Appends to a recipient that a subscription ended, and nothing else.
+pub fn unsubscribed(out: &mut Vec<u8>, (from, to): (&str, &str), id: &str, node: &str) {
+    start(out, from, to, id);
+    raw(out, "><event xmlns='");
+    raw(out, ns::PUBSUB_EVENT);
+    raw(out, "'><subscription");
+    attribute(out, "node", node);
+    attribute(out, "jid", to);
+    raw(out, " subscription='none'/></event></message>");
+}
+
+/// What is to be erased: records of a series, measured from some time until before another.
+#[derive(Debug, Clone, Copy)]
+pub struct Erase<'a> {
+    /// What it is confirmed by.
+    pub id: &'a str,
+    /// The series.
+    pub node: &'a str,
+    /// The first measuring time.
+    pub from: Timestamp,
+    /// Behind the last.
+    pub until: Timestamp,
+    /// Why: erased, retracted, corrected, moved.
+    pub reason: &'a str,
+}
+
+/// Appends to a recipient what it is to erase. It carries no value.
+pub fn erase(out: &mut Vec<u8>, (from, to): (&str, &str), id: &str, erase: &Erase<'_>) {
+    start(out, from, to, id);
+    raw(out, "><erase xmlns='");
+    raw(out, ns::COURANT);
+    raw(out, "'");
+    attribute(out, "id", erase.id);
+    attribute(out, "node", erase.node);
+    attribute(out, "from", &erase.from.to_string());
+    attribute(out, "until", &erase.until.to_string());
+    attribute(out, "reason", erase.reason);
     raw(out, "/></message>");
 }
 
@@ -95,7 +144,8 @@ fn start(out: &mut Vec<u8>, from: &str, to: &str, id: &str) {
 pub fn ended(consent: &Consent, language: Language) -> String {
     let (who, series) = (wording::recipient(consent, language), wording::scopes(consent));
     let purpose = wording::purpose(consent, language);
-    let reason = |before: &str| match &consent.end_reason {
+    let moved = consent.state == State::Fulfilled && consent.end_reason.as_deref() == Some(MOVED);
+    let reason = |before: &str| match consent.end_reason.as_ref().filter(|_| !moved) {
         Some(reason) => format!("{before}{}.", wording::quoted(reason, language)),
         None => String::new(),
     };
@@ -106,6 +156,7 @@ pub fn ended(consent: &Consent, language: Language) -> String {
                 State::Withdrawn => "was withdrawn by you",
                 State::Revoked => "was ended by the operator of this service",
                 State::Terminated => "was ended by the recipient",
+                State::Fulfilled if moved => "has ended, as what it names is not yours any more",
                 State::Fulfilled => "is fulfilled",
                 State::Replaced => "was replaced by a newer one",
                 _ => "has ended",
@@ -121,6 +172,7 @@ pub fn ended(consent: &Consent, language: Language) -> String {
                 State::Withdrawn => "a été retiré par vous",
                 State::Revoked => "a été arrêté par l’opérateur de ce service",
                 State::Terminated => "a été arrêté par le destinataire",
+                State::Fulfilled if moved => "a pris fin, puisque ce qu’il nomme n’est plus à vous",
                 State::Fulfilled => "est accompli",
                 State::Replaced => "a été remplacé par un plus récent",
                 _ => "a pris fin",

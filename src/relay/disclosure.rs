@@ -90,7 +90,7 @@ pub fn footprint(line: &Line) -> usize {
         Line::Decided(decided) | Line::Reserve(decided) | Line::Fetched(decided) => {
             size_of::<Line>() + decided.verdicts.iter().map(of_verdict).sum::<usize>()
         }
-        Line::Dropped(_) | Line::Confirmed { .. } | Line::Consent(_) => size_of::<Line>(),
+        Line::Dropped(_) | Line::Confirmed { .. } | Line::Consent(_) | Line::HandOver(_) => size_of::<Line>(),
     }
 }
 

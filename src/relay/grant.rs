@@ -137,6 +137,11 @@ impl Grant {
         self.party
     }
 
+    /// Nothing leaves under it any more, until the store says more of it.
+    pub fn halt(&mut self) {
+        self.state = State::Suspended;
+    }
+
     /// Its number in the store.
     pub fn key(&self) -> ConsentKey {
         self.key

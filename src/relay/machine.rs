@@ -83,6 +83,8 @@ pub struct Relay {
     next: Group,
     /// What the store is writing.
     committing: Option<Group>,
+    /// The last commit failed; the next is tried when time has passed.
+    resting: bool,
     /// What was settled without a commit of its own.
     settled: Vec<Settled>,
     pruning: Pruning,
@@ -120,6 +122,7 @@ impl Relay {
             last_seq,
             next: Group::default(),
             committing: None,
+            resting: false,
             settled: Vec::new(),
             pruning: Pruning::new(last_seq),
             pruned: 0,
@@ -156,6 +159,12 @@ impl Relay {
     pub fn apply(&mut self, update: Update) {
         let consent = match &update {
             Update::Consent(key, _) => Some(*key),
+            Update::Halted(ids) => {
+                for key in self.rights.halt(ids) {
+                    self.reductions.consent_changed(key, self.rights.consent(key));
+                }
+                return;
+            }
             _ => None,
         };
         self.rights.apply(update);
@@ -258,6 +267,9 @@ impl Relay {
             // Nothing new to wait for.
             self.settled.append(&mut self.next.settled);
         }
+        if self.resting {
+            return None;
+        }
         // A cursor travels with the next rows, or with the dead letters that it leaves behind, or at a tick.
         let due = std::mem::take(&mut self.housekeeping);
         if due || !self.next.batch.rows.is_empty() || !self.next.batch.dead_letters.is_empty() {
@@ -295,6 +307,7 @@ impl Relay {
     pub fn committed(&mut self, kept: bool) {
         let Some(group) = self.committing.take() else { return };
         self.reductions.committed(kept);
+        self.resting = !kept;
         if !kept {
             self.rights.forget_seen();
             self.pruning.failed();
@@ -428,6 +441,7 @@ impl Relay {
         self.bury(now);
         self.note_delivered(now);
         self.housekeeping = true;
+        self.resting = false;
     }
 
     /// Writes what is due to `out` until it holds `limit` bytes; returns what must be read from the

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jid::BareJid;
 use rustc_hash::FxHashMap;
+use uuid::Uuid;
 
 use super::few::Sort;
 use super::filing::{Filed, Filing};
@@ -17,6 +18,7 @@ pub use super::parties::Party;
 use super::registration::{Kept, Registration};
 use super::rows::{NOWHERE, Numbered, Rows};
 use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::decision::Standing as _;
 use crate::domain::name::Scope;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::series::Series;
@@ -31,6 +33,9 @@ pub enum Update {
     Consent(ConsentKey, Option<Box<Consent>>),
     /// A subscription.
     Subscription(SubscriptionKey, Option<Subscription>),
+    /// The ends of the consents with these ids could not be written to the store: nothing leaves under them all the
+    /// same.
+    Halted(Vec<Uuid>),
 }
 
 /// What a subscription is to the relay.
@@ -101,7 +106,21 @@ impl Rights {
             Update::Series(key, series) => self.set_series(key, series),
             Update::Consent(key, consent) => self.set_consent(key, consent.map(|c| ConsentOutline::from(*c))),
             Update::Subscription(key, subscription) => self.set_subscription(key, subscription),
+            Update::Halted(ids) => {
+                self.halt(&ids);
+            }
         }
+    }
+
+    /// Has nothing leave under these consents any more; the numbers of those that stand.
+    pub fn halt(&mut self, ids: &[Uuid]) -> Vec<ConsentKey> {
+        let ids: HashSet<&Uuid> = ids.iter().collect();
+        let mut halted = Vec::new();
+        for grant in self.grants.iter_mut().filter(|grant| ids.contains(&grant.id())) {
+            grant.halt();
+            halted.push(grant.key());
+        }
+        halted
     }
 
     fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
@@ -117,7 +136,8 @@ impl Rights {
                 }
             }
         }
-        if let Some(series) = series {
+        // What was removed only says whose its past is.
+        if let Some(series) = series.filter(|series| !series.is_removed()) {
             let name = self.filing.place(series.name.clone());
             let kept = Kept::new(key, series, name, &mut self.parties);
             for producer in kept.producers() {

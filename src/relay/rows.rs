@@ -64,6 +64,11 @@ impl<T: Numbered> Rows<T> {
         self.rows.len() as u32
     }
 
+    /// All of them, to be changed; their numbers are to stay.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.rows.iter_mut().flatten()
+    }
+
     /// Takes a row in, and says where it is. There must be none of its number.
     pub(super) fn insert(&mut self, row: T) -> u32 {
         let number = row.number();

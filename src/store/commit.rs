@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::StoreError;
 use super::disclosures::{self, Hash, LINES_MAX, block};
 use super::journal::{self, Batch, Destination, Row};
+use super::write::READ_ONLY_AGAIN;
+use super::{Store, StoreError};
 
 /// Rows in one statement, at most.
 const ROWS_MAX: usize = 64;
@@ -80,7 +81,7 @@ impl Shape {
 /// See the module.
 #[derive(Debug)]
 pub struct Committer {
-    options: SqliteConnectOptions,
+    store: Store,
     /// Used for nothing else. Thrown away after an error, unless a number was only taken: its transaction may have
     /// ended by itself (a full disk), or may not end, or it was opened while the file could not be written.
     connection: Option<SqliteConnection>,
@@ -90,17 +91,31 @@ pub struct Committer {
 }
 
 impl Committer {
-    pub(super) async fn start(options: SqliteConnectOptions) -> Result<Self, StoreError> {
-        let connection = Some(options.connect().await?);
-        Ok(Committer { options, connection, head: None, texts: HashMap::new() })
+    pub(super) async fn start(store: Store) -> Result<Self, StoreError> {
+        let connection = Some(store.options.connect().await?);
+        Ok(Committer { store, connection, head: None, texts: HashMap::new() })
     }
 
     /// Writes a group, all of it or nothing.
     pub async fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if !self.store.reserve.is_whole() {
+            return Err(StoreError::Full);
+        }
         let known = self.head.is_some();
         match self.attempt(batch).await {
             // The place in the disclosure log was taken: somebody else wrote there.
             Err(StoreError::Other(error)) if known && is_conflict(&error) => self.attempt(batch).await,
+            // It may be what other connections of this process saw of the file, earlier.
+            Err(StoreError::ReadOnly) => {
+                for _ in 0..READ_ONLY_AGAIN {
+                    self.store.close_all().await;
+                    match self.attempt(batch).await {
+                        Err(StoreError::ReadOnly) => {}
+                        outcome => return outcome,
+                    }
+                }
+                Err(StoreError::ReadOnly)
+            }
             outcome => outcome,
         }
     }
@@ -108,7 +123,7 @@ impl Committer {
     async fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.options.connect().await?,
+            None => self.store.options.connect().await?,
         };
         match self.write(&mut connection, batch).await {
             Ok(()) => self.connection = Some(connection),
@@ -243,7 +258,7 @@ fn is_conflict(error: &sqlx::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Durability, Store};
+    use super::super::Durability;
     use super::*;
     use crate::domain::disclosure::{Line, Proof};
 

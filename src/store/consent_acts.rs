@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::consent_trail::{Told, all_told};
 use super::consents::{COLUMNS, Filter, bind_filter, matching, read};
 use super::notices::{Note, Place, Step};
+use super::unrecorded::is_asked_for;
 use super::wishes::{end_subscriptions, not_subscribed};
+use super::write::Room;
 use super::{Store, StoreError, millis, notices, wishes};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State};
 use crate::domain::party::Subject;
@@ -79,7 +81,54 @@ impl Store {
 
     /// Has all of them take the step, in one transaction.
     pub async fn step_many(&self, part: &Part<'_>, act: &Act<'_>) -> Result<Acted, StoreError> {
-        let mut tx = self.write().await?;
+        let is_end = is_asked_for((act.step)(State::Active));
+        let outcome = match is_end {
+            false => self.step_many_in(Room::Usual, part, act).await,
+            true => match self.step_many_in(Room::Ends, part, act).await {
+                Err(error) if error.wants_room() => self.step_many_in(Room::Reserve, part, act).await,
+                outcome => outcome,
+            },
+        };
+        match outcome {
+            Ok(acted) => {
+                let ids: Vec<Uuid> = acted.changed.iter().map(|consent| consent.id).collect();
+                self.unrecorded().recorded(&ids);
+                self.look_after_reserve();
+                Ok(acted)
+            }
+            Err(cause) if is_end && cause.is_unavailable() => {
+                let ids = self.standing_among(part, act.step).await;
+                Err(self.not_recorded(cause, ids).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Of those that are meant, here and in the parts that follow, what was given: under the others nothing leaves, and
+    /// once they are given, that they were to be refused must not count.
+    async fn standing_among(&self, part: &Part<'_>, step: fn(State) -> State) -> Vec<Uuid> {
+        let mut ids = Vec::new();
+        let mut part = part.clone();
+        loop {
+            let acted = match (self.would_step(&part, step).await, &part) {
+                (Ok(acted), _) => acted,
+                (Err(_), Part::These(named)) => return named.to_vec(),
+                (Err(error), Part::Matching(..)) => {
+                    tracing::error!(%error, "consents that were to end cannot be read");
+                    return ids;
+                }
+            };
+            let stands = |consent: &&Consent| matches!(consent.state, State::Active | State::Suspended);
+            ids.extend(acted.changed.iter().filter(stands).map(|consent| consent.id));
+            match (part, acted.next) {
+                (Part::Matching(filter, _), Some(next)) => part = Part::Matching(filter, next),
+                _ => return ids,
+            }
+        }
+    }
+
+    async fn step_many_in(&self, room: Room, part: &Part<'_>, act: &Act<'_>) -> Result<Acted, StoreError> {
+        let mut tx = self.write_in(room).await?;
         let (found, next) = find(&mut tx, part).await?;
         let mut acted = Acted { next, ..Acted::default() };
         let mut stepped = Vec::with_capacity(found.len());

@@ -2,7 +2,7 @@
 
 use jid::BareJid;
 
-use super::consents::{COLUMNS, read};
+use super::consents::COLUMNS;
 use super::series::covering;
 use super::{Store, StoreError};
 use crate::domain::consent::{Consent, ConsentKey};
@@ -30,7 +30,7 @@ impl Store {
             .bind(below)
             .fetch_all(self.pool())
             .await?;
-        rows.iter().map(read).collect()
+        self.read_to_decide(&rows)
     }
 }
 

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::consent_trail::{Told, all_told, keep_revision, tell, told};
 use super::consents::{COLUMNS, ROWS_AT_ONCE, find, insert, read, same, update};
 use super::notices::Place;
+use super::unrecorded::is_asked_for;
 use super::wishes::{end_subscriptions, not_subscribed, subscribe, subscribed, wished};
+use super::write::Room;
 use super::{Store, StoreError, arrangements, millis, next_key, next_keys, persons, subscriptions, wishes};
 use crate::domain::consent::{Consent, ConsentError, ConsentKey, State, method};
 use crate::domain::edit::Edit;
@@ -136,7 +138,40 @@ impl Store {
         reason: Option<&str>,
         at: Timestamp,
     ) -> Result<Ended, StoreError> {
-        let mut tx = self.write().await?;
+        let outcome = match is_asked_for(next) {
+            false => self.end_in(Room::Usual, id, next, actor, reason, at).await,
+            true => match self.end_in(Room::Ends, id, next, actor, reason, at).await {
+                Err(error) if error.wants_room() => {
+                    self.end_in(Room::Reserve, id, next, actor, reason, at).await
+                }
+                outcome => outcome,
+            },
+        };
+        match outcome {
+            Ok(ended) => {
+                self.unrecorded().recorded(&[id]);
+                self.look_after_reserve();
+                Ok(ended)
+            }
+            Err(cause) if is_asked_for(next) && cause.is_unavailable() => {
+                // Nothing leaves under a request; and once it is given, that it was to be refused must not count.
+                let halts = !matches!(next, State::Refused | State::Cancelled);
+                Err(self.not_recorded(cause, if halts { vec![id] } else { Vec::new() }).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn end_in(
+        &self,
+        room: Room,
+        id: Uuid,
+        next: State,
+        actor: &str,
+        reason: Option<&str>,
+        at: Timestamp,
+    ) -> Result<Ended, StoreError> {
+        let mut tx = self.write_in(room).await?;
         let Some((key, before)) = find(&mut tx, id).await? else { return Ok(Ended::NotFound) };
         let mut consent = before.clone();
         // A request is answered, which is more than a step: see `grant_consent`.
@@ -249,6 +284,7 @@ impl Store {
         tell(&mut tx, key, Some(before.state), &next, &nodes, at).await?;
         replace_older(&mut tx, key, &next, actor, at).await?;
         tx.commit().await?;
+        self.unrecorded().recorded(&[id]);
         Ok(Stepped::Done(Box::new(next)))
     }
 

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::changes::{self, Kind};
 use super::consents::ROWS_AT_ONCE;
-use super::notices::{Place, Step};
+use super::notices::{Bounded, Place, Step};
 use super::{StoreError, disclosures, millis, next_key, next_keys, notices};
 use crate::domain::consent::{Consent, ConsentKey, State};
 use crate::domain::disclosure::{ConsentStep, Line};
@@ -81,6 +81,16 @@ pub(super) struct Told<'c> {
     pub(super) from: Option<State>,
     /// As it is now.
     pub(super) consent: &'c Consent,
+}
+
+/// Has those concerned told that a series of a consent changed hands.
+pub(super) async fn tell_moved(
+    conn: &mut SqliteConnection,
+    key: i64,
+    bounded: &Bounded,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    notices::note_bounded(conn, ConsentKey(key.unsigned_abs()), bounded, at).await
 }
 
 /// The same as [`told`] for many.

@@ -1,7 +1,7 @@
 //! Consents as rows: what they say, what they said before, and how to find them. How they change is in
 //! [`super::consent_steps`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use jid::BareJid;
 use jiff::Timestamp;
@@ -101,20 +101,6 @@ impl Store {
         rows.iter().map(|row| read(row).map(|(key, consent)| (key.0, consent))).collect()
     }
 
-    /// Which of these are there.
-    pub async fn consents_there(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
-        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
-        let list = serde_json::to_string(&ids).map_err(|e| StoreError::row(e.to_string()))?;
-        let rows = sqlx::query("SELECT id FROM consent WHERE id IN (SELECT value FROM json_each(?))")
-            .bind(list)
-            .fetch_all(self.pool())
-            .await?;
-        let id = |row: &SqliteRow| {
-            Uuid::parse_str(row.try_get(0)?).map_err(|e| StoreError::row(format!("consent id: {e}")))
-        };
-        rows.iter().map(id).collect()
-    }
-
     /// One consent, by its number.
     pub async fn consent_by_key(&self, key: u64) -> Result<Option<(ConsentKey, Consent)>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key = ?"));
@@ -129,7 +115,16 @@ impl Store {
         );
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(recipient.as_str()).fetch_all(self.pool()).await?;
-        rows.iter().map(read).collect()
+        self.read_to_decide(&rows)
+    }
+
+    /// Consents by which it is decided what may leave: an end that could not be written counts.
+    pub(super) fn read_to_decide(
+        &self,
+        rows: &[SqliteRow],
+    ) -> Result<Vec<(ConsentKey, Consent)>, StoreError> {
+        let applied = |(key, consent)| (key, self.unrecorded().applied(consent));
+        rows.iter().map(|row| read(row).map(applied)).collect()
     }
 
     /// Requests to people without an address, oldest first: all but those under the reference `nobody`.

@@ -1,6 +1,7 @@
 //! What can go wrong with the database, in words that say what to do next.
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::domain::consent::ConsentError;
 
@@ -73,6 +74,16 @@ pub enum StoreError {
         "the database cannot be written to; check that this user may write the file and its folder, and that the file system is not mounted read-only"
     )]
     ReadOnly,
+    /// The end of a consent could not be written.
+    #[error("{cause}. This is not recorded: repeat it then")]
+    NotRecorded {
+        /// Why not.
+        cause: Box<StoreError>,
+        /// Of these consents; none where nothing leaves under what was to end anyway.
+        ids: Vec<Uuid>,
+        /// Nothing leaves under them all the same, as long as this process runs.
+        halted: bool,
+    },
     /// A row says something that this program never writes.
     #[error("the database holds something unexpected: {what}")]
     Row {
@@ -87,6 +98,20 @@ pub enum StoreError {
 impl StoreError {
     pub(crate) fn row(what: impl Into<String>) -> Self {
         StoreError::Row { what: what.into() }
+    }
+
+    /// Whether it is the database that cannot be written, and not what was to be written that is wrong.
+    pub(super) fn is_unavailable(&self) -> bool {
+        matches!(self, StoreError::Busy | StoreError::Full | StoreError::ReadOnly | StoreError::Other(_))
+    }
+
+    /// Whether room would help, as far as one can tell: where a quota is used up it is the file system that fails.
+    pub(super) fn wants_room(&self) -> bool {
+        match self {
+            StoreError::Full => true,
+            StoreError::Other(error) => matches!(code(error), Some(10 | 14)),
+            _ => false,
+        }
     }
 
     pub(super) fn opening(url: &str, e: sqlx::Error) -> Self {

@@ -14,7 +14,8 @@
 //! - [`notices`]: ends of consents that those concerned are still to be told.
 //! - [`persons`]: what people chose for themselves.
 //! - [`disclosures`]: the log of what was sent or refused, chained and signed.
-//! - `write`: the transaction through which everything but the journal is written.
+//! - `write`: the transaction through which everything but the journal is written; `reserve`: the room that is kept for
+//!   ends of consents when the disk is full; [`unrecorded`]: those that could not be written nevertheless.
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
 
@@ -32,13 +33,20 @@ pub mod disclosures;
 pub mod error;
 pub mod items;
 pub mod journal;
+mod leaks;
+pub mod move_notices;
+pub mod moved_parties;
+pub mod moving;
 pub mod notices;
 pub mod overview;
 pub mod persons;
 pub mod reductions;
+pub mod registering;
+mod reserve;
 pub mod series;
 pub mod subscriptions;
-pub mod whose;
+mod tenures;
+pub mod unrecorded;
 pub mod wishes;
 mod write;
 
@@ -52,10 +60,12 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Row};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use commit::Committer;
 pub use error::StoreError;
+use reserve::Reserve;
+use unrecorded::Unrecorded;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -90,6 +100,10 @@ pub struct Store {
     installation: String,
     /// Whose turn it is to write, in this process; see [`write`].
     turn: Arc<Semaphore>,
+    /// Held by who closes all connections of the pool.
+    closing: Arc<Mutex<()>>,
+    reserve: Reserve,
+    unrecorded: Unrecorded,
 }
 
 impl Store {
@@ -121,7 +135,44 @@ impl Store {
             .map_err(|e| StoreError::opening(url, e))?;
         MIGRATIONS.run(&pool).await.map_err(|e| StoreError::migrating(url, e))?;
         let installation = installation_id(&pool).await?;
-        Ok(Store { options, pool, installation, turn: Arc::new(Semaphore::new(1)) })
+        Ok(Store {
+            reserve: Reserve::of(options.get_filename()),
+            unrecorded: Unrecorded::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            closing: Arc::default(),
+            options,
+            pool,
+            installation,
+        })
+    }
+
+    /// Opens the database for the end of a consent: where there is no room even for that, the room that is kept for
+    /// it is let go.
+    pub async fn open_for_an_end(url: &str, durability: Durability) -> Result<Self, StoreError> {
+        match Self::open(url, durability).await {
+            Err(StoreError::Open { .. } | StoreError::Full)
+                if SqliteConnectOptions::from_str(url)
+                    .is_ok_and(|options| Reserve::of(options.get_filename()).let_go()) =>
+            {
+                Self::open(url, durability).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Keeps room beside the database for ends of consents when the disk is full: for the one that runs the service.
+    pub fn keep_reserve(&self) {
+        self.reserve.keep();
+    }
+
+    /// Sees whether that room is still there, and makes it anew when there is room for it.
+    pub fn look_after_reserve(&self) {
+        self.reserve.look();
+    }
+
+    /// Ends of consents that could not be written.
+    pub fn unrecorded(&self) -> &Unrecorded {
+        &self.unrecorded
     }
 
     /// A short text unlike any other installation's, so that ids made here are unlike any others.
@@ -149,7 +200,7 @@ impl Store {
 
     /// The one that writes the journal, on a connection of its own.
     pub async fn committer(&self) -> Result<Committer, StoreError> {
-        Committer::start(self.options.clone()).await
+        Committer::start(self.clone()).await
     }
 
     /// A connection of one's own.

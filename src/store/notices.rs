@@ -12,6 +12,7 @@ use super::consents::ROWS_AT_ONCE;
 use super::{Store, StoreError, millis, next_key, next_keys, timestamp};
 use crate::domain::consent::{Consent, ConsentKey, State};
 use crate::domain::language::Language;
+use crate::domain::moving::Becomes;
 use crate::domain::name::Scope;
 use crate::domain::subscription::Subscription;
 
@@ -32,10 +33,12 @@ pub enum Step {
     Ended,
     /// It still runs, or is about to run out.
     Reminder,
+    /// A series of it changed hands.
+    Bounded,
 }
 
 impl Step {
-    const ALL: [(Step, &'static str); 7] = [
+    const ALL: [(Step, &'static str); 8] = [
         (Step::Requested, "requested"),
         (Step::Given, "given"),
         (Step::Suspended, "suspended"),
@@ -43,6 +46,7 @@ impl Step {
         (Step::Edited, "edited"),
         (Step::Ended, "ended"),
         (Step::Reminder, "reminder"),
+        (Step::Bounded, "bounded"),
     ];
 
     fn as_str(self) -> &'static str {
@@ -117,6 +121,20 @@ impl Place {
     }
 }
 
+/// What a consent was bounded by: a series that changed hands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bounded {
+    /// The registration.
+    pub series: Scope,
+    /// Its name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The measuring time from which another holds it.
+    pub from: Timestamp,
+    /// Whether the consent goes on for other series.
+    pub becomes: Becomes,
+}
+
 /// Something that is still to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Untold {
@@ -138,6 +156,8 @@ pub struct Untold {
     pub code: Option<String>,
     /// The address that asked by subscribing, as long as the request waits.
     pub asked_from: Option<Jid>,
+    /// What it was bounded by.
+    pub bounded: Option<Bounded>,
 }
 
 /// The most consents that are named in one message.
@@ -207,6 +227,26 @@ pub(super) async fn note(
         .bind(nodes)
         .bind(millis(at))
         .bind(step.as_str())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Notes, in the transaction of the move, that a consent was bounded.
+pub(super) async fn note_bounded(
+    conn: &mut SqliteConnection,
+    consent: ConsentKey,
+    bounded: &Bounded,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let key = next_key(conn, "notice").await?;
+    let moved = serde_json::to_string(bounded).map_err(|e| StoreError::row(e.to_string()))?;
+    sqlx::query("INSERT INTO notice (key, consent, nodes, at, step, moved) VALUES (?, ?, '[]', ?, ?, ?)")
+        .bind(key)
+        .bind(consent.0.cast_signed())
+        .bind(millis(at))
+        .bind(Step::Bounded.as_str())
+        .bind(moved)
         .execute(conn)
         .await?;
     Ok(())
@@ -284,7 +324,7 @@ impl Store {
     /// Up to `limit` ends after this number that are still to be told, in order.
     pub async fn untold(&self, after: u64, limit: u32) -> Result<Vec<Untold>, StoreError> {
         let rows = sqlx::query(
-            "SELECT key, consent, nodes, at, step, together FROM notice WHERE key > ? ORDER BY key LIMIT ?",
+            "SELECT key, consent, nodes, at, step, together, moved FROM notice WHERE key > ? ORDER BY key LIMIT ?",
         )
         .bind(after.cast_signed())
         .bind(limit)
@@ -315,8 +355,10 @@ impl Store {
                 Some(list) => Some(self.together(list).await?),
                 None => None,
             };
+            let bounded = row.try_get::<Option<&str>, _>(6)?.map(serde_json::from_str).transpose();
             list.push(Untold {
                 together,
+                bounded: bounded.map_err(|e| StoreError::row(e.to_string()))?,
                 asked_from,
                 step,
                 language,
@@ -344,10 +386,12 @@ impl Store {
     pub async fn told(&self, keys: &[u64]) -> Result<(), StoreError> {
         let list = serde_json::to_string(keys).map_err(|e| StoreError::row(e.to_string()))?;
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM notice WHERE key IN (SELECT value FROM json_each(?))")
-            .bind(list)
-            .execute(&mut *tx)
-            .await?;
+        for sql in [
+            "DELETE FROM notice WHERE key IN (SELECT value FROM json_each(?))",
+            "DELETE FROM move_notice WHERE key IN (SELECT value FROM json_each(?))",
+        ] {
+            sqlx::query(sql).bind(&list).execute(&mut *tx).await?;
+        }
         tx.commit().await
     }
 }

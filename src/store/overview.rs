@@ -9,13 +9,12 @@ use jid::{BareJid, Jid};
 use serde::Deserialize;
 use sqlx::Row;
 
-use super::{Store, StoreError, timestamp};
+use super::{Store, StoreError, tenures, timestamp};
 use crate::domain::consent::{ConsentKey, covers_own_only};
 use crate::domain::name::Scope;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::series::Series;
 use crate::domain::subscription::{Subscription, SubscriptionKey};
-use crate::domain::tenure::Tenures;
 
 type Text<'a> = Option<Cow<'a, str>>;
 
@@ -117,10 +116,10 @@ impl Store {
     /// Up to `limit` registrations after `after`, in the order of their numbers.
     pub async fn registered_series(&self, after: u64, limit: u32) -> Result<Vec<(u64, Series)>, StoreError> {
         let text = self.page(SERIES, after, limit).await?;
-        read(&text, |SeriesRow(key, name, owner, producers, open, retention, title, source, node, meta)| {
+        read(&text, |SeriesRow(key, name, tenures, producers, open, retention, title, source, node, meta)| {
             let series = Series {
                 name: Scope::parse(name).map_err(|e| StoreError::row(format!("series name: {e}")))?,
-                tenures: Tenures::of(owner.parse().map_err(StoreError::row)?),
+                tenures: tenures::read(&tenures)?,
                 producers: json(&producers)?,
                 open: open != 0,
                 retention: retention.map(str::parse).transpose().map_err(StoreError::row)?,
@@ -160,8 +159,14 @@ const CONSENTS: &str = "SELECT json_group_array(json_array(key, id, subject, rec
     FROM (SELECT * FROM consent WHERE key > ? AND state || '' IN ('requested', 'active', 'suspended') \
     ORDER BY key LIMIT ?)";
 
-const SERIES: &str = "SELECT json_group_array(json_array(key, name, owner, producers, open, retention, title, \
-    source, node, meta)) FROM (SELECT * FROM series WHERE key > ? ORDER BY key LIMIT ?)";
+// Those that were removed too: whose the past is, they say.
+const SERIES: &str = concat!(
+    "SELECT json_group_array(json_array(key, name, ",
+    tenures::column!(),
+    // As a text: what is JSON already would stand there as it is.
+    " || '', producers, open, retention, title, source, node, meta)) \
+     FROM (SELECT * FROM series WHERE key > ? ORDER BY key LIMIT ?) AS series"
+);
 
 const SUBSCRIPTIONS: &str = "SELECT json_group_array(json_array(key, jid, node, format)) \
     FROM (SELECT * FROM subscription WHERE key > ? ORDER BY key LIMIT ?)";

@@ -42,7 +42,7 @@ impl Store {
 
     /// The code of a consent, a new one if it has none.
     pub async fn ensure_code(&self, consent: &Consent) -> Result<Option<String>, StoreError> {
-        // Nearly always it has one, and nothing is to be written.
+        // Nearly always it is there, and nobody need wait for the writer's lock.
         if let Some(code) = self.code_of(consent).await? {
             return Ok(Some(code));
         }

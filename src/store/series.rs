@@ -1,21 +1,26 @@
 //! Registered series.
 
+use std::borrow::Cow;
+
 use jid::BareJid;
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
-use super::consents::ROWS_AT_ONCE;
-use super::{Store, StoreError, millis, next_keys};
+use super::{Store, StoreError, millis, next_keys, tenures};
 use crate::domain::consent::{Consent, SCOPES_MAX};
 use crate::domain::name::{NAME_MAX, Scope};
 use crate::domain::party::Subject;
 use crate::domain::series::Series;
-use crate::domain::tenure::Tenures;
+use crate::domain::tenure::{Tenures, overlay};
 
-pub(super) const COLUMNS: &str =
-    "SELECT key, name, owner, producers, open, retention, title, source, node, meta FROM series";
+/// The columns of [`read`], in its order.
+pub(super) const COLUMNS: &str = concat!(
+    "SELECT key, name, ",
+    tenures::column!(),
+    ", producers, open, retention, title, source, node, meta FROM series"
+);
 
 /// What became of a wish to change a registration.
 #[derive(Debug, PartialEq)]
@@ -27,34 +32,7 @@ pub enum EditedSeries {
 }
 
 impl Store {
-    /// Registers a series. A name that is registered already is [`StoreError::Exists`].
-    pub async fn add_series(&self, series: &Series, at: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let name = series.name.to_string();
-        if sqlx::query("SELECT 1 FROM series WHERE name = ?")
-            .bind(&name)
-            .fetch_optional(&mut *tx)
-            .await?
-            .is_some()
-        {
-            return Err(StoreError::Exists { what: format!("the series {name}") });
-        }
-        insert(&mut tx, std::slice::from_ref(series), at).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Registers many series, all or none. None of the names may be registered already.
-    pub async fn import_series(&self, series: &[Series], at: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        for rows in series.chunks(ROWS_AT_ONCE) {
-            insert(&mut tx, rows, at).await?;
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Changes a registration as `change` says; its name stays.
+    /// Changes a registration as `change` says; its name and its tenures stay.
     pub async fn edit_series(
         &self,
         name: &Scope,
@@ -62,45 +40,57 @@ impl Store {
         at: Timestamp,
     ) -> Result<EditedSeries, StoreError> {
         let mut tx = self.write().await?;
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
-        let row = sqlx::query(sql).bind(name.to_string()).fetch_optional(&mut *tx).await?;
-        let Some(row) = row else { return Ok(EditedSeries::NotFound) };
-        let (key, before) = read(&row)?;
+        let Some((key, before)) = named(&mut tx, name).await? else { return Ok(EditedSeries::NotFound) };
         let mut after = before.clone();
         change(&mut after);
         after.name = before.name.clone();
-        update(&mut tx, &after).await?;
-        changes::note(&mut tx, Kind::Series, key.cast_signed(), at).await?;
+        after.tenures = before.tenures.clone();
+        update(&mut tx, key, &after).await?;
+        changes::note(&mut tx, Kind::Series, key, at).await?;
         tx.commit().await?;
         Ok(EditedSeries::Done(Box::new((before, after))))
     }
 
     /// All registrations, by name.
     pub async fn all_series(&self) -> Result<Vec<(u64, Series)>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE NOT removed ORDER BY name"));
+        sqlx::query(sql).fetch_all(self.pool()).await?.iter().map(read).collect()
+    }
+
+    /// All registrations, and those that were removed, by name: whose the past is, they say too.
+    pub async fn all_series_ever(&self) -> Result<Vec<(u64, Series)>, StoreError> {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} ORDER BY name"));
         sqlx::query(sql).fetch_all(self.pool()).await?.iter().map(read).collect()
     }
 
     /// The registration of exactly this name.
     pub async fn series_named(&self, name: &str) -> Result<Option<(u64, Series)>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ? AND NOT removed"));
         let row = sqlx::query(sql).bind(name).fetch_optional(self.pool()).await?;
         row.as_ref().map(read).transpose()
     }
 
     /// The registrations that a series falls under, the most specific first.
     pub async fn registrations_of(&self, name: &str) -> Result<Vec<Series>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name IN (SELECT value FROM json_each(?))"));
-        let rows = sqlx::query(sql).bind(covering(name)?).fetch_all(self.pool()).await?;
-        let mut found = rows.iter().map(|row| Ok(read(row)?.1)).collect::<Result<Vec<_>, StoreError>>()?;
-        found.sort_by_key(|series| match &series.name {
-            Scope::Exact(_) => 0,
-            Scope::Prefix(prefix) => usize::MAX - prefix.len(),
-        });
+        let mut found = self.registrations_ever_of(name).await?;
+        found.retain(|series| !series.is_removed());
         Ok(found)
     }
 
-    /// Registrations that this address owns, publishes or is listed on, by name, at most `most`.
+    /// The registrations that a series falls under, those too that were removed, the most specific first: by them
+    /// [`crate::domain::tenure::overlay`] says whose it was when.
+    pub async fn registrations_ever_of(&self, name: &str) -> Result<Vec<Series>, StoreError> {
+        let mut conn = self.pool().acquire().await?;
+        layers(&mut conn, &Scope::Exact(name.into())).await
+    }
+
+    /// Who holds a series over which time, by all registrations that it falls under; nothing where there is none.
+    pub async fn tenures_of(&self, name: &str) -> Result<Option<Tenures>, StoreError> {
+        let layers = self.registrations_ever_of(name).await?;
+        Ok(overlay(layers.iter().map(|series| &series.tenures)).map(Cow::into_owned))
+    }
+
+    /// Registrations that this address holds or held, publishes or is listed on, by name, at most `most`.
     pub async fn series_of(&self, who: &BareJid, most: u32) -> Result<Vec<Series>, StoreError> {
         self.series_about(who, false, most).await
     }
@@ -113,9 +103,9 @@ impl Store {
     async fn series_about(&self, who: &BareJid, open: bool, most: u32) -> Result<Vec<Series>, StoreError> {
         let too = if open { "open OR " } else { "" };
         let sql = sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE {too}owner = ?1 OR EXISTS \
+            "{COLUMNS} WHERE NOT removed AND ({too}key IN (SELECT series FROM tenure WHERE holder = ?1) OR EXISTS \
              (SELECT 1 FROM json_each(producers) AS p WHERE p.value = ?1) \
-             OR node IS NOT NULL AND instr(node, ?3) > 0 ORDER BY name LIMIT ?2"
+             OR node IS NOT NULL AND instr(node, ?3) > 0) ORDER BY name LIMIT ?2"
         ));
         // As it stands in the settings: an address may have a backslash (XEP-0106), and be part of another one.
         let listed = json(&who.as_str())?;
@@ -123,10 +113,12 @@ impl Store {
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
     }
 
-    /// How many registrations this address owns or has made.
+    /// How many registrations this address holds or has made.
     pub async fn count_series_of(&self, who: &BareJid) -> Result<u64, StoreError> {
         let row = sqlx::query(
-            "SELECT COUNT(*) FROM series WHERE owner = ?1 OR node IS NOT NULL AND node ->> 'creator' = ?1",
+            "SELECT COUNT(*) FROM series AS s WHERE NOT removed AND (node IS NOT NULL AND node ->> 'creator' = ?1 \
+             OR key IN (SELECT t.series FROM tenure AS t WHERE t.holder = ?1 AND t.place = \
+             (SELECT MAX(place) FROM tenure AS l WHERE l.series = t.series)))",
         )
         .bind(who.as_str())
         .fetch_one(self.pool())
@@ -138,7 +130,7 @@ impl Store {
     pub async fn series_below(&self, prefix: &str, most: u32) -> Result<Vec<Series>, StoreError> {
         // Names are ASCII (RFC 8428 §4.5.1), so '~' comes after all that a name may hold.
         let sql = sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE name >= ?1 AND name < ?1 || '~' ORDER BY name LIMIT ?2"
+            "{COLUMNS} WHERE name >= ?1 AND name < ?1 || '~' AND NOT removed ORDER BY name LIMIT ?2"
         ));
         let rows = sqlx::query(sql).bind(prefix).bind(most).fetch_all(self.pool()).await?;
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
@@ -158,11 +150,11 @@ impl Store {
                 Scope::Exact(name) => name,
                 Scope::Prefix(prefix) => prefix,
             };
-            let first = self.registrations_of(name).await?.into_iter().next();
+            let tenures = self.tenures_of(name).await?;
             let mut found = match named {
-                _ if first.is_some_and(|series| series.holder(now) == Some(owner)) => vec![named.clone()],
+                _ if tenures.is_some_and(|t| t.present(now).holder() == Some(owner)) => vec![named.clone()],
                 Scope::Exact(_) => Vec::new(),
-                Scope::Prefix(prefix) => self.owned_below(owner, prefix).await?,
+                Scope::Prefix(prefix) => self.held_below(owner, prefix, now).await?,
             };
             // So many cannot be named in one consent; what is given by an answer covers one's own alone anyway.
             if found.len() > SCOPES_MAX {
@@ -191,19 +183,31 @@ impl Store {
         Ok(())
     }
 
-    async fn owned_below(&self, owner: &Subject, prefix: &str) -> Result<Vec<Scope>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT name FROM series WHERE name >= ?1 AND name < ?1 || '~' AND owner = ?2 ORDER BY name LIMIT ?3",
-        )
-        .bind(prefix)
-        .bind(owner.to_string())
-        .bind(SCOPES_MAX as i64 + 1)
-        .fetch_all(self.pool())
-        .await?;
-        let name = |row: &SqliteRow| {
-            Scope::parse(row.try_get(0)?).map_err(|e| StoreError::row(format!("the name of a series: {e}")))
-        };
-        rows.iter().map(name).collect()
+    async fn held_below(
+        &self,
+        holder: &Subject,
+        prefix: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Scope>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE name >= ?1 AND name < ?1 || '~' AND NOT removed \
+             AND key IN (SELECT series FROM tenure WHERE holder = ?2) ORDER BY name LIMIT ?3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(prefix)
+            .bind(holder.to_string())
+            // Those among them that are only formerly theirs make it a few less.
+            .bind(SCOPES_MAX as i64 + 1)
+            .fetch_all(self.pool())
+            .await?;
+        let mut names = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (_, series) = read(row)?;
+            if series.holder(now) == Some(holder) {
+                names.push(series.name);
+            }
+        }
+        Ok(names)
     }
 
     /// Writes what a registration has become, of which `seen` was read before. Its name stays. `false` if it is gone,
@@ -215,45 +219,97 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
-        let row = sqlx::query(sql).bind(series.name.to_string()).fetch_optional(&mut *tx).await?;
-        let Some(row) = row else { return Ok(false) };
-        let (key, held) = read(&row)?;
+        let Some((key, held)) = named(&mut tx, &series.name).await? else { return Ok(false) };
         if held != *seen {
             return Ok(false);
         }
-        update(&mut tx, series).await?;
-        changes::note(&mut tx, Kind::Series, key.cast_signed(), at).await?;
+        // Who holds it is changed by a move alone.
+        let series = Series { tenures: held.tenures, ..series.clone() };
+        update(&mut tx, key, &series).await?;
+        changes::note(&mut tx, Kind::Series, key, at).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Removes a registration and the subscriptions to its name. `false` if it is gone.
-    pub async fn remove_series(&self, name: &Scope, at: Timestamp) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
-        let row = sqlx::query("DELETE FROM series WHERE name = ? RETURNING key")
-            .bind(name.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(row) = row else { return Ok(false) };
-        changes::note(&mut tx, Kind::Series, row.try_get(0)?, at).await?;
-        let ended = sqlx::query("DELETE FROM subscription WHERE node = ? RETURNING key")
-            .bind(name.to_string())
-            .fetch_all(&mut *tx)
-            .await?;
-        for row in ended {
-            changes::note(&mut tx, Kind::Subscription, row.try_get(0)?, at).await?;
-        }
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// One registration, by its number.
+    /// One registration, by its number; one that was removed too, since its past stays whose it was.
     pub async fn series_by_key(&self, key: u64) -> Result<Option<(u64, Series)>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key = ?"));
-        let row = sqlx::query(sql).bind(key.cast_signed()).fetch_optional(self.pool()).await?;
-        row.as_ref().map(read).transpose()
+        let mut conn = self.pool().acquire().await?;
+        Ok(by_key(&mut conn, key.cast_signed()).await?.map(|(key, series)| (key.unsigned_abs(), series)))
     }
+}
+
+/// One registration, by its number, within a transaction; one that was removed too.
+pub(super) async fn by_key(
+    conn: &mut SqliteConnection,
+    key: i64,
+) -> Result<Option<(i64, Series)>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE key = ?"));
+    let row = sqlx::query(sql).bind(key).fetch_optional(conn).await?;
+    row.as_ref().map(signed).transpose()
+}
+
+/// The registration of exactly this name, within a transaction.
+pub(super) async fn named(
+    conn: &mut SqliteConnection,
+    name: &Scope,
+) -> Result<Option<(i64, Series)>, StoreError> {
+    Ok(ever_named(conn, name).await?.filter(|(_, series)| !series.is_removed()))
+}
+
+/// The same, also where it was removed.
+pub(super) async fn ever_named(
+    conn: &mut SqliteConnection,
+    name: &Scope,
+) -> Result<Option<(i64, Series)>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name = ?"));
+    let row = sqlx::query(sql).bind(name.to_string()).fetch_optional(conn).await?;
+    row.as_ref().map(signed).transpose()
+}
+
+fn signed(row: &SqliteRow) -> Result<(i64, Series), StoreError> {
+    read(row).map(|(key, series)| (key.cast_signed(), series))
+}
+
+/// The registrations that all of a scope falls under, removed ones too, the most specific first.
+pub(super) async fn layers(conn: &mut SqliteConnection, scope: &Scope) -> Result<Vec<Series>, StoreError> {
+    let name = match scope {
+        Scope::Exact(name) | Scope::Prefix(name) => name,
+    };
+    let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE name IN (SELECT value FROM json_each(?))"));
+    let rows = sqlx::query(sql).bind(covering(name)?).fetch_all(conn).await?;
+    let mut found = rows.iter().map(|row| Ok(read(row)?.1)).collect::<Result<Vec<_>, StoreError>>()?;
+    found.retain(|series| series.name.covers_scope(scope));
+    found.sort_by_key(|series| match &series.name {
+        Scope::Exact(_) => 0,
+        Scope::Prefix(prefix) => usize::MAX - prefix.len(),
+    });
+    Ok(found)
+}
+
+/// The registrations whose names begin so, by name, within a transaction.
+pub(super) async fn registered_below(
+    conn: &mut SqliteConnection,
+    prefix: &str,
+    most: u32,
+) -> Result<Vec<(i64, Series)>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE name >= ?1 AND name < ?1 || '~' AND NOT removed ORDER BY name LIMIT ?2"
+    ));
+    let rows = sqlx::query(sql).bind(prefix).bind(most).fetch_all(conn).await?;
+    rows.iter().map(signed).collect()
+}
+
+/// The tenures of registrations whose names begin so, and that this person ever holds.
+pub(super) async fn tenures_below(
+    conn: &mut SqliteConnection,
+    prefix: &str,
+    holder: &Subject,
+) -> Result<Vec<Tenures>, StoreError> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE name >= ?1 AND name < ?1 || '~' AND key IN (SELECT series FROM tenure WHERE holder = ?2)"
+    ));
+    let rows = sqlx::query(sql).bind(prefix).bind(holder.to_string()).fetch_all(conn).await?;
+    rows.iter().map(|row| Ok(read(row)?.1.tenures)).collect()
 }
 
 /// The names under which a series may be registered: its own, and every prefix. As a JSON list.
@@ -264,14 +320,19 @@ pub(super) fn covering(name: &str) -> Result<String, StoreError> {
     serde_json::to_string(&names).map_err(|e| StoreError::row(e.to_string()))
 }
 
-async fn insert(conn: &mut SqliteConnection, series: &[Series], at: Timestamp) -> Result<(), StoreError> {
+/// Inserts registrations with their tenures. Returns their numbers.
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    series: &[&Series],
+    at: Timestamp,
+) -> Result<Vec<i64>, StoreError> {
     if series.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let first = next_keys(conn, "series", series.len()).await?;
     let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; series.len()].join(", ");
     let sql = format!(
-        "INSERT INTO series (key, created_at, owner, producers, open, retention, title, source, node, meta, name) \
+        "INSERT INTO series (key, created_at, removed, producers, open, retention, title, source, node, meta, name) \
          VALUES {values}"
     );
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
@@ -280,15 +341,19 @@ async fn insert(conn: &mut SqliteConnection, series: &[Series], at: Timestamp) -
     }
     query.execute(&mut *conn).await?;
     let keys: Vec<i64> = (first..).take(series.len()).collect();
-    changes::note_all(conn, Kind::Series, &keys, at).await
+    let rows: Vec<(i64, &Series)> = keys.iter().copied().zip(series.iter().copied()).collect();
+    tenures::insert(conn, &rows).await?;
+    changes::note_all(conn, Kind::Series, &keys, at).await?;
+    Ok(keys)
 }
 
-async fn update(conn: &mut SqliteConnection, series: &Series) -> Result<(), StoreError> {
+/// Writes a registration as it is now over what it was, but for its tenures.
+pub(super) async fn update(conn: &mut SqliteConnection, key: i64, series: &Series) -> Result<(), StoreError> {
     let query = sqlx::query(
-        "UPDATE series SET owner = ?, producers = ?, open = ?, retention = ?, title = ?, source = ?, node = ?, \
-         meta = ? WHERE name = ?",
+        "UPDATE series SET removed = ?, producers = ?, open = ?, retention = ?, title = ?, source = ?, node = ?, \
+         meta = ?, name = ? WHERE key = ?",
     );
-    bind(query, series)?.execute(conn).await?;
+    bind(query, series)?.bind(key).execute(conn).await?;
     Ok(())
 }
 
@@ -298,7 +363,7 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArgume
 fn bind<'q>(query: Query<'q>, series: &'q Series) -> Result<Query<'q>, StoreError> {
     let meta = (!series.meta.is_empty()).then(|| json(&series.meta)).transpose()?;
     Ok(query
-        .bind(holder(series)?)
+        .bind(series.is_removed())
         .bind(json(&series.producers)?)
         .bind(series.open)
         .bind(series.retention.as_ref().map(|r| r.as_str()))
@@ -307,12 +372,6 @@ fn bind<'q>(query: Query<'q>, series: &'q Series) -> Result<Query<'q>, StoreErro
         .bind(settings(series)?)
         .bind(meta)
         .bind(series.name.to_string()))
-}
-
-/// The one holder that is kept of a registration.
-fn holder(series: &Series) -> Result<String, StoreError> {
-    let holder = series.tenures.last().holder.holder();
-    holder.map(ToString::to_string).ok_or_else(|| StoreError::row("a series without a holder"))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
@@ -333,7 +392,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<(u64, Series), StoreError> {
     let (source, node): (Option<&str>, Option<&str>) = (row.try_get(7)?, row.try_get(8)?);
     let series = Series {
         name: Scope::parse(name).map_err(|e| StoreError::row(format!("series name: {e}")))?,
-        tenures: Tenures::of(row.try_get::<&str, _>(2)?.parse().map_err(StoreError::row)?),
+        tenures: tenures::read(row.try_get(2)?)?,
         producers: serde_json::from_str(row.try_get(3)?).map_err(|e| StoreError::row(e.to_string()))?,
         open: row.try_get(4)?,
         retention: retention.map(str::parse).transpose().map_err(StoreError::row)?,
@@ -385,7 +444,7 @@ mod tests {
         assert!(!store.update_series(&titled, &renamed, at()).await.unwrap());
         let (_, held) = store.series_named("urn:a").await.unwrap().unwrap();
         assert_eq!(held, Series { open: false, ..titled });
-        store.remove_series(&seen.name, at()).await.unwrap();
+        store.remove_series(&seen.name, "admin", at()).await.unwrap();
         assert!(!store.update_series(&held, &held, at()).await.unwrap(), "it is gone");
     }
 
@@ -394,7 +453,7 @@ mod tests {
         let (_dir, store) = store().await;
         let open = series(serde_json::json!({"name": "urn:a", "owner": "ref:town", "open": true}));
         let own = series(serde_json::json!({"name": "urn:b", "owner": "ann@home.example"}));
-        store.import_series(&[open.clone(), own.clone()], at()).await.unwrap();
+        store.import_series(&[open.clone(), own.clone()], "test", at()).await.unwrap();
         let ann = BareJid::new("ann@home.example").unwrap();
         assert_eq!(store.series_of(&ann, 1).await.unwrap(), std::slice::from_ref(&own));
         assert_eq!(store.series_of_and_open(&ann, 2).await.unwrap(), [open, own]);

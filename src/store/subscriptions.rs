@@ -128,6 +128,34 @@ pub(super) async fn remove_all(
     Ok(gone)
 }
 
+/// The subscriptions of a bare address and of its resources, within a transaction.
+pub(super) async fn held_by(
+    conn: &mut SqliteConnection,
+    who: &BareJid,
+) -> Result<Vec<Subscription>, StoreError> {
+    // '0' is what comes after '/'.
+    let rows = sqlx::query(
+        "SELECT key, jid, node, format FROM subscription WHERE jid = ?1 OR jid > ?1 || '/' AND jid < ?1 || '0' \
+         ORDER BY node, jid",
+    )
+    .bind(who.as_str())
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok(read(row)?.1)).collect()
+}
+
+/// The subscriptions to exactly this node, within a transaction.
+pub(super) async fn held_at(
+    conn: &mut SqliteConnection,
+    node: &Scope,
+) -> Result<Vec<Subscription>, StoreError> {
+    let rows = sqlx::query("SELECT key, jid, node, format FROM subscription WHERE node = ? ORDER BY jid")
+        .bind(node.to_string())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| Ok(read(row)?.1)).collect()
+}
+
 impl Store {
     /// Subscribes, or changes the format of the subscription that is there.
     pub async fn subscribe(&self, wish: &Subscription, at: Timestamp) -> Result<(), StoreError> {

@@ -162,7 +162,11 @@ pub(super) async fn end_subscriptions(
 }
 
 /// Whether a consent that stands lets this recipient be sent all that is published at a node.
-async fn is_covered(conn: &mut SqliteConnection, who: &BareJid, node: &Scope) -> Result<bool, StoreError> {
+pub(super) async fn is_covered(
+    conn: &mut SqliteConnection,
+    who: &BareJid,
+    node: &Scope,
+) -> Result<bool, StoreError> {
     let (name, exact) = match node {
         Scope::Exact(name) => (name, true),
         Scope::Prefix(prefix) => (prefix, false),

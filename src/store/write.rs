@@ -8,6 +8,7 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteConnection;
@@ -18,6 +19,20 @@ use super::{BUSY_TIMEOUT, CONNECTIONS, Store, StoreError};
 /// Takes the writer's lock. SQLite gives a connection that cannot write a reader's instead, without a word; the
 /// second statement, which changes nothing, finds that out.
 const BEGIN: &str = "BEGIN IMMEDIATE; UPDATE counter SET value = value WHERE FALSE";
+
+/// How often to close all connections and try again where the file cannot be written: others may open one meanwhile.
+pub(super) const READ_ONLY_AGAIN: usize = 3;
+
+/// On what room of the disk a transaction may count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// What there is, as long as the reserve is there beside it.
+    Usual,
+    /// Whatever there is: it is the end of a consent.
+    Ends,
+    /// The reserve, which is let go for it.
+    Reserve,
+}
 
 /// A transaction under way. Dropped without [`Write::commit`], it is taken back.
 #[derive(Debug)]
@@ -30,26 +45,55 @@ pub(crate) struct Write {
 impl Store {
     /// Begins to write, as soon as nobody else does.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
-        self.write_within(BUSY_TIMEOUT).await
+        self.write_in(Room::Usual).await
+    }
+
+    /// Begins to write, and in which room.
+    pub(super) async fn write_in(&self, room: Room) -> Result<Write, StoreError> {
+        if room == Room::Usual && !self.reserve.is_whole() {
+            return Err(StoreError::Full);
+        }
+        let write = self.write_within(BUSY_TIMEOUT).await?;
+        // Only now, as nobody else can take the room any more.
+        if room == Room::Reserve && !self.reserve.let_go() {
+            return Err(StoreError::Full);
+        }
+        Ok(write)
     }
 
     async fn write_within(&self, patience: Duration) -> Result<Write, StoreError> {
         let turn = tokio::time::timeout(patience, std::sync::Arc::clone(&self.turn).acquire_owned()).await;
         let turn = turn.map_err(|_| StoreError::Busy)?.map_err(|_| StoreError::Busy)?;
         let mut write = Write { connection: None, turn: Some(turn) };
-        // Each that the pool holds may have been opened while the file could not be written, and one more is new.
-        for attempt in 0..=CONNECTIONS {
-            write.connection = Some(self.pool().acquire().await?);
-            match sqlx::query(BEGIN).execute(&mut *write).await.map_err(StoreError::from) {
-                Err(StoreError::ReadOnly) if attempt < CONNECTIONS => write.throw_away().await,
-                Err(error) => {
-                    write.throw_away().await;
-                    return Err(error);
-                }
-                Ok(_) => return Ok(write),
+        for _ in 0..READ_ONLY_AGAIN {
+            match self.begin(&mut write).await {
+                Err(StoreError::ReadOnly) => self.close_all().await,
+                outcome => return outcome.map(|()| write),
             }
         }
-        Err(StoreError::ReadOnly)
+        self.begin(&mut write).await.map(|()| write)
+    }
+
+    async fn begin(&self, write: &mut Write) -> Result<(), StoreError> {
+        write.connection = Some(self.pool().acquire().await?);
+        let begun = sqlx::query(BEGIN).execute(&mut **write).await;
+        if begun.is_err() {
+            write.throw_away().await;
+        }
+        begun.map(drop).map_err(StoreError::from)
+    }
+
+    /// Closes the pool's connections, as soon as those that use one are done. The file could not be written: each of
+    /// them may have been opened at such a time, and as long as one is open all others of the process share its view
+    /// of the file.
+    pub(super) async fn close_all(&self) {
+        let _alone = self.closing.lock().await;
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS {
+            held.extend(self.pool().acquire().await);
+        }
+        // At once, so that who waits for one finds none of them open any more.
+        join_all(held.into_iter().map(PoolConnection::close)).await;
     }
 }
 

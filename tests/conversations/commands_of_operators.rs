@@ -280,6 +280,7 @@ async fn nobody_else_runs_them() {
         "series-add",
         "series-list",
         "series-edit",
+        "series-remove",
         "queue-status",
         "dead-letters",
         "audit-verify",

@@ -382,6 +382,10 @@ async fn a_prefix_is_asked_for_by_what_the_consents_name() {
     ]);
     stage.consents(ADVISER, &[SERIES], &["--no-subscribe"]);
     let mut peer = stage.start().await;
+    // Below Camille's registration Bob's begins: both are told.
+    for _ in 0..2 {
+        assert!(peer.recv().await.contains(bobs));
+    }
     let above = "urn:dev:prm:30001610071843_consumption";
     let question = peer
         .ask(&ask(ADVISER, "c", &[("identifier", above)]), &passed_on(&[("identifier", SERIES)], EXECUTE))

@@ -175,7 +175,7 @@ async fn open_data_needs_no_consent_and_says_so() {
         "add",
         SERIES,
         "--owner",
-        "camille@home.example",
+        "town@city.example",
         "--producer",
         "gw@prod.example",
         "--open",

@@ -51,6 +51,8 @@ impl People {
             Update::Series(key, row) => set(&mut self.series, *key, row.as_deref()),
             Update::Consent(key, row) => set(&mut self.consents, key.0, row.as_deref()),
             Update::Subscription(key, row) => set(&mut self.subscriptions, key.0, row.as_ref()),
+            // Nothing of it stands in any table.
+            Update::Halted(_) => {}
         }
     }
 

@@ -204,6 +204,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &series::SeriesList,
     &series::SeriesAdd,
     &series::SeriesEdit,
+    &series::SeriesRemove,
     &operations::QueueStatus,
     &operations::DeadLetters,
     &operations::AuditVerify,

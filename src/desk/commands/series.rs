@@ -1,18 +1,20 @@
-//! `series-add`, `series-list`, `series-edit`: the operator registers what may be published, by whom, and whose
-//! it is.
+//! `series-add`, `series-list`, `series-edit`, `series-remove`: the operator registers what may be published, by whom,
+//! and whose it is.
 
 use jiff::Timestamp;
 
 use super::consent_form::field;
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, listing, texts, wrong};
+use crate::desk::hand_over::{self, Deed, Refused};
 use crate::domain::language::{Language, Text};
+use crate::domain::moving::Report;
 use crate::domain::name::Scope;
-use crate::domain::party::parse_bare;
+use crate::domain::party::{Subject, parse_bare};
 use crate::domain::series::Series;
 use crate::domain::tenure::Tenures;
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Table};
-use crate::store::StoreError;
+use crate::store::moving::NextHolder;
 use crate::store::series::EditedSeries;
 
 #[derive(Debug)]
@@ -23,6 +25,9 @@ pub(super) struct SeriesList;
 
 #[derive(Debug)]
 pub(super) struct SeriesEdit;
+
+#[derive(Debug)]
+pub(super) struct SeriesRemove;
 
 impl Command for SeriesAdd {
     fn node(&self) -> &'static str {
@@ -57,16 +62,23 @@ impl Command for SeriesAdd {
                 meta: Default::default(),
             };
             change(call, &mut series)?;
-            match call.context.store.add_series(&series, call.now).await {
-                Ok(()) => {}
-                Err(StoreError::Exists { .. }) => {
-                    let name = series.name.to_string();
+            let store = &call.context.store;
+            let moved = match hand_over::register(store, &series, None, call.asker.as_str(), call.now).await {
+                Ok(moved) => moved,
+                Err(Refused::Exists(name)) => {
+                    let name = name.to_string();
                     return Err(Failure::Wrong(texts::SERIES_EXISTS.fill(call.language, &[("name", &name)])));
                 }
-                Err(error) => return Err(error.into()),
-            }
+                Err(why) => return Err(refused(call, why)),
+            };
             call.context.taken().await?;
-            let note = texts::REGISTERED.of(call.language).to_owned();
+            let mut note = texts::REGISTERED.of(call.language).to_owned();
+            for line in
+                moved.iter().flat_map(|report| hand_over::told(report, Deed::Added, call.now, call.language))
+            {
+                note.push('\n');
+                note.push_str(&line);
+            }
             Ok(Turn::Done(Done::table(table(call.language, &[series], call.now), Some(note))))
         })
     }
@@ -165,21 +177,28 @@ impl Command for SeriesEdit {
                 Failure::Wrong(texts::NO_SUCH_SERIES.fill(call.language, &[("name", &name)]))
             };
             let (_, series) = store.series_named(&name.to_string()).await?.ok_or_else(missing)?;
+            let holder = present_holder(call, &series).await?;
             if call.turn == 1 {
                 let mut form = form(self.name().of(call.language), "");
                 form.fields = fields(call, Some(&series));
+                form.fields.splice(0..1, move_fields(call, &series, holder.as_ref()));
                 return Ok(Turn::last(form));
             }
-            let mut wanted = series;
-            wanted.tenures = Tenures::of(owner(call)?);
+            let mut wanted = series.clone();
             change(call, &mut wanted)?;
+            let moved = match next_holder(call, name.clone(), &series, holder.as_ref())? {
+                Some(wish) => Some(hand_over(call, &wish).await?),
+                None => None,
+            };
             let edited = store
                 .edit_series(
                     &name,
                     |held| {
-                        held.tenures = wanted.tenures;
                         held.producers = wanted.producers;
-                        held.open = wanted.open;
+                        // What the former holder had set is not what was filled in.
+                        if wanted.open != series.open {
+                            held.open = wanted.open;
+                        }
                         held.retention = wanted.retention;
                         held.title = wanted.title;
                         held.source = wanted.source;
@@ -189,9 +208,130 @@ impl Command for SeriesEdit {
                 .await?;
             let EditedSeries::Done(both) = edited else { return Err(missing()) };
             call.context.taken().await?;
-            let note = texts::SERIES_EDITED.of(call.language).to_owned();
+            let note = match &moved {
+                Some(report) => hand_over::told(report, Deed::Moved, call.now, call.language).join("\n"),
+                None => texts::SERIES_EDITED.of(call.language).to_owned(),
+            };
             Ok(Turn::Done(Done::table(table(call.language, &[both.1], call.now), Some(note))))
         })
+    }
+}
+
+impl Command for SeriesRemove {
+    fn node(&self) -> &'static str {
+        "series-remove"
+    }
+
+    fn name(&self) -> Text {
+        texts::SERIES_REMOVE
+    }
+
+    fn who(&self) -> Who {
+        Who::Admins
+    }
+
+    fn turn<'a>(&'a self, call: &'a Call<'a>) -> Coming<'a> {
+        Box::pin(async move {
+            if call.turn == 0 {
+                let how = texts::SERIES_REMOVE_HOW.of(call.language);
+                let mut form = form(self.name().of(call.language), how);
+                form.fields = vec![field(call, Kind::TextSingle, "name").required()];
+                return Ok(Turn::last(form));
+            }
+            let (store, actor) = (&call.context.store, call.asker.as_str());
+            let removed = hand_over::remove(store, &name(call)?, false, actor, call.now).await;
+            let report = removed.map_err(|why| refused(call, why))?;
+            call.context.taken().await?;
+            let lines = hand_over::told(&report, Deed::Removed, call.now, call.language);
+            Ok(Turn::said(lines.join("\n")))
+        })
+    }
+}
+
+/// Who holds it now, be it by a wider registration.
+async fn present_holder(call: &Call<'_>, series: &Series) -> Result<Option<Subject>, Failure> {
+    let own = series.holder(call.now).cloned();
+    let name = match &series.name {
+        Scope::Exact(name) if series.follows() => name,
+        _ => return Ok(own),
+    };
+    let tenures = call.context.store.tenures_of(name).await?;
+    Ok(tenures.and_then(|tenures| tenures.present(call.now).holder().cloned()))
+}
+
+/// The fields about who holds a series.
+fn move_fields(call: &Call<'_>, series: &Series, holder: Option<&Subject>) -> Vec<Field> {
+    let mut owner =
+        field(call, Kind::TextSingle, "owner").value(holder.map_or_else(String::new, ToString::to_string));
+    owner.required = holder.is_some();
+    vec![
+        owner,
+        field(call, Kind::Boolean, "vacant").value("false"),
+        field(call, Kind::TextSingle, "from"),
+        field(call, Kind::Boolean, "below").value("false"),
+        // What was seen when the form was shown: who else decides meanwhile is not overruled.
+        field(call, Kind::Hidden, "seen").value(seen(series)),
+    ]
+}
+
+fn seen(series: &Series) -> String {
+    let tenures = serde_json::to_string(&series.tenures).unwrap_or_default();
+    crate::desk::receipt::hash(&tenures)
+}
+
+/// Who is to hold it, if that is to be somebody else.
+fn next_holder(
+    call: &Call<'_>,
+    name: Scope,
+    series: &Series,
+    holder: Option<&Subject>,
+) -> Result<Option<NextHolder>, Failure> {
+    let vacant = call.answers.flag("vacant");
+    let said = call.answers.text("owner").unwrap_or_default();
+    let next = match (said, vacant) {
+        ("", false) if holder.is_none() => None,
+        ("", true) => None,
+        _ => Some(owner(call)?),
+    };
+    if vacant && next.as_ref().is_some_and(|next| Some(next) != holder) {
+        return Err(Failure::Wrong(texts::OWNER_OR_VACANT.of(call.language).to_owned()));
+    }
+    let next = next.filter(|_| !vacant);
+    let is_vacant = !series.follows() && holder.is_none();
+    if next.as_ref() == holder && (next.is_some() || is_vacant || !vacant) {
+        return Ok(None);
+    }
+    if call.answers.text("seen").is_some_and(|shown| shown != seen(series)) {
+        return Err(refused(call, Refused::ChangedMeanwhile(name)));
+    }
+    let from = call.answers.time("from").map_err(|why| {
+        Failure::Wrong(wrong::field(
+            "from",
+            call.answers.text("from").unwrap_or_default(),
+            why,
+            call.language,
+        ))
+    })?;
+    Ok(Some(NextHolder {
+        series: name,
+        holder: next,
+        from,
+        below: call.answers.flag("below"),
+        keep_settings: false,
+        seen: Some(series.tenures.clone()),
+        dry_run: false,
+    }))
+}
+
+async fn hand_over(call: &Call<'_>, wish: &NextHolder) -> Result<Report, Failure> {
+    let moved = hand_over::hand_over(&call.context.store, wish, call.asker.as_str(), call.now).await;
+    moved.map_err(|why| refused(call, why))
+}
+
+fn refused(call: &Call<'_>, why: Refused) -> Failure {
+    match why {
+        Refused::Store(error) => error.into(),
+        why => Failure::Wrong(why.text(call.language)),
     }
 }
 
@@ -200,14 +340,14 @@ fn name(call: &Call<'_>) -> Result<Scope, Failure> {
     Scope::parse(said).map_err(|e| Failure::Wrong(wrong::field("name", said, e, call.language)))
 }
 
-fn owner(call: &Call<'_>) -> Result<crate::domain::party::Subject, Failure> {
+fn owner(call: &Call<'_>) -> Result<Subject, Failure> {
     let said = call.answers.text("owner").unwrap_or_default();
     let wrong = |why: String| Failure::Wrong(wrong::field("owner", said, why, call.language));
     let missing = || {
         let label = texts::label("owner").of(call.language);
         Failure::Wrong(texts::labelled(label, texts::MISSING.of(call.language), call.language))
     };
-    call.answers.person("owner").map_err(wrong)?.ok_or_else(missing)
+    call.answers.read("owner").map_err(wrong)?.ok_or_else(missing)
 }
 
 fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {

@@ -309,6 +309,15 @@ pub(super) const SERIES_HOW: Text = text(
 );
 pub(super) const SERIES_LIST: Text = text("List series", "Lister les séries");
 pub(super) const SERIES_EDIT: Text = text("Change a series", "Modifier une série");
+pub(super) const SERIES_REMOVE: Text = text("Remove a series", "Retirer une série");
+pub(super) const SERIES_REMOVE_HOW: Text = text(
+    "Nobody may publish it any more. What was measured stays whose it was.",
+    "Plus personne ne pourra la publier. Ce qui a été mesuré reste à qui c’était.",
+);
+pub(super) const OWNER_OR_VACANT: Text = text(
+    "either somebody holds it from then on, or nobody: leave one of the two out",
+    "dès lors quelqu’un en est titulaire, ou personne : retirez l’un des deux",
+);
 pub(super) const SERIES_EXISTS: Text = text(
     "{name} is registered already; change it with series-edit",
     "{name} est déjà enregistrée ; modifiez-la avec series-edit",
@@ -442,6 +451,9 @@ pub(crate) fn label(var: &str) -> Text {
         "reason" => text("Reason (optional)", "Motif (facultatif)"),
         "name" => text("Series", "Série"),
         "owner" => text("Person concerned", "Personne concernée"),
+        "from" => text("Holds it from", "Titulaire à partir du"),
+        "vacant" => text("Nobody holds it", "Sans titulaire"),
+        "below" => text("Also what is registered below it", "Aussi ce qui est enregistré plus bas"),
         "producers" => text("Producers", "Producteurs"),
         "open" => text("Open data", "Données ouvertes"),
         "title" => text("Title", "Titre"),
@@ -491,7 +503,11 @@ pub(crate) fn description(var: &str) -> Option<Text> {
             text("One name a line; a prefix ends in *", "Un nom par ligne ; un préfixe se termine par *")
         }
         "name" => text("A prefix ends in *", "Un préfixe se termine par *"),
-        "valid_from" => text("From now, if empty", "Dès maintenant, si vide"),
+        "valid_from" | "from" => text("From now, if empty", "Dès maintenant, si vide"),
+        "vacant" => text(
+            "What is measured then is acknowledged, neither kept nor sent",
+            "Ce qui est mesuré alors est accusé de réception, ni conservé ni envoyé",
+        ),
         "valid_until" => {
             text("As 2027-01-01 or 2027-01-01T12:00:00Z", "Comme 2027-01-01 ou 2027-01-01T12:00:00Z")
         }

@@ -22,7 +22,11 @@ pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8
         return Err(StanzaError::said(Condition::NotAllowed, texts::PURGE_INSTEAD, &[]));
     }
     let mut to = notices::subscribers(context, &node).await?;
-    context.store.remove_series(&node.series.name, context.clock.now().wall).await.map_err(|e| failed(&e))?;
+    context
+        .store
+        .remove_series(&node.series.name, asked.sender.as_str(), context.clock.now().wall)
+        .await
+        .map_err(|e| failed(&e))?;
     context.store.purge(name).await.map_err(|e| failed(&e))?;
     context.store.forget_name(name).await.map_err(|e| failed(&e))?;
     context.forget(name, None).await;

@@ -112,6 +112,7 @@ fn the_last_content_counts_though_a_commit_fails() {
     send(&mut relay, Some("urn:a"), "1", 1, 1);
     relay.committed(false);
     assert!(relay.take_settled().iter().all(|settled| settled.outcome == Err(Refusal::Storage)));
+    relay.tick(at(1));
     assert!(!is_new(&mut relay, "1", 1, 1), "it never was anything else");
     assert!(is_new(&mut relay, "1", 3, 1));
 }

@@ -99,6 +99,9 @@ fn a_repetition_is_not_acknowledged_when_what_it_repeats_was_not_kept() {
     publish(&mut relay, "1");
     publish(&mut relay, "2");
     relay.committed(false);
+    // It is tried again when time has passed.
+    assert!(relay.take_batch(at(1)).is_none());
+    relay.tick(at(1));
     let outcomes = relay.take_settled();
     assert_eq!(outcomes.len(), 3);
     assert!(outcomes.iter().all(|settled| settled.outcome == Err(Refusal::Storage)), "{outcomes:?}");
@@ -121,6 +124,9 @@ fn what_waits_for_the_journal_is_counted_until_it_is_kept() {
     assert_eq!(relay.uncommitted_bytes(), one);
     assert!(relay.take_batch(at(1)).is_some());
     relay.committed(false);
+    // It is tried again when time has passed.
+    assert!(relay.take_batch(at(1)).is_none());
+    relay.tick(at(1));
     assert_eq!(relay.uncommitted_bytes(), 0, "it was refused");
     // What is owed to many takes more, and so does what the log is told of it.
     for key in 2..=101 {
@@ -234,6 +240,9 @@ fn a_letter_that_nobody_waits_for_goes_even_if_the_first_commit_fails() {
     // One that comes while that is being written fails with it.
     relay.revive(8, 1, row, true, at(1));
     relay.committed(false);
+    // It is tried again when time has passed.
+    assert!(relay.take_batch(at(1)).is_none());
+    relay.tick(at(1));
     assert_eq!(relay.take_batch(at(1)).unwrap().revived, [7, 8]);
 }
 

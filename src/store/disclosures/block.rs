@@ -10,6 +10,7 @@
 //! confirmed= domain seq                                                                          tag 3
 //! fetched  = as decided                                                                          tag 5
 //! reserve  = as decided                                                                          tag 6
+//! handover = series from former holder actor left                                               tag 8
 //! consent  = event key id[16] revision subject recipient terms[32] at from to actor note         tag 4
 //! ```
 //!
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use crate::domain::consent::{ConsentKey, State};
 use crate::domain::decision::Denial;
-use crate::domain::disclosure::{ConsentStep, Decided, Dropped, Ground, Line, Proof, Verdict, Why};
+use crate::domain::disclosure::{ConsentStep, Decided, Dropped, Ground, HandOver, Line, Proof, Verdict, Why};
 use crate::domain::subscription::SubscriptionKey;
 
 const VERSION: u64 = 1;
@@ -33,6 +34,7 @@ const CONSENT: u64 = 4;
 const FETCHED: u64 = 5;
 const RESERVE: u64 = 6;
 const CONFIRMED_BY_OWN: u64 = 7;
+const HAND_OVER: u64 = 8;
 
 /// The last grounds that are no consents; denials have what is between.
 const LISTED: u64 = 14;
@@ -95,6 +97,7 @@ pub fn encode(lines: &[Line]) -> Vec<u8> {
                 }
             }
             Line::Consent(step) => put_step(&mut one, &mut texts, step),
+            Line::HandOver(moved) => put_hand_over(&mut one, &mut texts, moved),
         };
         put(&mut body, tag);
         put(&mut body, one.len() as u64);
@@ -138,6 +141,7 @@ pub fn decode(bytes: &[u8]) -> Option<Vec<Line>> {
             CONFIRMED => Some(rest.confirmed(Proof::RecipientServer)?),
             CONFIRMED_BY_OWN => Some(rest.confirmed(Proof::OwnServer)?),
             CONSENT => Some(Line::Consent(Box::new(rest.step()?))),
+            HAND_OVER => Some(Line::HandOver(Box::new(rest.hand_over()?))),
             _ => None,
         };
         if line.is_some() && !rest.bytes.is_empty() {
@@ -230,6 +234,17 @@ fn put_step<'a>(out: &mut Vec<u8>, texts: &mut Texts<'a>, step: &'a ConsentStep)
     CONSENT
 }
 
+fn put_hand_over<'a>(out: &mut Vec<u8>, texts: &mut Texts<'a>, moved: &'a HandOver) -> u64 {
+    put(out, texts.place(&moved.series));
+    put(out, zigzag(moved.from));
+    for who in [&moved.former, &moved.holder] {
+        put(out, who.as_ref().map_or(0, |who| texts.place(who) + 1));
+    }
+    put(out, texts.place(&moved.actor));
+    put(out, moved.left);
+    HAND_OVER
+}
+
 fn ground_number(ground: Ground) -> u64 {
     match ground {
         Ground::Own => 0,
@@ -298,6 +313,24 @@ impl<'a> Reader<'a> {
 
     fn confirmed(&mut self, proof: Proof) -> Option<Line> {
         Some(Line::Confirmed { domain: self.text()?, seq: self.number()?, proof })
+    }
+
+    fn optional_text(&mut self) -> Option<Option<Arc<str>>> {
+        match self.number()?.checked_sub(1) {
+            None => Some(None),
+            Some(place) => self.text_at(place).map(Some),
+        }
+    }
+
+    fn hand_over(&mut self) -> Option<HandOver> {
+        Some(HandOver {
+            series: self.text()?,
+            from: self.time()?,
+            former: self.optional_text()?,
+            holder: self.optional_text()?,
+            actor: self.text()?,
+            left: self.number()?,
+        })
     }
 
     fn decided(&mut self) -> Option<Decided> {
@@ -467,7 +500,13 @@ mod tests {
                     }))
                 },
             );
-        prop_oneof![decided, dropped, confirmed, step]
+        let holders = (prop::option::of(text()), prop::option::of(text()));
+        let moved = (text(), any::<i64>(), holders, text(), any::<u64>()).prop_map(
+            |(series, from, (former, holder), actor, left)| {
+                Line::HandOver(Box::new(HandOver { series, from, former, holder, actor, left }))
+            },
+        );
+        prop_oneof![decided, dropped, confirmed, step, moved]
     }
 
     proptest! {

@@ -137,7 +137,7 @@ impl Store {
                     match line {
                         Line::Decided(_) | Line::Reserve(_) | Line::Fetched(_) => report.decided += 1,
                         Line::Dropped(_) => report.dropped += 1,
-                        Line::Confirmed { .. } => {}
+                        Line::Confirmed { .. } | Line::HandOver(_) => {}
                         Line::Consent(step) => {
                             report.consents += 1;
                             first_event = first_event.or(Some(step.event));

@@ -31,6 +31,7 @@ ADMIN = {
     "series-add",
     "series-list",
     "series-edit",
+    "series-remove",
     "queue-status",
     "dead-letters",
     "audit-verify",
