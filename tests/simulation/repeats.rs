@@ -9,8 +9,8 @@ use super::wire::Record;
 /// Node and id.
 type Item = (String, String);
 
-/// An item, and the records that were published under it.
-type Published = (Item, Vec<Record>);
+/// An item, the records that were published under it, and whether it is a row for certain.
+type Published = (Item, Vec<Record>, bool);
 
 /// The last content of an item that is on the disk.
 #[derive(Debug)]
@@ -49,19 +49,21 @@ impl Repeats {
         let mut over = Vec::new();
         for (id, records) in items {
             let item = (node.to_owned(), id.clone());
-            let pending = self.pending.iter().rev().find(|(held, _)| *held == item).map(|(_, held)| held);
+            let pending = self.pending.iter().rev().find(|(held, ..)| *held == item);
             let kept = self.kept.get(&item);
-            let last = pending.or(kept.map(|last| &last.records));
-            let is_over = pending.is_none()
-                && kept.is_some_and(|last| {
+            let last = pending.map(|(_, records, _)| records).or(kept.map(|last| &last.records));
+            let is_over = match pending {
+                Some((_, _, is_certain)) => !is_certain,
+                None => kept.is_some_and(|last| {
                     let arrived = self.arrived.get(&last.seq).copied().unwrap_or_default();
                     !waits(last.seq) && last.since.max(arrived) + keep <= now
-                });
+                }),
+            };
             let is_new = last != Some(records);
             self.corrections += u64::from(is_new && last.is_some());
             self.known += u64::from(!is_new && !is_over);
             if is_new {
-                self.pending.push((item, records.clone()));
+                self.pending.push((item, records.clone(), true));
             }
             fresh.push(is_new);
             over.push(!is_new && is_over);
@@ -72,11 +74,12 @@ impl Repeats {
                 "of {items:?} on {node} {new} became rows; new are {fresh:?}, and may be new again {over:?}"
             ));
         }
-        // Of some of several that may be new again it is not said which.
-        if new == least + most {
+        if new > least {
             for (place, _) in over.iter().enumerate().filter(|(_, over)| **over) {
                 let (id, records) = &items[place];
-                self.pending.push(((node.to_owned(), id.clone()), records.clone()));
+                // Of some of several that may be new again it is not said which.
+                let is_certain = new == least + most;
+                self.pending.push(((node.to_owned(), id.clone()), records.clone(), is_certain));
                 fresh[place] = true;
             }
         }
@@ -86,8 +89,8 @@ impl Repeats {
     /// A row is on the disk.
     pub(crate) fn durable(&mut self, node: &str, item: &str, seq: u64, since: Millis) {
         let item = (node.to_owned(), item.to_owned());
-        let Some(place) = self.pending.iter().position(|(held, _)| *held == item) else { return };
-        let (item, records) = self.pending.remove(place);
+        let Some(place) = self.pending.iter().position(|(held, ..)| *held == item) else { return };
+        let (item, records, _) = self.pending.remove(place);
         self.kept.insert(item, Last { seq, records, since });
     }
 
