@@ -1,9 +1,12 @@
 //! What is read from the store before anything is taken in.
 
+use std::collections::VecDeque;
+
 use crate::domain::clock::Now;
 use crate::domain::consent::ConsentKey;
 use crate::relay::rights::Update;
 use crate::relay::{Relay, Settings};
+use crate::store::journal::Outline;
 use crate::store::{Store, StoreError};
 
 /// Rows per query: a page of them is some hundred kilobytes for a moment.
@@ -11,6 +14,9 @@ const PAGE: u32 = 500;
 
 /// Rows of the journal per query, of which less is read.
 const OUTLINES: u32 = 2000;
+
+/// Bytes of payloads that are read at once, where they are needed.
+const PAYLOADS: u64 = 2 * 1024 * 1024;
 
 /// A relay that knows what the store knows, and the number of the last change it knows of.
 pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay, u64), StoreError> {
@@ -79,6 +85,7 @@ pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay
         // A million may wait: the next page is read while this one is taken in.
         let reader = store.clone();
         let next = tokio::spawn(async move { reader.journal_outlines(last, OUTLINES).await });
+        know_again(store, &relay, &mut page).await?;
         for outline in &page {
             while let Some(gone) = retracted.next_if(|gone| gone.seq < outline.seq) {
                 relay.forget(&gone.node, gone.item.as_deref());
@@ -89,4 +96,21 @@ pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay
     }
     retracted.for_each(|gone| relay.forget(&gone.node, gone.item.as_deref()));
     Ok((relay, known))
+}
+
+/// Rows of an earlier version do not say what their item is known again by: it is worked out of their payloads.
+async fn know_again(store: &Store, relay: &Relay, page: &mut [Outline]) -> Result<(), StoreError> {
+    let is_old = |outline: &Outline| outline.digest != 0 && outline.digest <= u64::MAX.into();
+    let mut old: VecDeque<&mut Outline> = page.iter_mut().filter(|outline| is_old(outline)).collect();
+    while !old.is_empty() {
+        let seqs: Vec<u64> = old.iter().map(|outline| outline.seq).collect();
+        let within = store.journal_rows_within(&seqs, PAYLOADS).await?;
+        for row in store.journal_rows(&seqs[..within]).await? {
+            if let Some(outline) = old.iter_mut().find(|outline| outline.seq == row.seq) {
+                outline.digest = relay.digest_of(&row);
+            }
+        }
+        old.drain(..within);
+    }
+    Ok(())
 }

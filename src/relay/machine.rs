@@ -347,6 +347,9 @@ impl Relay {
         }
         self.repetitions.committed(true);
         for mut entry in group.entries {
+            if entry.letter.is_some() {
+                self.repetitions.renew(&entry.node, &entry.item, entry.seq);
+            }
             for domain in self.domains_of(&entry.owed) {
                 if self.deliveries.owe(&domain, entry.seq) {
                     entry.wanted += 1;

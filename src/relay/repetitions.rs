@@ -240,6 +240,18 @@ impl Repetitions {
         self.link(at, item.node);
     }
 
+    /// An item that is known is owed again, under this number.
+    pub fn renew(&mut self, node: &str, item: &str, seq: u64) {
+        self.last = self.last.max(seq);
+        let (_, _, id) = self.name(node, item);
+        let Some(known) = self.items.find(id).and_then(|at| self.items.at(at)) else { return };
+        if !self.is_over(known.when) {
+            let (node, content) = (known.node, known.content);
+            let Some(node) = self.nodes.at(node).map(|row| row.name) else { return };
+            self.keep(&Fingerprint { node, item: id, content }, seq);
+        }
+    }
+
     /// The commit ended; `kept` items were told to [`Self::keep`] before, and without nothing of what was taken in is
     /// left.
     pub fn committed(&mut self, kept: bool) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sqlx::{Connection, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
 use super::stage::{SERIES, Stage, publish, watts};
@@ -158,6 +159,25 @@ async fn the_last_content_of_an_id_counts_after_a_restart_too() {
     let known = [("day".to_owned(), 1)];
     delivered.extend(publish_all(&mut peer, 7, &known).await);
     until_delivered(&mut peer, &mut delivered, 3).await;
+}
+
+/// An earlier version hashed without a key, to half as many bits.
+#[tokio::test]
+async fn what_an_earlier_version_took_in_is_known_again() {
+    let (mut stage, _, mut peer) = Stage::with_an_adviser("").await;
+    let items = items(UNDER_WAY);
+    let mut delivered = publish_all(&mut peer, 1, &items).await;
+    stage.courant.kill();
+    let path = format!("sqlite:{}/courant.db", stage.courant.directory().display());
+    let mut database = SqliteConnection::connect(&path).await.expect("the database");
+    let older = "UPDATE journal SET digest = 1 + seq, digest_high = 0";
+    sqlx::query(older).execute(&mut database).await.expect("rows");
+    database.close().await.expect("closed");
+    stage.consents(LATER, &[SERIES], &[]);
+    let mut peer = stage.start().await;
+    delivered.extend(publish_all(&mut peer, 2, &items).await);
+    until_delivered(&mut peer, &mut delivered, items.len()).await;
+    assert_eq!(one_origin_each(&delivered).len(), items.len());
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::Relay;
+use super::super::pack::Pack;
+use super::{REVIVED, Relay};
 use crate::domain::clock::Now;
+use crate::store::journal::Row;
 
 /// Between two words to the log on what was forgotten.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
@@ -18,6 +20,13 @@ impl Relay {
     pub fn expect_rows(&mut self, first: u64) {
         let rows = self.last_seq.saturating_sub(first.max(self.pruned + 1)) + 1;
         self.repetitions.reserve(usize::try_from(rows).unwrap_or(usize::MAX));
+    }
+
+    /// What an item is known again by, of a row that an earlier version wrote: no row of a pack of relative times, which
+    /// does not tell any more how it came.
+    pub fn digest_of(&self, row: &Row) -> u128 {
+        let Some(pack) = Pack::from_bytes(&row.payload) else { return REVIVED };
+        self.repetitions.fingerprint(&row.node, &row.item, pack.content(&row.payload)).content()
     }
 
     /// An item was retracted, or all of a node: published again, it is new.

@@ -166,6 +166,33 @@ fn what_the_journal_has_is_known_after_a_restart() {
 }
 
 #[test]
+fn what_is_tried_again_is_known_until_it_is_delivered() {
+    let mut relay = relay();
+    send(&mut relay, Some("urn:a"), "1", 1, 1);
+    let row = relay.take_batch(at(1)).unwrap().rows.remove(0);
+    relay.committed(true);
+    deliver(&mut relay);
+    wait(&mut relay, 2..=500);
+    // It came back: its recipient's account was full.
+    relay.revive(1, 1, row, false, at(500));
+    assert!(relay.take_batch(at(500)).is_some());
+    relay.committed(true);
+    wait(&mut relay, 501..=3000);
+    assert!(!is_new(&mut relay, "1", 1, 3000));
+    deliver(&mut relay);
+    wait(&mut relay, 3001..=3700);
+    assert!(is_new(&mut relay, "1", 1, 3700));
+}
+
+#[test]
+fn a_row_of_an_earlier_version_is_known_by_its_payload() {
+    let mut first = relay();
+    send(&mut first, Some("urn:a"), "1", 1, 1);
+    let row = first.take_batch(at(1)).unwrap().rows.remove(0);
+    assert_eq!(first.digest_of(&Row { digest: 7, ..row.clone() }), row.digest);
+}
+
+#[test]
 fn what_is_retracted_while_it_is_written_is_new() {
     let mut relay = relay();
     send(&mut relay, Some("urn:a"), "1", 1, 1);
