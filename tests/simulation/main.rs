@@ -33,6 +33,8 @@
 //!
 //! **What does not**
 //!
+//! - That what came while the end of a consent could not be recorded (the disk is full) is not sent; after a restart,
+//!   which forgets that, what is left of it may be.
 //! - Duplicates: delivery is at least once.
 //! - Overtaking within one batch, by what came back on a stream that broke; nor of what might not leave for a
 //!   while (the series was not open, the consent suspended), when its batch is sent again once it may.
@@ -216,6 +218,11 @@ fn ones_own_server_that_is_believed_at_once_is_caught() {
 #[test]
 fn what_ends_the_stream_and_is_never_set_aside_is_caught() {
     caught(Sabotage::NeverSetAside);
+}
+
+#[test]
+fn data_that_leaves_though_the_end_could_not_be_recorded_is_caught() {
+    caught(Sabotage::UnrecordedEndsGoOn);
 }
 
 #[test]

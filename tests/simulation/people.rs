@@ -128,6 +128,11 @@ pub(crate) fn act(world: &mut World, act: &Act) -> bool {
             let Some(key) = standing(world, site, pick, &[State::Active, State::Suspended]) else {
                 return false;
             };
+            let place = &world.sites[site];
+            // While nothing can be written the reserve serves every other one.
+            if place.failing_until > world.now && pick % 2 == 1 {
+                return world.halt(site, key);
+            }
             world.sites[site].disk.end(key, State::Withdrawn);
             site
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use courant::domain::clock::Now;
-use courant::domain::consent::ConsentKey;
+use courant::domain::consent::{ConsentKey, State};
 use courant::domain::disclosure::{Line, Proof};
 use courant::protocol::outbox::Outbox;
 use courant::protocol::publish::Payload;
@@ -15,6 +15,7 @@ use courant::relay::repetitions::Key;
 use courant::relay::rights::Update;
 use courant::relay::{Relay, Settings};
 use courant::store::journal::{Batch, Row};
+use uuid::Uuid;
 
 use super::disk::{Disk, People};
 use super::meter::{self, Meter};
@@ -54,6 +55,8 @@ pub(crate) enum Sabotage {
     OwnServerAtOnce,
     /// What ends the stream is never set aside.
     NeverSetAside,
+    /// Data goes on leaving under a consent whose end could not be recorded.
+    UnrecordedEndsGoOn,
 }
 
 /// A stanza of the gateway's, as often as it is sent.
@@ -98,6 +101,8 @@ pub(crate) struct Site {
     pub(crate) crash_at: Option<(Point, usize, Millis)>,
     pub(crate) slow_until: Millis,
     pub(crate) failing_until: Millis,
+    /// Consents whose ends this process could not record, as `store::unrecorded` keeps them.
+    halted: HashSet<Uuid>,
     pub(crate) unreadable_until: Millis,
     /// What the relay was told of people, or read at its start.
     pub(crate) told: People,
@@ -141,6 +146,7 @@ impl Site {
             crash_at: None,
             slow_until: 0,
             failing_until: 0,
+            halted: HashSet::new(),
             unreadable_until: 0,
             told: People::default(),
             oracle: Oracle::default(),
@@ -298,6 +304,7 @@ impl World {
             relay.recover(&outline);
         }
         place.told = place.disk.people.clone();
+        place.halted.clear();
         let answers = place.disk.destinations.values();
         place.answered = answers.map(|d| (d.domain.clone(), d.answers_pings)).collect();
         let known = place.disk.changes.len();
@@ -699,7 +706,14 @@ impl World {
         let Some(alive) = &mut place.alive else { return };
         let updates = place.disk.news(alive.known);
         alive.known = place.disk.changes.len();
-        for update in updates {
+        for mut update in updates {
+            if let Update::Consent(_, Some(consent)) = &mut update {
+                if consent.state != State::Active {
+                    place.halted.remove(&consent.id);
+                } else if place.halted.contains(&consent.id) {
+                    consent.state = State::Suspended;
+                }
+            }
             place.told.apply(&update);
             let ends = matches!(&update, Update::Consent(_, Some(c)) if c.state.is_end());
             if !(ends && place.sabotage == Sabotage::ConsentOnlyWhenQueuing) {
@@ -711,6 +725,26 @@ impl World {
             return;
         }
         self.settle(site);
+    }
+
+    /// The end of a consent cannot be recorded: nothing leaves under it all the same. Whether anybody was there to ask.
+    pub(crate) fn halt(&mut self, site: usize, key: u64) -> bool {
+        let place = &mut self.sites[site];
+        let (Some(alive), Some(consent)) = (&mut place.alive, place.told.consents.get_mut(&key)) else {
+            return false;
+        };
+        place.halted.insert(consent.id);
+        if consent.state == State::Active {
+            consent.state = State::Suspended;
+        }
+        let halted = Update::Halted(vec![consent.id]);
+        if place.sabotage != Sabotage::UnrecordedEndsGoOn {
+            alive.relay.apply(halted);
+        }
+        self.count("(ends that could not be recorded)");
+        self.reconsider(site);
+        self.settle(site);
+        true
     }
 
     pub(crate) fn reconsider(&mut self, site: usize) {
