@@ -115,7 +115,7 @@ class Courant:
         """kill -9."""
         self.program.kill()
 
-    async def run(self, *arguments: str, timeout: float = 30) -> Outcome:
+    async def run(self, *arguments: str, timeout: float = 300) -> Outcome:
         """Runs a verb and waits for it, whatever its exit code."""
         child = await asyncio.create_subprocess_exec(
             str(self._binary), "--config", str(self.config), *arguments,

@@ -106,7 +106,7 @@ class Person:
 
     # Being there -----------------------------------------------------------------------------
 
-    async def log_in(self, timeout: float = 20) -> None:
+    async def log_in(self, timeout: float = 120) -> None:
         """Logs in and becomes available for messages."""
         await self.log_out()
         session = _Session(self)
@@ -141,7 +141,7 @@ class Person:
         """Sends a stanza as it stands."""
         self.client.send_raw(xml)
 
-    async def ask(self, xml: str, id: str, timeout: float = 30) -> Answer:
+    async def ask(self, xml: str, id: str, timeout: float = 300) -> Answer:
         """Sends an IQ as it stands and waits for the answer with its id."""
         session = self.client
         assert isinstance(session, _Session)
@@ -157,7 +157,7 @@ class Person:
             session.waiting.pop(id, None)
         return _answer(answer, time.monotonic() - began)
 
-    async def iq(self, type: str, to: str, payload: str, timeout: float = 30) -> Answer:
+    async def iq(self, type: str, to: str, payload: str, timeout: float = 300) -> Answer:
         """An IQ around a payload."""
         id = new_id("iq")
         return await self.ask(
@@ -165,7 +165,7 @@ class Person:
         )
 
     async def publish(
-        self, to: str, node: str, payload: str, item: str = "", timeout: float = 30
+        self, to: str, node: str, payload: str, item: str = "", timeout: float = 300
     ) -> Answer:
         """Publishes one item (XEP-0060) to a component."""
         item_id = f" id={quoteattr(item)}" if item else ""
@@ -177,12 +177,12 @@ class Person:
             timeout,
         )
 
-    async def ping(self, to: str, timeout: float = 10) -> Answer:
+    async def ping(self, to: str, timeout: float = 60) -> Answer:
         """XEP-0199."""
         return await self.iq("get", to, "<ping xmlns='urn:xmpp:ping'/>", timeout)
 
     async def ping_until_answered(
-        self, to: str, timeout: float = 60, alive: Callable[[], bool] = lambda: True
+        self, to: str, timeout: float = 300, alive: Callable[[], bool] = lambda: True
     ) -> float:
         """Waits until a service is there; the seconds it took. Gives up once `alive` says no."""
         began = time.monotonic()
@@ -225,7 +225,7 @@ class Person:
         return [dict(element.attrib) for element in elements if element is not None]
 
     async def until(
-        self, what: Callable[["Person"], Any], timeout: float = 15, hint: str = ""
+        self, what: Callable[["Person"], Any], timeout: float = 300, hint: str = ""
     ) -> Any:
         """Waits until `what` is true of this person, and returns its value."""
         end = time.monotonic() + timeout
@@ -240,7 +240,7 @@ class Person:
                 )
             await asyncio.sleep(0.01)
 
-    async def receives(self, count: int, timeout: float = 15) -> list[Delivery]:
+    async def receives(self, count: int, timeout: float = 300) -> list[Delivery]:
         """Waits for that many deliveries in all."""
         await self.until(lambda p: len(p.deliveries) >= count, timeout, f"{count} deliveries")
         return self.deliveries

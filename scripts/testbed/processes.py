@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-STOP_TIMEOUT = 15.0
+STOP_TIMEOUT = 60.0
 
 
 class Program:
@@ -98,7 +98,7 @@ class Program:
         except (ProcessLookupError, PermissionError):
             pass
         try:
-            self._child.wait(timeout=10)
+            self._child.wait(timeout=60)
         except subprocess.TimeoutExpired:
             pass
         self.pid_file.unlink(missing_ok=True)

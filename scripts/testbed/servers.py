@@ -12,7 +12,7 @@ from . import network
 from .processes import Program
 
 # ejabberd needs 1 s on an idle machine and was seen to need 8 s on a busy one.
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = 300.0
 # The servers' usual limit for clients is 256 KiB. Here a client may send far more, so that a
 # stanza beyond the component's own limit reaches it.
 CLIENT_STANZA_BYTES = 16 * 1024 * 1024

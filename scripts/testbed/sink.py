@@ -42,7 +42,7 @@ class Sink:
         """How many came again."""
         return self.copies - self.firsts
 
-    async def open(self, timeout: float = 30) -> None:
+    async def open(self, timeout: float = 300) -> None:
         """Connects; goes on by itself from then on."""
         self._task = asyncio.create_task(self._run())
         await asyncio.wait_for(self._connected.wait(), timeout)

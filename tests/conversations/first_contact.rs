@@ -4,7 +4,7 @@
 use super::stage::{
     IMPATIENT, Stage, UNDER_CONSENT, accepted, barrier, event, nothing_else, pong, publish, watts,
 };
-use crate::support::{Peer, Pings, matches};
+use crate::support::{PATIENCE, Peer, Pings, matches};
 
 const ADVISER: &str = "adviser@coop.example";
 
@@ -152,7 +152,7 @@ async fn after_the_first_contact_ones_own_server_is_believed_until_the_domain_an
     peer.send(&pong("coop.example", &ping)).await;
     nothing_else(&mut peer).await;
     stage.courant.terminate();
-    stage.courant.ended(std::time::Duration::from_secs(10)).await;
+    stage.courant.ended(PATIENCE).await;
     assert_eq!(proof(&stage), "recipient-server");
 
     // The log tells them apart.

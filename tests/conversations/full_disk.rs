@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::commands::{CAMILLE, command, filled};
 use super::stage::{SERIES, Stage, UNDER_CONSENT, accepted, event, publish, refused, refused_to, watts};
-use crate::support::{Peer, matches};
+use crate::support::{PATIENCE, Peer, matches};
 
 const ADVISER: &str = "adviser@coop.example";
 const LANDLORD: &str = "landlord@house.example";
@@ -173,7 +173,7 @@ fn withdrawal(id: &str, consent: &str) -> String {
 pub(super) async fn is_told_to_repeat(peer: &mut Peer, id: &str, consent: &str) {
     peer.send(&withdrawal(id, consent)).await;
     // Ten seconds where somebody else holds the database.
-    let said = peer.recv_within(std::time::Duration::from_secs(60)).await.expect("an answer");
+    let said = peer.recv_within(PATIENCE).await.expect("an answer");
     let wanted = refused_to("iq", CAMILLE, id, "internal-server-error", "wait", "");
     let words = matches(&wanted, &said).unwrap_or_else(|e| panic!("{e}: {said}"));
     for word in ["nothing is sent for now", "not recorded", "repeat"] {

@@ -8,7 +8,7 @@ use super::stage::{
     IMPATIENT, SERIES, Stage, UNDER_CONSENT, accepted, barrier, event, nothing_else, pong, publish, refused,
     watts,
 };
-use crate::support::{Peer, Pings};
+use crate::support::{PATIENCE, Peer, Pings};
 
 const ADVISER: &str = "adviser@coop.example";
 
@@ -347,7 +347,8 @@ fn books(stage: &Stage) -> String {
 /// As many deliveries were given up, by the books.
 async fn dead_letters(stage: &Stage, count: usize) {
     let store = Store::open(&books(stage), Default::default()).await.expect("the store");
-    for _ in 0..500 {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
         let dead = store.dead_deliveries().await.expect("dead letters");
         if dead.len() == count {
             store.close().await;

@@ -1,7 +1,7 @@
 //! A recipient that is itself a service is sent each item as a publish, which it acknowledges.
 
 use super::stage::{SERIES, Stage, UNDER_CONSENT, accepted, barrier, nothing_else, pong, publish, watts};
-use crate::support::{Captures, Peer, Pings};
+use crate::support::{Captures, PATIENCE, Peer, Pings};
 
 const RELAY: &str = "energy.coop.example";
 
@@ -57,7 +57,8 @@ fn waiting(stage: &Stage) -> u64 {
 
 /// What waits comes down to this, in a while.
 async fn comes_down_to(stage: &Stage, wanted: u64) {
-    for _ in 0..100 {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
         if waiting(stage) == wanted {
             return;
         }

@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
 use super::stage::{SERIES, Stage, publish, watts};
-use crate::support::{Peer, Pings};
+use crate::support::{PATIENCE, Peer, Pings};
 
 const ADVISER: &str = "adviser@coop.example";
 
@@ -192,7 +192,7 @@ async fn beyond_the_limit_the_oldest_of_the_busiest_node_is_new_again() {
     assert_eq!(delivered.last().map(|delivery| &*delivery.1), Some("i1"));
     stage.courant.log_says("[limits] repetitions is reached").await;
     // It is counted with the next commit.
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + PATIENCE;
     while !stage.cli(&["queue", "status"]).contains("5 items were forgotten before their time") {
         assert!(Instant::now() < deadline, "{}", stage.cli(&["queue", "status"]));
         sleep(Duration::from_millis(20)).await;

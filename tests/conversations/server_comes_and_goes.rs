@@ -1,12 +1,10 @@
 //! Links break, servers restart, processes are killed: what was acknowledged arrives.
 
-use std::time::Duration;
-
 use super::stage::{
     DOMAIN, IMPATIENT, SERIES, Stage, UNDER_CONSENT, accepted, barrier, end_is_told, event, nothing_else,
     pong, publish, refused, watts,
 };
-use crate::support::{Answer, Courant, GOODBYE, Peer, Pings, ScriptedServer, matches};
+use crate::support::{Answer, Courant, GOODBYE, PATIENCE, Peer, Pings, ScriptedServer, matches};
 
 const ADVISER: &str = "adviser@coop.example";
 
@@ -32,7 +30,7 @@ async fn a_wrong_secret_ends_it_with_a_word_why() {
     let server = ScriptedServer::bind("right").await;
     let mut courant = Courant::started(DOMAIN, &server.address(), "wr0ng-secret", "");
     assert!(server.answer(Answer::Accept).await.is_none());
-    let status = courant.ended(Duration::from_secs(10)).await;
+    let status = courant.ended(PATIENCE).await;
     assert_eq!(status.code(), Some(4));
     let said = complaints(&courant);
     assert_eq!(said.len(), 1, "{said:?}");
@@ -46,7 +44,7 @@ async fn a_domain_that_the_server_does_not_know_ends_it_too() {
     for answer in [Answer::HostUnknown, Answer::Refuse("conflict", "in use")] {
         let mut courant = Courant::started(DOMAIN, &server.address(), "right", "");
         assert!(server.answer(answer).await.is_none());
-        assert_eq!(courant.ended(Duration::from_secs(10)).await.code(), Some(4));
+        assert_eq!(courant.ended(PATIENCE).await.code(), Some(4));
         assert_eq!(complaints(&courant).len(), 1, "{}", courant.log());
     }
 }
@@ -315,7 +313,7 @@ async fn asked_to_stop_it_says_goodbye() {
     nothing_else(&mut peer).await;
     stage.courant.terminate();
     assert_eq!(peer.wait_closed().await, [GOODBYE]);
-    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
     let left: Vec<_> = std::fs::read_dir(stage.courant.directory())
         .expect("its directory")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
@@ -330,7 +328,7 @@ async fn asked_to_stop_it_does_not_wait_for_ever() {
     peer.pings(Pings::Received);
     let (first, _) = delivered(&mut peer, "one", 1).await;
     stage.courant.terminate();
-    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
     assert_eq!(peer.wait_closed().await, [GOODBYE]);
 
     // What was not confirmed by then is sent again by the next process.
@@ -350,7 +348,7 @@ async fn asked_to_stop_it_takes_nothing_new() {
     let refusal = refused("p2", "resource-constraint", "wait", "");
     peer.ask(&publish("p2", "two", &watts(2)), &refusal).await;
     peer.send(&pong("coop.example", &ping)).await;
-    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
     assert_eq!(peer.wait_closed().await, [GOODBYE]);
 }
 
@@ -362,7 +360,7 @@ async fn asked_twice_to_stop_it_leaves_at_once() {
     stage.courant.terminate();
     stage.courant.log_says("stopping").await;
     stage.courant.terminate();
-    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
     // It did not wait for the ping's answer, nor say goodbye.
     assert!(peer.wait_closed().await.is_empty());
 
@@ -378,5 +376,5 @@ async fn asked_to_stop_while_no_server_is_there() {
     nothing_else(&mut peer).await;
     peer.drop_link().await;
     stage.courant.terminate();
-    assert_eq!(stage.courant.ended(Duration::from_secs(10)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
 }

@@ -18,8 +18,8 @@ pub(crate) const SERIES: &str = "urn:dev:prm:30001610071843_consumption/power/ac
 pub(crate) const UNDER_CONSENT: &str =
     "<terms xmlns='urn:courant:0' consent='{any}' purpose='advice' retention='P1Y' expires='{any}'/>";
 
-/// Patience of a second, where a story needs a pong to be late.
-pub(crate) const IMPATIENT: &str = "[delivery]\nping_timeout = \"PT1S\"\nretry_max = \"PT1S\"";
+/// Little patience, where a story needs a pong to be late; still more than a busy machine needs for one.
+pub(crate) const IMPATIENT: &str = "[delivery]\nping_timeout = \"PT3S\"\nretry_max = \"PT1S\"";
 
 /// A server, and a service that is configured for it.
 pub(crate) struct Stage {

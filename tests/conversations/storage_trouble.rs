@@ -1,7 +1,6 @@
 //! The disk is full, the database is held by somebody else, or it is not what it should be.
 
 use std::process::Command;
-use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
 
@@ -9,7 +8,7 @@ use super::full_disk::{inside, is_told_to_repeat, is_withdrawn, reaches};
 use super::stage::{
     SERIES, Stage, UNDER_CONSENT, accepted, event, nothing_else, publish, publish_to, refused, watts,
 };
-use crate::support::matches;
+use crate::support::{PATIENCE, matches};
 
 const ADVISER: &str = "adviser@coop.example";
 
@@ -23,7 +22,7 @@ async fn is_left_alone(stage: &mut Stage, words: &[&str]) {
     let path = stage.courant.directory().join("courant.db");
     let before = std::fs::read(&path).expect("the file");
     stage.courant.start();
-    let status = stage.courant.ended(Duration::from_secs(30)).await;
+    let status = stage.courant.ended(PATIENCE).await;
     let log = stage.courant.log();
     let said: Vec<&str> = log.lines().filter(|line| line.starts_with("courant:")).collect();
     assert_eq!((status.code(), said.len()), (Some(3), 1), "{log}");
@@ -41,7 +40,7 @@ async fn the_database_is_held_by_another_process() {
     peer.send(&publish("p1", "one", &watts(1))).await;
     // It answers others meanwhile.
     nothing_else(&mut peer).await;
-    let refusal = peer.recv_within(Duration::from_secs(60)).await.expect("an answer");
+    let refusal = peer.recv_within(PATIENCE).await.expect("an answer");
     matches(&refused("p1", "internal-server-error", "wait", ""), &refusal).unwrap_or_else(|e| panic!("{e}"));
     lock.rollback().await.expect("rolled back");
     peer.ask(&publish("p2", "one", &watts(1)), &accepted("p2", "one")).await;
@@ -53,7 +52,7 @@ async fn the_database_is_held_by_another_process() {
     peer.send(&publish("p3", "three", &watts(3))).await;
     nothing_else(&mut peer).await;
     stage.courant.terminate();
-    assert_eq!(stage.courant.ended(Duration::from_secs(15)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
     lock.rollback().await.expect("rolled back");
     drop(peer);
 
@@ -96,7 +95,7 @@ async fn asked_to_stop_while_another_holds_the_database() {
     // Nothing is to be written of a database that is up to date: it starts, and answers.
     nothing_else(&mut stage.start().await).await;
     stage.courant.terminate();
-    assert_eq!(stage.courant.ended(Duration::from_secs(15)).await.code(), Some(0));
+    assert_eq!(stage.courant.ended(PATIENCE).await.code(), Some(0));
     lock.rollback().await.expect("rolled back");
     nothing_else(&mut stage.start().await).await;
 }
@@ -177,7 +176,7 @@ async fn the_disk_is_full() {
         let (id, item) = (format!("p{kept}"), format!("item-{kept}"));
         peer.send(&publish_to(SERIES, &id, &item, &filler)).await;
         let answer = loop {
-            let stanza = peer.recv_within(Duration::from_secs(30)).await.expect("an answer");
+            let stanza = peer.recv_within(PATIENCE).await.expect("an answer");
             if stanza.starts_with("<iq") {
                 break stanza;
             }
@@ -199,7 +198,7 @@ async fn the_disk_is_full() {
     peer.send(&publish_to(SERIES, &id, &item, &filler)).await;
     let (mut answered, mut delivered) = (false, false);
     while !(answered && delivered) {
-        let stanza = peer.recv_within(Duration::from_secs(30)).await.expect("it goes on");
+        let stanza = peer.recv_within(PATIENCE).await.expect("it goes on");
         answered |= matches(&accepted(&id, &item), &stanza).is_ok();
         delivered |= stanza.starts_with("<message") && stanza.contains(&format!("<item id='{item}'"));
     }

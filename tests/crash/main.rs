@@ -60,7 +60,7 @@ const CONFIGURATION: &str = "[delivery]\nping_timeout = \"PT1S\"\nretry_max = \"
                              [limits]\npublishes_per_second = 0\n";
 
 /// How long to wait for the next thing to arrive, once nothing fails any more.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

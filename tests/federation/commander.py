@@ -39,7 +39,7 @@ class Commander:
             for var, value in fields.items():
                 form.add_field(var=var, value=value)
             iq["command"].append(form)
-        return (await iq.send(timeout=20))["command"]
+        return (await iq.send(timeout=120))["command"]
 
     async def fill(self, node: str, *forms: dict[str, Any]) -> Any:
         """A command form by form, as a person clicks through it."""

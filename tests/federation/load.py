@@ -60,12 +60,12 @@ class Load:
         """Deliveries that must arrive, so far."""
         return sum(self.accepted) * RECIPIENTS
 
-    async def until(self, more: int, timeout: float = 30) -> None:
+    async def until(self, more: int, timeout: float = 300) -> None:
         """Waits until so many more deliveries have arrived."""
         goal = self.sink.firsts + more
         await self._wait(lambda: self.sink.firsts >= goal, timeout, f"{more} more deliveries")
 
-    async def until_accepted(self, more: int, timeout: float = 30) -> None:
+    async def until_accepted(self, more: int, timeout: float = 300) -> None:
         """Waits until so many more items were accepted."""
         goal = sum(self.accepted) + more
         await self._wait(lambda: sum(self.accepted) >= goal, timeout, f"{more} more items")
@@ -78,7 +78,7 @@ class Load:
         """The end of `pause`."""
         self._going.set()
 
-    async def end(self, timeout: float = 60) -> str:
+    async def end(self, timeout: float = 300) -> str:
         """No more is published; all that was accepted arrives, in order. Says how much that was."""
         self._stopping = True
         self._going.set()

@@ -80,7 +80,7 @@ class Ring:
         self.courant.start()
         await self.serving()
 
-    async def serving(self, timeout: float = 60) -> None:
+    async def serving(self, timeout: float = 300) -> None:
         """Waits until the component answers a ping at its own server."""
         watcher = await self.person("watcher", self.home)
         await watcher.ping_until_answered(

@@ -31,8 +31,8 @@ from testbed.bed import Testbed  # noqa: E402
 from testbed.courant import CommandFailed, binary  # noqa: E402
 from testbed.running import in_order  # noqa: E402
 
-STORY_TIMEOUT = 90.0
-LONG_TIMEOUT = 600.0
+STORY_TIMEOUT = 900.0
+LONG_TIMEOUT = 1800.0
 
 
 class Report:

@@ -9,4 +9,4 @@ pub(crate) mod server;
 
 pub(crate) use canonical::{Captures, matches};
 pub(crate) use process::Courant;
-pub(crate) use server::{Answer, GOODBYE, Peer, Pings, ScriptedServer};
+pub(crate) use server::{Answer, GOODBYE, PATIENCE, Peer, Pings, ScriptedServer};

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::server::PATIENCE;
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A directory with a configuration, and the service while it runs. Both end when it is dropped.
@@ -87,7 +89,7 @@ impl Courant {
 
     /// Wait until its log says so.
     pub(crate) async fn log_says(&self, words: &str) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while !self.log().contains(words) {
             assert!(Instant::now() < deadline, "its log never says {words:?}:\n{}", self.log());
             sleep(Duration::from_millis(10)).await;
@@ -114,7 +116,7 @@ impl Courant {
     /// Ask it to end (SIGTERM) and wait.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         self.terminate();
-        self.ended(Duration::from_secs(15)).await
+        self.ended(PATIENCE).await
     }
 
     /// End it as a crash would (SIGKILL).

@@ -11,7 +11,7 @@ async def story(ring: Ring) -> None:
             asker.client[plugin] for plugin in ("xep_0030", "xep_0199", "xep_0092")
         )
 
-        info = (await disco.get_info(jid=ring.service, timeout=20))["disco_info"]
+        info = (await disco.get_info(jid=ring.service, timeout=120))["disco_info"]
         identities = {(category, kind) for category, kind, *_ in info["identities"]}
         check(("pubsub", "service") in identities, f"identities: {identities}")
         for feature in (
@@ -23,7 +23,7 @@ async def story(ring: Ring) -> None:
         ):
             check(feature in info["features"], f"{feature} is not among {info['features']}")
 
-        items = await disco.get_items(jid=ring.service, timeout=20)
+        items = await disco.get_items(jid=ring.service, timeout=120)
         check(items["type"] == "result", f"disco#items: {items}")
         series = {node for _, node, _ in items["disco_items"]["items"] if node}
         check(
@@ -31,9 +31,9 @@ async def story(ring: Ring) -> None:
             f"a stranger sees series: {series}",
         )
 
-        answer = await ping.send_ping(ring.service, timeout=20)
+        answer = await ping.send_ping(ring.service, timeout=120)
         check(answer["type"] == "result", f"ping: {answer}")
 
-        software = (await version.get_version(ring.service, timeout=20))["software_version"]
+        software = (await version.get_version(ring.service, timeout=120))["software_version"]
         check(software["name"], "no name in the answer to XEP-0092")
         check(software["version"], "no version in the answer to XEP-0092")

@@ -88,7 +88,7 @@ async def _client(
 
 
 async def _line(output: asyncio.StreamReader) -> dict[str, Any]:
-    line = await asyncio.wait_for(output.readline(), 20)
+    line = await asyncio.wait_for(output.readline(), 300)
     check(line, "the foreign client ended without a word")
     parsed: dict[str, Any] = json.loads(line)
     return parsed

@@ -12,14 +12,14 @@ async def story(ring: Ring) -> str:
     load = await Load(ring).begin()
     try:
         # The recipients' server has answered a ping by then: before, one's own server vouches for it.
-        await load.until(100, timeout=90)
+        await load.until(100, timeout=300)
         for _ in range(10 if ring.long else 2):
             await ring.bed.prosody.stop()
             await asyncio.sleep(0.3)
             ring.bed.prosody.start()
             await ring.bed.prosody.ready()
-            await load.until_accepted(50, timeout=90)
-            await load.until(100, timeout=90)
+            await load.until_accepted(50, timeout=300)
+            await load.until(100, timeout=300)
         return await load.end()
     finally:
         load.close()

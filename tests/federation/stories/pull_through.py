@@ -38,7 +38,7 @@ class Source:
     async def start(self) -> str:
         """Starts it; its full address."""
         self.program.start()
-        for _ in range(600):
+        for _ in range(6000):
             for line in self.said():
                 if "ready" in line:
                     return str(line["ready"])

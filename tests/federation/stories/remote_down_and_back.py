@@ -28,6 +28,6 @@ async def story(ring: Ring) -> None:
     except TimeoutError:
         # A message that comes in the moment of a login may be stored for the next one.
         await adviser.log_in()
-        deliveries = await adviser.receives(len(items), timeout=20)
+        deliveries = await adviser.receives(len(items), timeout=300)
     # The moment of the login may also change the order in which the server hands them over.
     in_order(sorted(deliveries, key=lambda d: items.index(d.item)), items)

@@ -35,6 +35,6 @@ async def story(ring: Ring) -> None:
         deliveries = await adviser.receives(len(items), timeout=30)
     except TimeoutError:
         await adviser.log_in()
-        deliveries = await adviser.receives(len(items), timeout=20)
+        deliveries = await adviser.receives(len(items), timeout=300)
     got = {delivery.item for delivery in deliveries}
     check(got == items, f"missing: {sorted(items - got)}")

@@ -13,7 +13,7 @@ async def story(ring: Ring) -> str:
     try:
         # A short one lets a backlog grow, so that large batches are under way at the next.
         ring.away.program.freeze()
-        await load.until_accepted(1500 if ring.long else 300, timeout=90)
+        await load.until_accepted(1500 if ring.long else 300, timeout=300)
         ring.away.program.thaw()
         await load.until(100)
         ring.away.program.freeze()

@@ -30,7 +30,7 @@ async def story(ring: Ring) -> None:
         acknowledged.append(item)
     await adviser.until(
         lambda p: {d.item for d in p.deliveries} >= set(acknowledged),
-        timeout=40,
+        timeout=300,
         hint=f"the {len(acknowledged)} acknowledged items",
     )
     # One more than those may have been accepted, its acknowledgement lost with the server.

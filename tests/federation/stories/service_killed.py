@@ -18,4 +18,4 @@ async def story(ring: Ring) -> None:
     await ring.serving()
     for item in after:
         accepted(await home.publishes(item))
-    in_order(await adviser.receives(25, timeout=40), before + after)
+    in_order(await adviser.receives(25, timeout=300), before + after)
