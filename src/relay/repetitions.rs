@@ -66,6 +66,19 @@ impl Fingerprint {
     }
 }
 
+/// What is delivered by now.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivered {
+    /// Up to here in the journal, long enough ago for all to be over.
+    pub over: u64,
+    /// Up to here.
+    pub free: u64,
+    /// What nobody was owed any more at this time is over too.
+    pub since: Option<Duration>,
+    /// How often to ask, at most, whether somebody is owed what comes behind `free`.
+    pub questions: usize,
+}
+
 /// What is kept of an item.
 #[derive(Debug)]
 struct Known {
@@ -282,9 +295,9 @@ impl Repetitions {
         self.struck.push(Struck { name, upto });
     }
 
-    /// Time passed. Up to `over` in the journal all is over; so is, at a time `since` the start, what nobody was owed
-    /// any more at that time. `is_owed` tells whether somebody is owed an item of the journal.
-    pub fn pass(&mut self, over: u64, since: Option<Duration>, now: Duration, is_owed: impl Fn(u64) -> bool) {
+    /// Time passed. `is_owed` tells whether somebody is owed an item of the journal.
+    pub fn pass(&mut self, now: Duration, delivered: &Delivered, is_owed: impl Fn(u64) -> bool) {
+        let Delivered { over, free, since, mut questions } = *delivered;
         self.over = self.over.max(over);
         self.over_since = since.map_or(0, seconds);
         let span = self.items.end();
@@ -297,11 +310,17 @@ impl Repetitions {
             let Some(when) = self.items.at(at).map(|known| known.when) else { continue };
             if self.is_over(when) {
                 self.remove(at);
-            } else if let Some(seq) = when.seq(self.last)
-                && !is_owed(seq)
-                && let Some(known) = self.items.at_mut(at)
-            {
-                known.when = When(SINCE | seconds(now));
+            } else if let Some(seq) = when.seq(self.last).filter(|seq| *seq > free) {
+                if questions == 0 {
+                    self.place = at;
+                    return;
+                }
+                questions -= 1;
+                if !is_owed(seq)
+                    && let Some(known) = self.items.at_mut(at)
+                {
+                    known.when = When(SINCE | seconds(now));
+                }
             }
         }
     }

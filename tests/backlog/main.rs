@@ -242,8 +242,8 @@ async fn multiply(courant: &Courant, entries: u64) -> u64 {
         .expect("named");
     sqlx::query(
         "WITH RECURSIVE n (i) AS (SELECT ?1 + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2) \
-         INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, owed, payload) \
-         SELECT n.i, j.accepted_at, j.publisher, j.node, n.i, j.digest, j.owed, j.payload \
+         INSERT INTO journal (seq, accepted_at, publisher, node, item, digest, digest_high, owed, payload) \
+         SELECT n.i, j.accepted_at, j.publisher, j.node, n.i, j.digest, j.digest_high, j.owed, j.payload \
          FROM n, journal j WHERE j.seq = ?1",
     )
     .bind(first)

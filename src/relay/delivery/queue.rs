@@ -49,6 +49,11 @@ impl Deliveries {
         self.destinations.values().filter_map(|d| d.queue.front()).min().copied()
     }
 
+    /// How many destinations there are.
+    pub fn count(&self) -> usize {
+        self.destinations.len()
+    }
+
     /// Whether somebody is owed this item.
     pub fn is_owed(&self, seq: u64) -> bool {
         let spans = |queue: &VecDeque<u64>| {

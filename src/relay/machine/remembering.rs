@@ -3,9 +3,16 @@
 use std::time::Duration;
 
 use super::super::pack::Pack;
+use super::super::repetitions::Delivered;
 use super::{REVIVED, Relay};
 use crate::domain::clock::Now;
 use crate::store::journal::Row;
+
+/// How many destinations are asked in one tick, together, what they are owed.
+const QUESTIONS: usize = 50_000;
+
+/// Items that they are asked of, at least.
+const QUESTIONS_MIN: usize = 8;
 
 /// Between two words to the log on what was forgotten.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
@@ -47,8 +54,9 @@ impl Relay {
         let free = self.deliveries.floor().map_or(committed, |floor| floor.saturating_sub(1));
         self.pruning.delivered(now.mono, free);
         let since = now.mono.checked_sub(self.pruning.keep);
-        let is_owed = |seq| seq <= free || self.deliveries.is_owed(seq);
-        self.repetitions.pass(self.pruning.over(), since, now.mono, is_owed);
+        let questions = (QUESTIONS / (1 + self.deliveries.count())).max(QUESTIONS_MIN);
+        let delivered = Delivered { over: self.pruning.over(), free, since, questions };
+        self.repetitions.pass(now.mono, &delivered, |seq| self.deliveries.is_owed(seq));
     }
 
     /// Tells of items that were forgotten before their time.

@@ -20,6 +20,10 @@ impl Repetitions {
         self.keep(&print, seq);
     }
 
+    fn go_on(&mut self, over: u64, since: Option<Duration>, now: Duration, is_owed: impl Fn(u64) -> bool) {
+        self.pass(now, &Delivered { over, free: over, since, questions: usize::MAX }, is_owed);
+    }
+
     /// What lies where is what is counted.
     fn check(&self) {
         let mut count = 0;
@@ -135,16 +139,16 @@ fn what_is_over_is_not_known_and_makes_room_by_and_by() {
     for item in 1..=20_000 {
         table.put(if item % 3 == 0 { "a" } else { "b" }, item, 5, item);
     }
-    table.pass(15_000, None, at(1), |_| true);
+    table.go_on(15_000, None, at(1), |_| true);
     assert!(!table.has("a", 15_000, 5) && table.has("b", 15_001, 5));
     assert!(table.len() > 15_000, "little by little");
     for _ in 0..2 * ROUND {
-        table.pass(15_000, None, at(1), |_| true);
+        table.go_on(15_000, None, at(1), |_| true);
     }
     assert_eq!(table.len(), 5_000);
     table.check();
     for _ in 0..2 * ROUND {
-        table.pass(20_000, None, at(1), |_| true);
+        table.go_on(20_000, None, at(1), |_| true);
     }
     assert!(table.is_empty() && table.nodes.len() == 0);
     assert!(table.items.end() == 0, "its room is given back");
@@ -158,16 +162,33 @@ fn behind_one_that_waits_items_are_over_by_themselves() {
     }
     let is_owed = |seq: u64| seq == 1 || seq > 8;
     for second in 100..=110 {
-        table.pass(0, None, at(second), is_owed);
+        table.go_on(0, None, at(second), is_owed);
     }
     assert!((1..=10).all(|item| table.has("n", item, 5)));
     for second in 700..=720 {
-        table.pass(0, Some(at(second - 600)), at(second), is_owed);
+        table.go_on(0, Some(at(second - 600)), at(second), is_owed);
     }
     assert!((2..=8).all(|item| !table.has("n", item, 5)));
     assert!([1, 9, 10].iter().all(|item| table.has("n", *item, 5)));
     assert_eq!(table.len(), 3);
     table.check();
+}
+
+#[test]
+fn it_is_asked_as_often_as_it_may_and_goes_on_there() {
+    let mut table = table(1000);
+    for item in 1..=100 {
+        table.put("n", item, 5, item);
+    }
+    let asked = std::cell::RefCell::new(Vec::new());
+    let is_owed = |seq| {
+        asked.borrow_mut().push(seq);
+        true
+    };
+    for _ in 0..10 {
+        table.pass(at(1), &Delivered { over: 0, free: 20, since: None, questions: 8 }, is_owed);
+    }
+    assert_eq!(*asked.borrow(), (21..=100).collect::<Vec<_>>());
 }
 
 #[test]
@@ -205,9 +226,9 @@ fn numbers_go_on_beyond_what_is_kept_of_them() {
     let mut table = table(1000);
     for seq in [(1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 32) + 5] {
         table.put("n", seq, 5, seq);
-        table.pass(seq - 1, None, at(1), |_| true);
+        table.go_on(seq - 1, None, at(1), |_| true);
         assert!(table.has("n", seq, 5));
-        table.pass(seq, None, at(1), |_| true);
+        table.go_on(seq, None, at(1), |_| true);
         assert!(!table.has("n", seq, 5));
     }
 }
@@ -248,7 +269,7 @@ fn it_knows_what_a_list_would_know() {
             }
             2 => {
                 over = seq.saturating_sub(below(3000)).max(over);
-                table.pass(over, None, at(seq), |_| true);
+                table.go_on(over, None, at(seq), |_| true);
             }
             _ => {
                 list.retain(|held| held.3 > over);
