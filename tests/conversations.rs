@@ -28,6 +28,7 @@ mod conversations {
     mod hostile_forms;
     mod long_lists;
     mod moves;
+    mod not_theirs;
     mod pubsub_affiliations;
     mod pubsub_archive;
     mod pubsub_in_french;

@@ -11,6 +11,7 @@ use super::series::scope;
 use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
+use crate::consents::record;
 use crate::domain::clock;
 use crate::domain::consent::{Mode, method};
 use crate::domain::data_need;
@@ -148,7 +149,7 @@ impl Add {
             format.suits(&consent.recipient.clone().into()).map_err(Failure::Refused)?;
         }
         let store = open(config).await?;
-        store.add_consent(&consent, &actor(), now).await?;
+        record::add(&store, &consent, &actor(), now).await?;
         if let Some(format) = format.filter(|_| consent.modes.notify) {
             let jid = Jid::from(consent.recipient.clone());
             for node in &consent.scope {

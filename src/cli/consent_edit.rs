@@ -11,6 +11,7 @@ use super::series::scope;
 use super::show::say;
 use super::{Failure, actor, open, show, tell_service};
 use crate::config::Config;
+use crate::consents::record;
 use crate::domain::clock;
 use crate::domain::consent::{Mode, Modes};
 use crate::domain::edit::{self, differences};
@@ -93,9 +94,8 @@ impl Edit {
         let store = open(config).await?;
         let before = store.consent(id).await?;
         let maximum = &config.consent.maximum;
-        let stepped = store
-            .edit_consent(id, &edit, revision, maximum, &actor(), reason.as_deref(), clock::wall())
-            .await?;
+        let (name, note) = (actor(), reason.as_deref());
+        let stepped = record::edit(&store, id, &edit, revision, maximum, &name, note, clock::wall()).await?;
         let consent = done(id, stepped)?;
         tell_service(config).await?;
         if as_json {

@@ -5,7 +5,7 @@ use jid::BareJid;
 use uuid::Uuid;
 
 use super::consent::{id, not_found, scopes};
-use super::lines::{person, plain};
+use super::lines::plain;
 use super::show::say;
 use super::{Failure, actor, not_recorded, open, open_for_an_end, show, tell_service};
 use crate::config::Config;
@@ -28,7 +28,7 @@ pub struct Revoke {
     ids: Vec<Uuid>,
 
     /// All that this person gave
-    #[arg(long, value_name = "JID", value_parser = person)]
+    #[arg(long, value_name = "JID")]
     subject: Option<Subject>,
 
     /// All that this recipient was given; with --subject, by that person

@@ -92,7 +92,7 @@ pub(super) fn plain(text: &str) -> Result<String, Unreadable> {
 /// A person, as they were typed.
 pub(super) fn person(text: &str) -> Result<Subject, String> {
     let person: Subject = text.parse()?;
-    person.check_reference().map_err(|why| why.to_string())?;
+    person.check_person()?;
     Ok(person)
 }
 

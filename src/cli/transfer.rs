@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::show::say;
 use super::{Failure, actor, lines, open, tell_service};
 use crate::config::Config;
+use crate::consents::record;
 use crate::domain::clock;
 use crate::domain::consent::{Consent, method};
 use crate::domain::draft::Draft;
@@ -61,7 +62,9 @@ pub(super) async fn import_consents(import: Import, config: &Config) -> Result<(
     let store = open(config).await?;
     let known = store.other_consents(&consents).await?;
     refuse(known.iter().map(|(place, what)| (consents[*place].0, what.clone())).collect())?;
-    let consents: Vec<Consent> = consents.into_iter().map(|(_, consent)| consent).collect();
+    let (lines, consents): (Vec<usize>, Vec<Consent>) = consents.into_iter().unzip();
+    let others = record::all_not_held(&store, &consents).await?;
+    refuse(others.into_iter().map(|(place, why)| (lines[place], format!("scope: {why}"))).collect())?;
     if import.dry_run {
         say!("All {} lines are right; nothing was changed.", consents.len());
         return Ok(());

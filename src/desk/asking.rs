@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 use super::notices::NOBODY;
 use super::{Context, receipt};
+use crate::consents::record;
 use crate::domain::consent::{Consent, ConsentError, State, method};
 use crate::domain::draft::{Draft, DraftError};
 use crate::domain::edit::Edit;
+use crate::domain::holding::NotHeld;
 use crate::domain::language::{Language, text};
 use crate::domain::name::Scope;
 use crate::domain::party::Subject;
@@ -178,7 +180,17 @@ pub async fn grant(
     let wanted = edit.scope.take().unwrap_or_else(|| request.scope.clone());
     // What is wider than the request is refused below, by its name.
     edit.scope = Some(match wanted.iter().all(within) {
-        true => context.store.own_part(&request.subject, &wanted, now).await?,
+        true => {
+            let window = (edit.data_from.or(request.data_from), edit.data_until.or(request.data_until));
+            let asked = Consent { data_from: window.0, data_until: window.1, ..request.clone() };
+            match held_part(context, &asked, wanted, now).await? {
+                Ok(held) => held,
+                Err(why) => {
+                    let why = ConsentError::from(why).told_to(context.is_admin(who));
+                    return Ok(Stepped::Refused(why));
+                }
+            }
+        }
         false => wanted,
     });
     let mut method = way;
@@ -198,6 +210,30 @@ pub async fn grant(
         text_hash: Some(receipt::hash(&text)),
     };
     context.store.grant_consent(request.id, &grant, &context.config.consent.maximum, who.as_str(), now).await
+}
+
+/// What of these names the asked person holds, in the time of the measurements that are asked for; where it is nothing,
+/// the first that is not theirs.
+async fn held_part(
+    context: &Context,
+    asked: &Consent,
+    wanted: Vec<Scope>,
+    now: Timestamp,
+) -> Result<Result<Vec<Scope>, NotHeld>, StoreError> {
+    let own = context.store.own_part(&asked.subject, &wanted, now).await?;
+    // A window that is none is refused by whoever stores it.
+    if asked.data_from.zip(asked.data_until).is_some_and(|(from, until)| until <= from) {
+        return Ok(Ok(own));
+    }
+    let asked_for = Consent { scope: wanted, ..asked.clone() };
+    if own.is_empty() {
+        return Ok(match asked_for.scope.first() {
+            Some(first) => Err(NotHeld::of(&asked_for, first.to_string())),
+            // That nothing is named is refused by whoever stores it.
+            None => Ok(own),
+        });
+    }
+    record::held_part(&context.store, &asked_for, own).await
 }
 
 /// Who answered for a person without an address, and how.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::holding::NotHeld;
 use super::name::Scope;
 use super::party::Subject;
 use super::period::Period;
@@ -187,6 +188,9 @@ pub enum ConsentError {
         "no consent between this person and this recipient has that arrangement; leave it out, or take it from the consent to be renewed"
     )]
     Arrangement,
+    /// Somebody else's series.
+    #[error("{0}")]
+    NotHeld(Box<NotHeld>),
     /// A step that the states do not allow.
     #[error("{}", no_step(*from, *to))]
     Step {
@@ -195,6 +199,16 @@ pub enum ConsentError {
         /// What was asked.
         to: State,
     },
+}
+
+impl ConsentError {
+    /// The same for who is told: whose a series is instead, operators alone.
+    pub fn told_to(self, operator: bool) -> Self {
+        match self {
+            ConsentError::NotHeld(why) if !operator => ConsentError::NotHeld(Box::new(why.veiled())),
+            other => other,
+        }
+    }
 }
 
 fn no_step(from: State, to: State) -> String {

@@ -174,7 +174,11 @@ impl Draft {
     /// since when.
     pub fn check_taken_over(&self, now: Timestamp) -> Result<(), String> {
         if let Some(subject) = &self.subject {
-            subject.check_reference().map_err(|why| format!("subject: {why}"))?;
+            // What has ended is taken as it was.
+            let has_ended = self.state.is_some_and(State::is_end) && subject.jid().is_some();
+            if !has_ended {
+                subject.check_person().map_err(|why| format!("subject: {why}"))?;
+            }
         }
         if let Some(id) = self.id.filter(|id| id.get_version_num() != 7) {
             return Err(format!("id: {id} is no UUID of version 7; leave it out to have one made"));

@@ -8,6 +8,7 @@
 //! - [`consent`]: the record a person gives; [`state`]: where it stands, and which steps lead from there.
 //! - [`draft`]: a consent as somebody writes it down, and what is usual where it says nothing.
 //! - [`data_need`]: requests that the operator has prepared.
+//! - [`holding`]: whether the subject of a consent holds what it names.
 //! - [`edit`]: what may become of a consent under the same id: narrower, never wider.
 //! - [`subscription`]: where a recipient wants its data, and in which format.
 //! - [`decision`]: *may this record leave?*, one pure function.
@@ -27,6 +28,7 @@ pub mod disclosure;
 pub mod draft;
 pub mod edit;
 pub mod granularity;
+pub mod holding;
 pub mod language;
 pub mod moving;
 pub mod name;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use jid::{BareJid, Jid};
 
-use super::wording::{Unreadable, check_line};
+use super::wording::check_line;
 
 /// The bare address of `jid`: what rights are looked up by.
 pub fn bare(jid: &Jid) -> BareJid {
@@ -74,11 +74,19 @@ impl Subject {
         }
     }
 
-    /// Whether a new reference is what it shows; those that are written down already stay as they are.
-    pub fn check_reference(&self) -> Result<(), Unreadable> {
+    /// Whether this can be a person who is named anew: `local@domain`, or a reference that is what it shows. A word
+    /// alone or a domain is none. Those that are written down already stay as they are.
+    pub fn check_person(&self) -> Result<(), String> {
         match self {
-            Subject::Jid(_) => Ok(()),
-            Subject::Reference(reference) => check_line(reference),
+            Subject::Jid(jid) if jid.node().is_some() => Ok(()),
+            Subject::Jid(jid) => {
+                let what = if is_whole(jid) { "a domain" } else { "a word alone" };
+                Err(format!(
+                    "'{jid}' is {what}, not the address of a person; write for example ann@home.example, or for a \
+                     person without an address ref: and a reference of your own"
+                ))
+            }
+            Subject::Reference(reference) => check_line(reference).map_err(|why| why.to_string()),
         }
     }
 }
@@ -130,6 +138,19 @@ mod tests {
             assert_eq!(parse_recipient(text).is_ok(), taken, "{text}");
         }
         assert!(parse_recipient("bob").unwrap_err().contains("bob@"));
+    }
+
+    #[test]
+    fn a_person_has_an_address_or_a_reference() {
+        for (text, word) in
+            [("ann", "word alone"), ("home.example", "domain"), ("ref:a\u{202e}b", "invisible")]
+        {
+            let told = text.parse::<Subject>().unwrap().check_person().unwrap_err();
+            assert!(told.contains(word), "{told}");
+        }
+        for text in ["ann@home.example", "ann@localhost", "ref:file 12"] {
+            text.parse::<Subject>().unwrap().check_person().unwrap();
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Series {
     /// Whether what it says of itself is understood, or what of it is not.
     pub fn check(&self) -> Result<(), String> {
         for holder in self.tenures.holders() {
-            holder.check_reference().map_err(|why| format!("owner: {why}"))?;
+            holder.check_person().map_err(|why| format!("owner: {why}"))?;
         }
         check_line(self.title.as_deref().unwrap_or_default()).map_err(|why| format!("title: {why}"))?;
         check_meta(&self.meta)

@@ -1,7 +1,7 @@
 //! Consents as rows: what they say, what they said before, and how to find them. How they change is in
 //! [`super::consent_steps`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jid::BareJid;
 use jiff::Timestamp;
@@ -99,6 +99,20 @@ impl Store {
         let sql = format!("{COLUMNS} WHERE key IN (SELECT value FROM json_each(?))");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(list).fetch_all(self.pool()).await?;
         rows.iter().map(|row| read(row).map(|(key, consent)| (key.0, consent))).collect()
+    }
+
+    /// Which of these are there.
+    pub async fn consents_there(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        let list = serde_json::to_string(&ids).map_err(|e| StoreError::row(e.to_string()))?;
+        let rows = sqlx::query("SELECT id FROM consent WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(list)
+            .fetch_all(self.pool())
+            .await?;
+        let id = |row: &SqliteRow| {
+            Uuid::parse_str(row.try_get(0)?).map_err(|e| StoreError::row(format!("consent id: {e}")))
+        };
+        rows.iter().map(id).collect()
     }
 
     /// One consent, by its number.

@@ -47,6 +47,7 @@ pub mod series;
 pub mod subscriptions;
 mod tenures;
 pub mod unrecorded;
+pub mod whose;
 pub mod wishes;
 mod write;
 

@@ -299,12 +299,15 @@ async fn a_text_message_is_told_what_is_read_here() {
          </message>",
     )
     .await;
-    // Once in a while, and never to what has no name: two programs must not talk for ever.
-    for from in ["gw@prod.example/1", "bot.example"] {
+    // Each time, as far as a person writes; never what has no name: two programs must not talk for ever.
+    for from in ["bot.example"].into_iter().chain(["gw@prod.example/1"; 30]) {
         peer.send(&format!(
             "<message type='chat' from='{from}' to='energy.example.org' id='m2'><body>342 W</body></message>"
         ))
         .await;
+    }
+    for _ in 0..19 {
+        assert!(peer.recv().await.contains("to='gw@prod.example/1'"));
     }
     still_serves(&mut peer).await;
 }

@@ -194,7 +194,7 @@ async fn what_is_wrong_is_said_in_french_to_who_reads_french() {
         ("valid_until", "demain", "Transmission jusqu’au : « demain » n’est pas une date"),
         ("retention", "1 an", "Conservation autorisée : « 1 an » n’est pas une durée"),
         ("recipient", "a b@c d", "Destinataire : « a b@c d » n’est pas une adresse"),
-        ("subject", "ref:", "Personne concernée : « ref: » n’est ni une adresse"),
+        ("subject", "ref:", "Personne concernée : « ref: » n’est ni l’adresse"),
         ("scope", "*", "Séries : « * » n’est pas un nom de série"),
         ("arrangement", "x", "Arrangement : « x » n’est pas"),
         ("purpose", "", "Finalité : à remplir"),
@@ -264,7 +264,7 @@ async fn an_operator_lists_consents() {
     let mut lines = String::new();
     for number in 0..60 {
         lines += &format!(
-            "{{\"subject\":\"ref:{number}\",\"recipient\":\"r{number}@coop.example\",\"scope\":[\"urn:a\"],\"purpose\":\"x\"}}\n"
+            "{{\"subject\":\"ref:{number}\",\"recipient\":\"r{number}@coop.example\",\"scope\":[\"urn:a*\"],\"purpose\":\"x\"}}\n"
         );
     }
     let file = stage.courant.directory().join("many.jsonl");
@@ -298,7 +298,7 @@ async fn sessions_are_their_owners_and_end() {
     let mut lines = String::new();
     for number in 0..60 {
         lines += &format!(
-            "{{\"subject\":\"ref:{number}\",\"recipient\":\"r{number}@coop.example\",\"scope\":[\"urn:a\"],\"purpose\":\"x\"}}\n"
+            "{{\"subject\":\"ref:{number}\",\"recipient\":\"r{number}@coop.example\",\"scope\":[\"urn:a*\"],\"purpose\":\"x\"}}\n"
         );
     }
     let file = stage.courant.directory().join("many.jsonl");

@@ -219,6 +219,7 @@ async fn what_is_given_away_is_chosen() {
 #[tokio::test]
 async fn a_name_is_a_line() {
     let mut stage = Stage::home("").await;
+    stage.series("urn:dev:prm:gas", "gw@prod.example");
     let mut peer = stage.start().await;
     let two = format!("{SERIES}\n urn:dev:prm:gas ");
     for (scope, taken) in [("urn:dev prm", false), ("urn:dev,urn:prm", false), (&*two, true)] {

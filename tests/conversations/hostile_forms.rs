@@ -225,7 +225,7 @@ async fn submitted_twice_is_done_once() {
     let form = run(&mut peer, ADMIN, "consent-add", "", "").await;
     let complete = format!("sessionid='{}' action='complete'", session_of(&form));
     let fields = filled(&[
-        ("subject", "ref:117"),
+        ("subject", "camille@home.example"),
         ("recipient", "school@coop.example"),
         ("scope", SERIES),
         ("purpose", "lesson"),
@@ -239,7 +239,7 @@ async fn submitted_twice_is_done_once() {
     }
     assert_eq!(heard.matches("status='completed'").count(), 1, "{heard}");
     assert_eq!(heard.matches("<bad-sessionid").count(), 1, "{heard}");
-    assert_eq!(stage.cli(&["consent", "export"]).matches("ref:117").count(), 1);
+    assert_eq!(stage.cli(&["consent", "export"]).matches("school@coop.example").count(), 1);
 }
 
 /// Ten thousand sessions of one person are a few, and nobody else's end by them.

@@ -235,6 +235,9 @@ fn import_saying(stage: &Stage, count: usize, state: &str, purpose: &str) {
         .collect();
     let file = stage.courant.directory().join("many.jsonl");
     std::fs::write(&file, lines).expect("write");
+    // Hers, and registered once.
+    let owner = ["--owner", "camille@home.example", "--producer", "gw@prod.example"];
+    let _ = stage.courant.run(&[&["series", "add", "urn:load:*"][..], &owner].concat());
     stage.cli(&["consent", "import", file.to_str().expect("a path")]);
 }
 

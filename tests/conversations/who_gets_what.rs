@@ -175,7 +175,7 @@ async fn open_data_needs_no_consent_and_says_so() {
         "add",
         SERIES,
         "--owner",
-        "town@city.example",
+        "camille@home.example",
         "--producer",
         "gw@prod.example",
         "--open",

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{texts, wrong as words};
 use crate::domain::language::Language;
-use crate::domain::party::parse_bare;
+use crate::domain::party::{Subject, parse_bare};
 use crate::domain::period::{Period, read_time};
 use crate::domain::wording::{beginning, check_line};
 use crate::protocol::forms::{Datatype, Field, Form, Kind, Submission, boolean};
@@ -106,6 +106,12 @@ impl Answers {
     /// A point in time.
     pub fn time(&self, var: &str) -> Result<Option<Timestamp>, String> {
         self.text(var).map(read_time).transpose()
+    }
+
+    /// A person: an address, or a reference.
+    pub fn person(&self, var: &str) -> Result<Option<Subject>, String> {
+        let person: Option<Subject> = self.read(var)?;
+        person.map(|person| person.check_person().map(|()| person)).transpose()
     }
 
     /// A bare address.

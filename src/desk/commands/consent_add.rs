@@ -3,6 +3,7 @@
 use super::consent_form::{Hand, complete, draft, fields};
 use super::engine::form;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts, views, wrong};
+use crate::consents::record;
 use crate::domain::consent::{Consent, State, method};
 use crate::domain::language::Text;
 use crate::domain::name::Scope;
@@ -96,9 +97,10 @@ fn is_same(held: &Consent, consent: &Consent, call: &Call<'_>) -> bool {
 
 /// Records a consent, and waits until the relay knows it.
 pub(super) async fn add(call: &Call<'_>, consent: &Consent) -> Result<(), Failure> {
-    match call.context.store.add_consent(consent, call.asker.as_str(), call.now).await {
+    match record::add(&call.context.store, consent, call.asker.as_str(), call.now).await {
         Ok(_) => {}
         Err(StoreError::Consent(why)) => {
+            let why = why.told_to(call.context.is_admin(call.asker));
             return Err(Failure::Wrong(wrong::consent(&why, call.language)));
         }
         Err(error) => return Err(error.into()),

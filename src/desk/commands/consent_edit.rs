@@ -7,6 +7,7 @@ use super::consent_form::{draft, field, modes};
 use super::engine::form;
 use super::stepping::done;
 use super::{Call, Coming, Command, Done, Failure, Turn, Who, texts};
+use crate::consents::record;
 use crate::domain::consent::{Consent, Modes, State};
 use crate::domain::edit::{Edit, differences};
 use crate::domain::language::Text;
@@ -169,17 +170,17 @@ async fn edit(call: &Call<'_>, consent: &Consent) -> Result<Turn, Failure> {
         return Err(Failure::Wrong(texts::NOTHING_CHANGED.of(call.language).to_owned()));
     }
     let maximum = &call.context.config.consent.maximum;
-    let stepped = store
-        .edit_consent(
-            consent.id,
-            &edit,
-            Some(revision),
-            maximum,
-            call.asker.as_str(),
-            call.answers.text("reason"),
-            call.now,
-        )
-        .await?;
+    let stepped = record::edit(
+        store,
+        consent.id,
+        &edit,
+        Some(revision),
+        maximum,
+        call.asker.as_str(),
+        call.answers.text("reason"),
+        call.now,
+    )
+    .await?;
     if let Stepped::Stale(now) = &stepped {
         return Err(stale(call, now, revision).await?);
     }

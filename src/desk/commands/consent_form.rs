@@ -114,7 +114,7 @@ pub(super) fn draft(call: &Call<'_>) -> Result<Draft, Failure> {
     }
     Ok(Draft {
         arrangement: answers.read("arrangement").map_err(wrong("arrangement"))?,
-        subject: answers.read("subject").map_err(wrong("subject"))?,
+        subject: answers.person("subject").map_err(wrong("subject"))?,
         recipient: answers.text("recipient").map(parse_recipient).transpose().map_err(wrong("recipient"))?,
         recipient_name: text("recipient_name"),
         recipient_contact: text("recipient_contact"),

@@ -3,7 +3,8 @@
 use super::consent_add::{add, already};
 use super::consent_form::{Hand, complete, draft, fields};
 use super::engine::form;
-use super::{Call, Coming, Command, Done, Failure, Turn, texts, views};
+use super::{Call, Coming, Command, Done, Failure, Turn, texts, views, wrong};
+use crate::consents::record;
 use crate::desk::receipt;
 use crate::domain::consent::method;
 use crate::domain::language::Text;
@@ -54,9 +55,15 @@ impl Command for GiveConsent {
             let mut draft = draft(call)?;
             draft.subject = Some(Subject::Jid(call.asker.clone()));
             let mut consent = complete(call, draft, method::AD_HOC)?;
-            // The relay looks at every record again: what is given in person covers one's own series alone.
-            if let Some(other) = consent.scope.iter().find(|scope| !is_own(&own, scope)) {
-                let name = other.to_string();
+            // Every record is looked at again: a consent covers what its giver holds alone.
+            let refused = record::not_held(&call.context.store, &consent).await?;
+            if let Some(why) = refused.as_ref().filter(|why| why.window.is_some()) {
+                let why = why.clone().veiled().into();
+                return Err(Failure::Wrong(wrong::consent(&why, call.language)));
+            }
+            let beginnings = consent.scope.iter().filter(|scope| matches!(scope, Scope::Prefix(_)));
+            let other = beginnings.into_iter().find(|scope| !is_own(&own, scope)).map(ToString::to_string);
+            if let Some(name) = refused.map(|why| why.name).or(other) {
                 return Err(Failure::Wrong(texts::NOT_YOURS.fill(call.language, &[("name", &name)])));
             }
             if let Some(there) = already(call, &consent).await? {
@@ -84,9 +91,11 @@ fn few(names: impl Iterator<Item = String>) -> String {
 
 async fn own_series(call: &Call<'_>) -> Result<Vec<Scope>, StoreError> {
     let series = call.context.store.series_of(call.asker, SERIES_MAX).await?;
+    // Who held a series once may give what is kept of that time.
+    let who = Subject::Jid(call.asker.clone());
     Ok(series
         .into_iter()
-        .filter(|series| series.is_held_by(call.asker, call.now))
+        .filter(|series| series.tenures.is_ever_held_by(&who))
         .map(|series| series.name)
         .collect())
 }

@@ -347,7 +347,7 @@ fn owner(call: &Call<'_>) -> Result<Subject, Failure> {
         let label = texts::label("owner").of(call.language);
         Failure::Wrong(texts::labelled(label, texts::MISSING.of(call.language), call.language))
     };
-    call.answers.read("owner").map_err(wrong)?.ok_or_else(missing)
+    call.answers.person("owner").map_err(wrong)?.ok_or_else(missing)
 }
 
 fn fields(call: &Call<'_>, series: Option<&Series>) -> Vec<Field> {

@@ -7,6 +7,7 @@ use crate::desk::commands::texts::{
 use crate::domain::consent::{ConsentError, PURPOSE_MAX, SCOPES_MAX, TEXT_MAX};
 use crate::domain::data_need::NeedError;
 use crate::domain::draft::DraftError;
+use crate::domain::holding::NotHeld;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::period::{TimeFault, point_in_time};
 use crate::domain::wording::{Unreadable, beginning, one_line};
@@ -45,7 +46,7 @@ fn expected(var: &str, said: &str) -> Text {
         }
         "subject" | "owner" => text(
             "",
-            "« {value} » n’est ni une adresse XMPP nue, ni ref: suivi d’une référence de 255 octets au plus",
+            "« {value} » n’est ni l’adresse XMPP nue d’une personne (camille@exemple.org), ni ref: suivi d’une référence de 255 octets au plus",
         ),
         "source" => {
             text("", "« {value} » n’est pas une adresse XMPP ; écrivez par exemple mesures.exemple.org")
@@ -152,6 +153,31 @@ pub(crate) fn need(error: &NeedError, language: Language) -> String {
     }
 }
 
+/// A series that the person concerned does not hold; whose it is, where that may be said.
+fn not_held(why: &NotHeld, language: Language) -> String {
+    let when = why.window_shown().map_or_else(String::new, |window| {
+        text(" in the time measured ({window})", " pendant la période de mesure ({window})")
+            .fill(language, &[("window", &window)])
+    });
+    let said = match (why.veiled, why.holders.is_empty()) {
+        (true, _) => text(
+            "{subject} does not hold {name}{when}; name series of their own",
+            "{subject} ne détient pas {name}{when} ; nommez des séries qui lui appartiennent",
+        ),
+        (false, true) => text(
+            "{subject} does not hold {name}{when}, and nobody else does; register it first (series-add)",
+            "{subject} ne détient pas {name}{when}, ni personne d’autre ; enregistrez-la d’abord (series-add)",
+        ),
+        (false, false) => text(
+            "{subject} does not hold {name}{when}: it is {holders}'s; record the consent of its holder, or correct the holder (series-edit)",
+            "{subject} ne détient pas {name}{when} : elle est à {holders} ; enregistrez le consentement de son détenteur, ou corrigez le détenteur (series-edit)",
+        ),
+    };
+    let (subject, holders) = (why.subject.to_string(), why.holders_shown());
+    let values = [("subject", &*subject), ("name", &*why.name), ("when", &*when), ("holders", &*holders)];
+    labelled(label("scope").of(language), &said.fill(language, &values), language)
+}
+
 /// What is wrong with a consent, in words: which field, by its label, and what to do.
 pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
     let of = |var: &str, said: Text, values: &[(&str, &str)]| {
@@ -248,6 +274,7 @@ pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
             ),
             &[],
         ),
+        ConsentError::NotHeld(why) => not_held(why, language),
         ConsentError::Step { from, .. } => {
             stands(*from).fill(language, &[("state", state(*from).of(language))])
         }
