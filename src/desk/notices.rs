@@ -150,9 +150,9 @@ fn all_of(step: Step, together: &Together, language: Language) -> Option<String>
         ),
     };
     let mut body = said.fill(language, &[("count", &together.count.to_string())]);
-    if let Some(reason) = &first.end_reason {
+    if let Some(reason) = first.reason() {
         let because = text(" Reason: {reason}.", " Motif : {reason}.");
-        body += &because.fill(language, &[("reason", &wording::quoted(reason, language))]);
+        body += &because.fill(language, &[("reason", &wording::quoted(&reason, language))]);
     }
     let (mut shown, mut room) = (0, CONTENT_MAX);
     for consent in &together.consents {

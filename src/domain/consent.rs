@@ -23,6 +23,9 @@ pub const PURPOSE_MAX: usize = 1000;
 /// The most scopes one consent may name.
 pub const SCOPES_MAX: usize = 1000;
 
+/// The most octets that the names in its scope have together: who is asked reads all of them, and in one stanza.
+pub const SCOPE_OCTETS_MAX: usize = 64 * 1024;
+
 /// The longest name, contact, policy address or evidence, in characters.
 pub const TEXT_MAX: usize = 1000;
 
@@ -121,6 +124,11 @@ pub enum ConsentError {
     /// More than [`SCOPES_MAX`] series named.
     #[error("more than {SCOPES_MAX} scopes; use a prefix ending in '*', or several consents")]
     TooManyScopes,
+    /// Names that have more than [`SCOPE_OCTETS_MAX`] octets together.
+    #[error(
+        "the names in the scope have more than {SCOPE_OCTETS_MAX} octets together; use a prefix ending in '*', or several consents"
+    )]
+    ScopeTooLong,
     /// No purpose, or too long a one.
     #[error(
         "the purpose is empty or longer than {PURPOSE_MAX} characters; say in a sentence what the data is for"
@@ -314,6 +322,18 @@ fn is_yes(value: &bool) -> bool {
 }
 
 impl Consent {
+    /// Why it ended, as far as it is said to anybody.
+    pub fn reason(&self) -> Option<String> {
+        self.end_reason.as_deref().map(|reason| super::wording::beginning(reason, TEXT_MAX))
+    }
+}
+
+/// How long these names are together, with what stands between them.
+pub fn octets(scope: &[Scope]) -> usize {
+    scope.iter().map(|scope| scope.octets() + 2).sum()
+}
+
+impl Consent {
     /// Checks what can be checked on the record alone.
     ///
     /// `maximum` is the longest time a consent may run, as the operator set it.
@@ -323,6 +343,9 @@ impl Consent {
         }
         if self.scope.len() > SCOPES_MAX {
             return Err(ConsentError::TooManyScopes);
+        }
+        if octets(&self.scope) > SCOPE_OCTETS_MAX {
+            return Err(ConsentError::ScopeTooLong);
         }
         if self.purpose.trim().is_empty() || self.purpose.chars().count() > PURPOSE_MAX {
             return Err(ConsentError::Purpose);

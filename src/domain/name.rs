@@ -58,6 +58,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// How long it is as it is written.
+    pub fn octets(&self) -> usize {
+        match self {
+            Scope::Exact(name) => name.len(),
+            Scope::Prefix(prefix) => prefix.len() + 1,
+        }
+    }
+
     /// Reads `urn:…/raw` or `urn:…*`.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         match text.strip_suffix('*') {

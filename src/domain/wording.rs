@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::consent::Consent;
+use super::consent::{Consent, SCOPE_OCTETS_MAX, TEXT_MAX};
 use super::language::{Language, text};
 use super::party::Subject;
 
@@ -142,7 +142,7 @@ pub fn purpose(consent: &Consent, language: Language) -> String {
 /// A series: its name for people, where it has one, and its name behind it.
 pub fn series(name: &str, title: Option<&str>, language: Language) -> String {
     match title.filter(|title| !one_line(title).is_empty()) {
-        Some(title) => format!("{} ({name})", quoted(title, language)),
+        Some(title) => format!("{} ({name})", quoted(&beginning(title, TEXT_MAX), language)),
         None => name.to_owned(),
     }
 }
@@ -181,9 +181,20 @@ const MONTHS: [(&str, &str); 12] = [
     ("December", "décembre"),
 ];
 
-/// The names of the series.
+/// The names of the series. All of them, but for a record of before there was a limit: what people are told goes into
+/// one stanza.
 pub fn scopes(consent: &Consent) -> String {
-    consent.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let (mut all, count) = (String::new(), consent.scope.len());
+    for (shown, scope) in consent.scope.iter().enumerate() {
+        if all.len() + scope.octets() > SCOPE_OCTETS_MAX {
+            return format!("{all}, … (+{})", count - shown);
+        }
+        if shown > 0 {
+            all.push_str(", ");
+        }
+        all.push_str(&scope.to_string());
+    }
+    all
 }
 
 /// How many octets of names a line of a list has room for; a longer one stands alone.

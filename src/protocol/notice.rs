@@ -57,8 +57,8 @@ pub fn to_recipient(
         attribute(out, "until", &border.to_string());
     }
     // Who asked is not to learn who moved where.
-    if let Some(reason) = consent.end_reason.as_ref().filter(|_| !is_closed_by_move(consent)) {
-        attribute(out, "reason", reason);
+    if let Some(reason) = consent.reason().filter(|_| !is_closed_by_move(consent)) {
+        attribute(out, "reason", &reason);
     }
     raw(out, "/></message>");
 }
@@ -145,8 +145,8 @@ pub fn ended(consent: &Consent, language: Language) -> String {
     let (who, series) = (wording::recipient(consent, language), wording::scopes(consent));
     let purpose = wording::purpose(consent, language);
     let moved = consent.state == State::Fulfilled && consent.end_reason.as_deref() == Some(MOVED);
-    let reason = |before: &str| match consent.end_reason.as_ref().filter(|_| !moved) {
-        Some(reason) => format!("{before}{}.", wording::quoted(reason, language)),
+    let reason = |before: &str| match consent.reason().filter(|_| !moved) {
+        Some(reason) => format!("{before}{}.", wording::quoted(&reason, language)),
         None => String::new(),
     };
     match language {

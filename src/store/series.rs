@@ -1,6 +1,7 @@
 //! Registered series.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use jid::BareJid;
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::changes::{self, Kind};
 use super::{Store, StoreError, millis, next_keys, tenures};
-use crate::domain::consent::{Consent, SCOPES_MAX};
+use crate::domain::consent::{Consent, SCOPE_OCTETS_MAX, SCOPES_MAX, octets};
 use crate::domain::name::{NAME_MAX, Scope};
 use crate::domain::party::Subject;
 use crate::domain::series::Series;
@@ -144,7 +145,7 @@ impl Store {
         scope: &[Scope],
         now: Timestamp,
     ) -> Result<Vec<Scope>, StoreError> {
-        let mut own: Vec<Scope> = Vec::new();
+        let (mut own, mut seen): (Vec<Scope>, HashSet<Scope>) = Default::default();
         for named in scope {
             let name = match named {
                 Scope::Exact(name) => name,
@@ -156,19 +157,15 @@ impl Store {
                 Scope::Exact(_) => Vec::new(),
                 Scope::Prefix(prefix) => self.held_below(owner, prefix, now).await?,
             };
+            found.retain(|scope| seen.insert(scope.clone()));
             // So many cannot be named in one consent; what is given by an answer covers one's own alone anyway.
-            if found.len() > SCOPES_MAX {
+            let (count, length) = (own.len() + found.len(), octets(&own) + octets(&found));
+            if found.len() > 1 && (count > SCOPES_MAX || length > SCOPE_OCTETS_MAX) {
                 found = vec![named.clone()];
             }
             own.extend(found);
         }
-        let mut kept: Vec<Scope> = Vec::with_capacity(own.len());
-        for scope in own {
-            if !kept.contains(&scope) {
-                kept.push(scope);
-            }
-        }
-        Ok(kept)
+        Ok(own)
     }
 
     /// Has a request that was not granted name what is the asked person's own only: what else it names is not theirs

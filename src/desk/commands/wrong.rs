@@ -4,7 +4,7 @@
 use crate::desk::commands::texts::{
     BLANK, HIDDEN, MISSING, NO_MODE, NO_URL, WIDER, label, labelled, stands, state,
 };
-use crate::domain::consent::{ConsentError, PURPOSE_MAX, SCOPES_MAX, TEXT_MAX};
+use crate::domain::consent::{ConsentError, PURPOSE_MAX, SCOPE_OCTETS_MAX, SCOPES_MAX, TEXT_MAX};
 use crate::domain::data_need::NeedError;
 use crate::domain::draft::DraftError;
 use crate::domain::holding::NotHeld;
@@ -195,6 +195,14 @@ pub(crate) fn consent(error: &ConsentError, language: Language) -> String {
             ),
             &[("max", &scopes_max)],
         ),
+        ConsentError::ScopeTooLong => of(
+            "scope",
+            text(
+                "the names are longer than {max} octets together; use a prefix ending in *, or several consents",
+                "les noms dépassent {max} octets ensemble ; utilisez un préfixe terminé par *, ou plusieurs consentements",
+            ),
+            &[("max", &SCOPE_OCTETS_MAX.to_string())],
+        ),
         ConsentError::Purpose => of(
             "purpose",
             text(
@@ -296,6 +304,7 @@ mod tests {
         for (error, var) in [
             (ConsentError::NoScope, "scope"),
             (ConsentError::TooManyScopes, "scope"),
+            (ConsentError::ScopeTooLong, "scope"),
             (ConsentError::Purpose, "purpose"),
             (ConsentError::Window { from, until }, "valid_until"),
             (ConsentError::DataWindow { from, until }, "data_until"),

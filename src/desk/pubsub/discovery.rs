@@ -16,10 +16,12 @@ use crate::desk::permit::Asker;
 use crate::domain::consent::Consent;
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
+use crate::domain::wording::beginning;
 use crate::protocol::disco;
 use crate::protocol::error::{Condition, StanzaError};
 use crate::protocol::form::{self, Field};
 use crate::protocol::ns;
+use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::rsm::{self, Page};
 use crate::protocol::text::{attribute, raw};
 
@@ -28,6 +30,9 @@ const NODES_MAX: usize = 1000;
 
 /// The most registrations that are looked at for one answer.
 const LOOK_AT: u32 = 100_000;
+
+/// The most characters of a title in a list.
+const TITLE_MAX: usize = 1000;
 
 /// The form's type.
 const META_DATA: &str = "http://jabber.org/protocol/pubsub#meta-data";
@@ -99,6 +104,7 @@ pub(crate) async fn items(context: &Context, who: &BareJid, query: &Element) -> 
     let paging = set.clone().unwrap_or_default();
     let most = paging.max.unwrap_or(NODES_MAX).min(NODES_MAX);
     let names: Vec<String> = nodes.keys().cloned().collect();
+    let from_the_end = paging.after.is_none() && paging.before.is_some();
     let mut page: Vec<(String, Option<String>)> = match (paging.after, paging.before) {
         (Some(after), _) => nodes.into_iter().filter(|(name, _)| *name > after).collect(),
         (None, Some(before)) => {
@@ -108,8 +114,11 @@ pub(crate) async fn items(context: &Context, who: &BareJid, query: &Element) -> 
         }
         (None, None) => nodes.into_iter().collect(),
     };
-    let cut = page.len() > most;
+    let before = page.len();
     page.truncate(most);
+    let jid = context.jid();
+    fit(&mut page, &jid, from_the_end);
+    let cut = page.len() < before;
     let mut more = Vec::new();
     if set.is_some() || cut {
         let first = page.first().map(|(name, _)| (name.as_str(), names.partition_point(|n| n < name)));
@@ -123,19 +132,45 @@ pub(crate) async fn items(context: &Context, who: &BareJid, query: &Element) -> 
         attribute(&mut out, "node", node);
     }
     raw(&mut out, ">");
-    let jid = context.jid();
     for (node, title) in &page {
-        raw(&mut out, "<item");
-        attribute(&mut out, "jid", &jid);
-        attribute(&mut out, "node", node);
-        if let Some(title) = title {
-            attribute(&mut out, "name", title);
-        }
-        raw(&mut out, "/>");
+        write_item(&mut out, &jid, node, title.as_deref());
     }
     out.extend_from_slice(&more);
     raw(&mut out, "</query>");
     Ok(out)
+}
+
+fn write_item(out: &mut Vec<u8>, jid: &str, node: &str, title: Option<&str>) {
+    raw(out, "<item");
+    attribute(out, "jid", jid);
+    attribute(out, "node", node);
+    if let Some(title) = title {
+        attribute(out, "name", &beginning(title, TITLE_MAX));
+    }
+    raw(out, "/>");
+}
+
+/// Leaves out of a page what does not go into one answer: from its end, or from its beginning where it is the end of
+/// the list that was asked for.
+fn fit(page: &mut Vec<(String, Option<String>)>, jid: &str, from_the_end: bool) {
+    let mut room = CONTENT_MAX;
+    let mut fits = |(node, title): &&(String, Option<String>)| {
+        let mut item = Vec::new();
+        write_item(&mut item, jid, node, title.as_deref());
+        let fits = item.len() <= room;
+        room = room.saturating_sub(item.len());
+        fits
+    };
+    match from_the_end {
+        true => {
+            let shown = page.iter().rev().take_while(|line| fits(line)).count();
+            page.drain(..page.len() - shown);
+        }
+        false => {
+            let shown = page.iter().take_while(|line| fits(line)).count();
+            page.truncate(shown);
+        }
+    }
 }
 
 /// The nodes that somebody may see, with their titles: by name.
