@@ -27,7 +27,7 @@ pub(super) async fn delete(asked: &Asked<'_>, delete: &Element) -> Result<Vec<u8
         .remove_series(&node.series.name, asked.sender.as_str(), context.clock.now().wall)
         .await
         .map_err(|e| failed(&e))?;
-    context.store.purge(name).await.map_err(|e| failed(&e))?;
+    context.store.purge(name, node.holder()).await.map_err(|e| failed(&e))?;
     context.store.forget_name(name).await.map_err(|e| failed(&e))?;
     context.forget(name, None).await;
     let waited = match node.holder() {
@@ -67,7 +67,7 @@ pub(super) async fn purge(asked: &Asked<'_>, purge: &Element) -> Result<Vec<u8>,
     if !node.keeps_items(context) {
         return Err(unsupported("persistent-items"));
     }
-    context.store.purge(name).await.map_err(|e| failed(&e))?;
+    context.store.purge(name, node.holder()).await.map_err(|e| failed(&e))?;
     context.forget(name, None).await;
     if node.series.node.notify_retract.unwrap_or(true) {
         let mut content = Vec::new();
@@ -117,7 +117,7 @@ pub(super) async fn retract(asked: &Asked<'_>, retract: &Element) -> Result<Vec<
             return Err(forbidden());
         }
     }
-    if !context.store.retract(name, &ids).await.map_err(|e| failed(&e))? {
+    if !context.store.retract(name, &ids, node.holder()).await.map_err(|e| failed(&e))? {
         return Err(not_there());
     }
     context.forget(name, Some(&ids)).await;

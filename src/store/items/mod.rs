@@ -3,12 +3,13 @@
 //! - `write`: in the commit of the journal, so that an item is kept when its publisher gets the result.
 //! - [`read`]: by time of measurement, and by item.
 //! - [`expiry`]: what goes when its time is over.
-//! - [`removal`]: what goes because somebody says so.
+//! - [`removal`]: what goes because somebody says so; `reach`: of it, what is theirs.
 //!
 //! Each series of an item stands in chunks of its own (`migrations/0004_history.sql`), so that a day of one
 //! series costs the same beside ten thousand others.
 
 pub mod expiry;
+mod reach;
 pub mod read;
 pub mod removal;
 mod write;

@@ -379,7 +379,7 @@ fn at_and_above(node: &str) -> impl Iterator<Item = &str> {
 /// that itself, and the element.
 const FOREIGN: u8 = 0xf6;
 
-fn decode(payload: &[u8]) -> Result<Resolved, StoreError> {
+pub(super) fn decode(payload: &[u8]) -> Result<Resolved, StoreError> {
     if payload.first() == Some(&FOREIGN) {
         return Ok(Resolved::default());
     }

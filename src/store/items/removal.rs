@@ -5,6 +5,8 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::CHUNK_BITS;
+use super::reach::Reach;
+use crate::domain::party::Subject;
 use crate::store::{Store, StoreError};
 
 /// How many items go in one transaction, so that others get their turn.
@@ -94,10 +96,16 @@ impl Store {
             .collect()
     }
 
-    /// Removes these items of a node, all or none. `false` if one of them is not there, and then nothing
-    /// happened.
-    pub async fn retract(&self, node: &str, ids: &[String]) -> Result<bool, StoreError> {
+    /// Removes of these items of a node what this holder's tenures have of them, of all or of none. `false` if one of
+    /// them is not there, or has nothing of theirs, and then nothing happened.
+    pub async fn retract(
+        &self,
+        node: &str,
+        ids: &[String],
+        holder: Option<&Subject>,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
+        let mut reach = Reach::of(holder);
         for id in ids {
             let found = sqlx::query(
                 "SELECT i.key FROM history_item AS i JOIN history_series AS n ON n.key = i.node \
@@ -108,37 +116,50 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
             let Some(row) = found else { return Ok(false) };
-            remove_item(&mut tx, row.try_get(0)?).await?;
+            if !reach.item(&mut tx, row.try_get(0)?).await? {
+                return Ok(false);
+            }
         }
         note_retracted(&mut tx, node, Some(ids)).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Removes all that is kept of a node: its items, and what is kept of the series of that name.
-    pub async fn purge(&self, node: &str) -> Result<(), StoreError> {
+    /// Removes all that is kept of a node of this holder's tenures: its items, and what is kept of the series of that
+    /// name.
+    pub async fn purge(&self, node: &str, holder: Option<&Subject>) -> Result<(), StoreError> {
+        let mut reach = Reach::of(holder);
+        let (mut last_item, mut last_chunk) = (-1, -1);
         loop {
             let mut tx = self.write().await?;
             let items = sqlx::query(
                 "SELECT i.key FROM history_item AS i JOIN history_series AS n ON n.key = i.node \
-                 WHERE n.name = ? LIMIT ?",
+                 WHERE n.name = ? AND i.key > ? ORDER BY i.key LIMIT ?",
             )
             .bind(node)
+            .bind(last_item)
             .bind(AT_ONCE)
             .fetch_all(&mut *tx)
             .await?;
             for row in &items {
-                remove_item(&mut tx, row.try_get(0)?).await?;
+                last_item = row.try_get(0)?;
+                reach.item(&mut tx, last_item).await?;
             }
             let chunks = sqlx::query(
-                "DELETE FROM history_chunk WHERE key IN (SELECT c.key FROM history_chunk AS c \
-                 JOIN history_series AS s ON s.key = c.series WHERE s.name = ? LIMIT ?)",
+                "SELECT c.key, s.name, c.first, c.last, c.payload FROM history_chunk AS c \
+                 JOIN history_series AS s ON s.key = c.series WHERE s.name = ? AND c.key > ? \
+                 ORDER BY c.key LIMIT ?",
             )
             .bind(node)
+            .bind(last_chunk)
             .bind(AT_ONCE)
-            .execute(&mut *tx)
+            .fetch_all(&mut *tx)
             .await?;
-            let done = items.is_empty() && chunks.rows_affected() == 0;
+            for row in &chunks {
+                last_chunk = row.try_get(0)?;
+                reach.chunk(&mut tx, row).await?;
+            }
+            let done = items.is_empty() && chunks.is_empty();
             if done {
                 note_retracted(&mut tx, node, None).await?;
             }

@@ -219,16 +219,16 @@ async fn items_go_when_somebody_says_so() {
         let one = vec![chunk("urn:a", DAY, &[(T + n, 1.0)])];
         room.keep("urn:a", &n.to_string(), n, one).await;
     }
-    assert!(!room.store.retract("urn:a", &["2".into(), "9".into()]).await.unwrap());
+    assert!(!room.store.retract("urn:a", &["2".into(), "9".into()], None).await.unwrap());
     assert_eq!(room.ids("urn:a", Window::newest(9), 9).await.len(), 5, "all or none");
-    assert!(room.store.retract("urn:a", &["2".into(), "4".into()]).await.unwrap());
+    assert!(room.store.retract("urn:a", &["2".into(), "4".into()], None).await.unwrap());
     assert_eq!(room.ids("urn:a", Window::newest(9), 9).await, ["1", "3", "5"]);
     room.store.keep_newest("urn:a", 2).await.unwrap();
     assert_eq!(room.ids("urn:a", Window::newest(9), 9).await, ["3", "5"]);
     let one = vec![chunk("urn:a", DAY, &[(T + 6, 1.0)])];
     room.keep_at_most("urn:a", "6", 6, one, Some(2)).await;
     assert_eq!(room.ids("urn:a", Window::newest(9), 9).await, ["5", "6"]);
-    room.store.purge("urn:a").await.unwrap();
+    room.store.purge("urn:a", None).await.unwrap();
     assert_eq!(tables(&room.store).await.1, 0);
 }
 
@@ -238,4 +238,55 @@ async fn tables(store: &Store) -> (i64, i64, i64) {
         sqlx::query_scalar::<_, i64>(sql).fetch_one(store.pool()).await.unwrap()
     };
     (count("history_item").await, count("history_chunk").await, count("history_series").await)
+}
+
+/// An item of two holders loses only one's own.
+#[tokio::test]
+async fn an_owner_reaches_what_was_measured_over_their_tenures_alone() {
+    use crate::domain::party::Subject;
+    let border = 10_000 * DAY;
+    let who = |text: &str| -> Subject { text.parse().unwrap() };
+    let (ann, carol) = (who("ann@home.example"), who("carol@home.example"));
+    let mut room = room().await;
+    let series: Vec<Series> =
+        [("urn:a", ""), ("urn:late", ",\"meta\":{\"stamp\":\"end\",\"sampling-interval\":\"P1D\"}")]
+            .map(|(name, more)| {
+                let text = format!(
+                    "{{\"name\":\"{name}\",\"tenures\":[{{\"holder\":\"{ann}\",\"from\":null}},\
+                 {{\"holder\":\"{carol}\",\"from\":\"1997-05-19T00:00:00Z\"}}]{more}}}"
+                );
+                serde_json::from_str(&text).unwrap()
+            })
+            .into();
+    room.store.import_series(&series, "test", clock::wall()).await.unwrap();
+    let records = |series: &str, days: &[i64]| {
+        let records: Vec<(i64, f64)> = days.iter().map(|day| (border + day * DAY, *day as f64)).collect();
+        chunk(series, 1000 * DAY, &records)
+    };
+    let now = 10_300 * DAY;
+    room.keep("urn:a", "before", border + 1, vec![records("urn:a", &[-3, -2])]).await;
+    room.keep("urn:a", "across", border + 2, vec![records("urn:a", &[-1, 0, 1])]).await;
+    room.keep("urn:a", "behind", border + 3, vec![records("urn:a", &[2, 3])]).await;
+    room.keep("urn:late", "across", border + 4, vec![records("urn:late", &[-1, 0, 1, 2])]).await;
+    let kept = async |store: &Store, series: &str| -> Vec<f64> {
+        let page = store.records_between(series, 0.0, 1e10, 100, now).await.unwrap();
+        page.records.iter().map(|record| record.time() / 86_400.0 - 10_000.0).collect()
+    };
+    // Carol retracts: what is not hers is not there for her, and all or nothing happens.
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    assert!(!room.store.retract("urn:a", &ids(&["behind", "before"]), Some(&carol)).await.unwrap());
+    assert_eq!(kept(&room.store, "urn:a").await, [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]);
+    assert!(room.store.retract("urn:a", &ids(&["across"]), Some(&carol)).await.unwrap());
+    assert_eq!(kept(&room.store, "urn:a").await, [-3.0, -2.0, -1.0, 2.0, 3.0]);
+    room.store.purge("urn:a", None).await.unwrap();
+    assert_eq!(kept(&room.store, "urn:a").await.len(), 5, "over a vacancy nobody reaches anything");
+    room.store.purge("urn:a", Some(&carol)).await.unwrap();
+    assert_eq!(kept(&room.store, "urn:a").await, [-3.0, -2.0, -1.0]);
+    assert_eq!(room.store.count_items("urn:a").await.unwrap(), 2);
+    // What is stamped at its end was measured a day before.
+    room.store.purge("urn:late", Some(&carol)).await.unwrap();
+    assert_eq!(kept(&room.store, "urn:late").await, [-1.0, 0.0]);
+    room.store.purge("urn:a", Some(&ann)).await.unwrap();
+    assert_eq!(room.store.count_items("urn:a").await.unwrap(), 0);
+    assert_eq!(kept(&room.store, "urn:a").await, [0.0; 0]);
 }
