@@ -6,6 +6,8 @@
 //!   [`consent_sweep`], what time does to them; [`consent_scopes`], what they are for; `arrangements`, what renews
 //!   what), [`subscriptions`]: the records people make; each write leaves a [`changes`] line, which the running
 //!   service follows, whoever wrote.
+//! - [`registering`], [`moving`]: new registrations, and series that change hands; `tenures`, who held them when;
+//!   [`moved_parties`], `leaks`, [`move_notices`]: whom a move concerns, what left already, what they are told.
 //! - [`overview`]: all of these, as a service reads them at its start.
 //! - [`journal`]: accepted items and what is owed of them; [`commit`]: the one writer, in groups.
 //! - [`items`]: what is kept of them for history, found by time of measurement.

@@ -237,20 +237,17 @@ fn next_tenure(
     keep_settings: bool,
 ) -> Result<Option<Series>, Refusal> {
     let mut list: Vec<Tenure> = before.tenures.iter().cloned().collect();
+    if let Some(begins) = list.last().and_then(|last| last.from).filter(|begins| *begins > border) {
+        return Err(Refusal::TooEarly(begins));
+    }
     if list.last().is_some_and(|last| last.holder == holder) {
         return Ok(None);
     }
     let mut after = before.clone();
     let mut was = Settings { open: before.open, node: before.node.clone() };
-    if let Some(last) = list.last() {
-        match last.from {
-            Some(begins) if begins > border => return Err(Refusal::TooEarly(begins)),
-            // The last one was a slip: it never was.
-            Some(begins) if begins == border => {
-                was = list.pop().and_then(|slip| slip.settings).map_or(was, |settings| *settings);
-            }
-            _ => {}
-        }
+    if list.last().is_some_and(|last| last.from == Some(border)) {
+        // The last one was a slip: it never was.
+        was = list.pop().and_then(|slip| slip.settings).map_or(was, |settings| *settings);
     }
     // What the last tenure is set to, if that is not what the registration says: it lies ahead.
     if let Some(settings) = list.last().and_then(|last| last.settings.clone()).filter(|_| border > now) {

@@ -336,6 +336,8 @@ async fn borders_that_cannot_be_are_refused() {
         matches!(early, Handed::TooEarly(_, begins) if begins == at("2026-05-01T00:00:00Z")),
         "{early:?}"
     );
+    let same = room.refuses(from("2026-04-01T00:00:00Z", to("urn:a", Some(CAROL)))).await;
+    assert!(matches!(same, Handed::TooEarly(..)), "the border does not move: {same:?}");
     let far = room.refuses(from("2027-06-01T12:00:01Z", to("urn:a", Some(ANN)))).await;
     assert!(matches!(far, Handed::TooFar(latest) if latest == at("2027-06-01T12:00:00Z")), "{far:?}");
     assert!(matches!(room.refuses(to("urn:b", Some(ANN))).await, Handed::NotFound));
