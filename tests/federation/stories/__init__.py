@@ -14,6 +14,7 @@ ORDER = (
     "relay_to_relay",
     "repeated_item",
     "large_pack_is_split",
+    "what_no_stanza_carries",
     "subscriber_offline_gets_it_at_login",
     "bad_input",
     "wrong_secret",
