@@ -193,7 +193,9 @@ impl Store {
             let make =
                 "INSERT INTO meta (name, value) VALUES ('repetition_key', ?) ON CONFLICT (name) DO NOTHING";
             let fresh = format!("{:032x}", u128::from_be_bytes(fresh));
-            sqlx::query(make).bind(fresh).execute(self.pool()).await?;
+            let mut write = self.write().await?;
+            sqlx::query(make).bind(fresh).execute(&mut *write).await?;
+            write.commit().await?;
         }
         let row = sqlx::query(known).fetch_one(self.pool()).await?;
         let key =
