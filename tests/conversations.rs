@@ -11,6 +11,7 @@ mod support;
 mod conversations {
     mod stage;
 
+    mod access_over;
     mod all_at_once;
     mod asking;
     mod bad_input;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::node::{Affiliation, Node, affiliation, not_an_address, required};
 use super::subscribe::write_subscription;
-use super::{Asked, notices, texts};
+use super::{Asked, access_over, notices, texts};
 use crate::desk::asking;
 use crate::desk::commands::engine;
 use crate::desk::context::failed;
@@ -130,7 +130,7 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
         Some(holder) => asking::requests_for(context, asked.sender, holder, name).await?,
         None => Vec::new(),
     };
-    let mut changes = Vec::new();
+    let (mut changes, mut withdrawn) = (Vec::new(), Vec::new());
     for change in list.children().filter(|c| c.is("subscription", ns::PUBSUB_OWNER)).take(LINES_MAX as usize)
     {
         let jid = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).ok_or_else(not_an_address)?;
@@ -141,7 +141,10 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
                 let request = Box::new(requests.swap_remove(place));
                 changes.push((jid, Change::Answered(request, wanted == "subscribed")));
             }
-            ("none", None) => changes.push((jid, Change::Ends)),
+            ("none", None) => {
+                withdrawn.extend(access_over::to_withdraw(asked, &node, &scope, &jid.to_bare()).await?);
+                changes.push((jid, Change::Ends));
+            }
             ("subscribed", None) if node.series.is_open_to(&jid.to_bare(), node.now) => {
                 changes.push((jid, Change::Begins))
             }
@@ -153,6 +156,9 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
             }
         }
     }
+    withdrawn.sort_unstable();
+    withdrawn.dedup();
+    access_over::withdraw(asked, withdrawn).await?;
     let now = context.clock.now().wall;
     let stanza = &asked.request.stanza;
     let language = engine::language(context, asked.sender, stanza, stanza).await;

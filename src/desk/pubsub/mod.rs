@@ -9,6 +9,7 @@
 //! A node is a series: it exists when it is registered itself or lies under a registered prefix, of which
 //! those are listed that something was published to. What somebody may not see does not exist for them.
 
+mod access_over;
 mod affiliations;
 pub(super) mod archive;
 mod configure;

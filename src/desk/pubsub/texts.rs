@@ -18,6 +18,12 @@ texts! {
         "jid n’est pas une adresse";
     GIVE_CONSENT: "who has consent subscribes; give your consent to them, and they are subscribed",
         "qui a un consentement s’abonne ; donnez-lui votre consentement, et l’abonnement suit";
+    HOLDER_WITHDRAWS: "a consent of the person concerned stands for it; only they end it, by the command withdraw-consent",
+        "un consentement de la personne concernée est en vigueur pour ce destinataire ; elle seule y met fin, par la commande withdraw-consent";
+    WIDER_CONSENT: "a consent for more than this node stands ({id}), and nothing was changed; end it with the command withdraw-consent, or write: stop {who}",
+        "un consentement plus large que ce nœud est en vigueur ({id}), et rien n’a été modifié ; mettez-y fin par la commande withdraw-consent, ou écrivez : stop {who}";
+    ENDED_MEANWHILE: "one of the consents ended in this very moment, and nothing was changed; look at the subscriptions again",
+        "l’un des consentements vient de prendre fin, et rien n’a été modifié ; consultez de nouveau les abonnements";
     NOT_A_STATE: "a subscription is set to none, or where it is pending or the node open to subscribed",
         "un abonnement se met à none, ou à subscribed s’il est en attente ou que le nœud est ouvert";
     CONFIGURE_FIRST: "the node lies under a prefix that the operator registered; configure it first",
