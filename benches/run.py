@@ -4,6 +4,7 @@
     benches/run.py              the full matrix (make bench)
     benches/run.py --quick      the cells with goals, one short round (make bench-quick)
     benches/run.py --smoke      is every message right? seconds, no figures (part of make test)
+    benches/run.py --overload   what is delivered at 0.5, 1, 2, 5 and 10 times what is possible (--cell, --rounds, --seconds)
     benches/run.py --soak 60    an hour at a fixed rate: memory, files, latencies over time
     benches/run.py --against OLD/courant --cell 1x1 --cell 48x10
                                 this build and an older one in turn: ratios, with their 95 % interval
@@ -17,7 +18,7 @@ import pathlib
 import sys
 import tempfile
 
-from harness import build, cells, measure, paired, peers, report, soak, through_prosody
+from harness import build, cells, measure, overload, paired, peers, report, soak, through_prosody
 
 
 def arguments():
@@ -26,6 +27,8 @@ def arguments():
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--soak", type=float, metavar="MINUTES",
                         help="a long run at --rate; leaves soak.json and soak.svg, with --burst burst.json and burst.svg")
+    parser.add_argument("--overload", action="store_true",
+                        help="leaves overload.json and overload.md; exits 1 below 80 %% of what is possible")
     parser.add_argument("--against", type=pathlib.Path, metavar="BINARY",
                         help="compare with this older build, in --rounds (30) of --seconds (3); leaves paired.json")
     parser.add_argument("--cell", action="append", type=cells.Cell.parse, metavar="PxR[xS][@RATE]",
@@ -48,7 +51,7 @@ def main():
     asked = arguments()
     build.BUILDS = not asked.no_build
     out = asked.out or build.TARGET / "bench"
-    only_ours = asked.smoke or asked.soak or asked.against
+    only_ours = asked.smoke or asked.soak or asked.overload or asked.against
     wanted = asked.peers or (["courant"] if only_ours else peers.PEERS)
     slixmpp = peers.slixmpp_version()
     if not slixmpp:
@@ -73,6 +76,11 @@ def main():
             paired.run(pathlib.Path(directory), asked.against.resolve(), binaries["courant"], generator,
                        asked.cell or [cells.Cell(1, 1), cells.Cell(48, 10)], asked.rounds or 30,
                        asked.seconds or 3, asked.durability, out)
+        elif asked.overload:
+            cell = (asked.cell or [cells.Cell(48, 10)])[0]
+            print(f"overload of {cell}", flush=True)
+            if not overload.overload(yard, generator, cell, asked.rounds or 3, asked.seconds or 15, out):
+                sys.exit("less than 80 % of what is possible is delivered")
         elif asked.soak:
             cell = (asked.cell or [cells.Cell(48, 10)])[0]
             cell = cells.Cell(cell.records, cell.recipients, cell.series, asked.rate)

@@ -41,7 +41,8 @@ CONSENT_ID = f"printf('01934000-0000-7000-8000-%012x', {PAIR})"
 
 # Table by table, in the order in which they refer to each other: the columns that differ from row to row.
 ROWS = {
-    "series": {"key": "s + 1", "name": SERIES, "owner": OWNER},
+    "series": {"key": "s + 1", "name": SERIES},
+    "tenure": {"series": "s + 1", "holder": OWNER},
     "consent": {
         "key": f"{PAIR} + 1", "id": CONSENT_ID, "arrangement": CONSENT_ID, "subject": OWNER,
         "recipient": RECIPIENT, "scope": f"json_array({SERIES})",
@@ -95,7 +96,7 @@ def multiply(path, series, recipients):
     for table, differing in ROWS.items():
         columns = [row[1] for row in db.execute(f"PRAGMA main.table_info({table})")]
         values = [differing.get(column, f"model.{column}") for column in columns]
-        pairs = "one_series" if table == "series" else "one_series, one_recipient"
+        pairs = "one_series" if table in ("series", "tenure") else "one_series, one_recipient"
         db.execute(
             f"""
             WITH RECURSIVE
@@ -107,7 +108,8 @@ def multiply(path, series, recipients):
             """,
             numbers,
         )
-        db.execute(f"UPDATE counter SET value = (SELECT max(key) FROM main.{table}) WHERE name = ?", (table,))
+        if "key" in columns:
+            db.execute(f"UPDATE counter SET value = (SELECT max(key) FROM main.{table}) WHERE name = ?", (table,))
     for _, sql in triggers:
         db.execute(sql)
     db.execute("COMMIT")

@@ -5,6 +5,7 @@
 //! journal or the outgoing side is slower than what comes in, the socket is read no further, and the
 //! server's own flow control does the rest.
 
+mod balance;
 mod link;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
+use self::balance::Balance;
 use self::link::{Connected, connect_after, read_some, write_some};
 use super::checkpoints;
 use super::control::{self, Socket};
@@ -243,6 +245,7 @@ struct Service {
     written: usize,
     /// How far it was rendered when deliveries had last been added.
     delivered: u64,
+    balance: Balance,
     /// Bytes ever written or given up, to know when a fence is passed.
     gone: u64,
     fences: VecDeque<Fence>,
@@ -305,6 +308,7 @@ impl Service {
             out: Outbox::default(),
             written: 0,
             delivered: 0,
+            balance: Balance::new(),
             gone: 0,
             fences: VecDeque::new(),
             loads: mpsc::channel(1).0,
@@ -329,7 +333,8 @@ impl Service {
             let may_render = self.waiting_to_write() < OUT_TOO_MUCH;
             let may_read = may_render
                 && self.relay.uncommitted() < UNCOMMITTED_TOO_MUCH
-                && self.relay.uncommitted_bytes() < UNCOMMITTED_TOO_LARGE;
+                && self.relay.uncommitted_bytes() < UNCOMMITTED_TOO_LARGE
+                && self.balance.may_read(self.relay.is_behind(), self.relay.waiting());
             let woken = {
                 let (out, link) = (&self.out[self.written..], &mut self.link);
                 let broken = link.as_ref().is_some_and(|link| link.broken.is_some());
@@ -363,12 +368,18 @@ impl Service {
                 Woken::News(Some(news)) => self.take_news(news),
                 Woken::News(None) => return Err(anyhow::anyhow!("the store is not followed any more").into()),
                 Woken::Untold(ends) => ends.iter().for_each(|news| self.tell(news)),
-                Woken::Loaded((load, rows)) => self.take_rows(&load, rows),
+                Woken::Loaded((load, rows)) => {
+                    self.balance.loaded();
+                    self.take_rows(&load, rows);
+                }
                 Woken::Desk(said) => self.say(&said),
                 Woken::Wrote(Ok(count)) if count > 0 => self.wrote(count),
                 Woken::Wrote(Ok(_)) => self.unlink("the server closed the connection"),
                 Woken::Wrote(Err(error)) => self.write_failed(&error),
-                Woken::Read(Ok(count)) if count > 0 => self.read(),
+                Woken::Read(Ok(count)) if count > 0 => {
+                    self.balance.read();
+                    self.read();
+                }
                 Woken::Read(Ok(_)) => self.unlink("the server closed the connection"),
                 Woken::Read(Err(error)) => self.unlink(&error.to_string()),
                 Woken::Linked(link) => match *link {
@@ -454,6 +465,7 @@ impl Service {
 
     fn wrote(&mut self, count: usize) {
         self.written += count;
+        self.balance.wrote(count);
         self.gone += count as u64;
         if self.written == self.out.len() {
             self.out.clear();
@@ -483,6 +495,7 @@ impl Service {
         let now = self.clock.now();
         self.relay.tick(now);
         self.give_up_broken();
+        self.balance.tick();
         let action = match &mut self.link {
             Some(link) => link.liveness.on_tick(tokio::time::Instant::now()),
             None => Action::Nothing,
@@ -534,7 +547,8 @@ impl Service {
         }
     }
 
-    fn load(&self, mut load: Load) {
+    fn load(&mut self, mut load: Load) {
+        self.balance.loads();
         let (store, loads) = (self.store.clone(), self.loads.clone());
         tokio::spawn(async move {
             let rows = rows_of(&store, &mut load).await;

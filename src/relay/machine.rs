@@ -95,6 +95,8 @@ pub struct Relay {
     said: Option<Duration>,
     housekeeping: bool,
     steps: VecDeque<Step>,
+    /// The node and id of the item that was last written alone.
+    tried: Option<(u64, ItemId)>,
     /// Dead letters taken up, so that none is revived twice.
     revived: BTreeSet<u64>,
     counts: Counts,
@@ -130,6 +132,7 @@ impl Relay {
             said: None,
             housekeeping: false,
             steps: VecDeque::new(),
+            tried: None,
             revived: BTreeSet::new(),
             counts: Counts::default(),
         }
@@ -592,6 +595,11 @@ impl Relay {
             };
             self.next.batch.disclosures.push(disclosure::dropped(row.seq, owed, why));
         }
+    }
+
+    /// Whether there is much to write to somebody at this moment.
+    pub fn is_behind(&self) -> bool {
+        self.deliveries.is_behind()
     }
 
     /// The journal could not be read.

@@ -4,18 +4,23 @@
 //! When to try again is [`super::backoff`]'s to say.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::handshake::{HandshakeError, Opened, Refused, handshake};
 use super::secret::Secret;
 use super::wire::Wire;
+
+/// What the system holds of what the server says until it is read, in bytes (Linux makes twice as much of it). Left to
+/// itself it grows to many megabytes, and the answer to a ping, or a withdrawal, would stand behind all that.
+const RECEIVE_BUFFER: u32 = 256 * 1024;
 
 /// Where to connect, and as whom.
 #[derive(Debug, Clone)]
@@ -255,7 +260,7 @@ async fn reach(server: &str) -> Result<TcpStream, ConnectError> {
         .map_err(|source| ConnectError::NameNotResolved { server: named(), source })?;
     let mut failure = None;
     for address in addresses {
-        match TcpStream::connect(address).await {
+        match connect_to(address).await {
             Ok(tcp) => return Ok(tcp),
             Err(error) => failure = Some(error),
         }
@@ -264,6 +269,12 @@ async fn reach(server: &str) -> Result<TcpStream, ConnectError> {
         Some(source) => ConnectError::Unreachable { server: named(), source },
         None => ConnectError::NameNotResolved { server: named(), source: io::ErrorKind::NotFound.into() },
     })
+}
+
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.connect(address).await
 }
 
 fn in_words(error: HandshakeError, config: &ConnectConfig) -> ConnectError {

@@ -137,12 +137,13 @@ async fn an_item_that_ends_the_stream_is_set_aside_and_all_else_arrives() {
     server.until_taken(&[ADVISER, NEIGHBOUR, SCHOOL], &["four", "five"]).await;
     assert_eq!(server.ended, ended);
 
-    // The operator may have it tried again: it is set aside again.
-    server.stage.cli(&["queue", "replay", "--all"]);
-    let letters = server.until_letters(3).await;
-    assert_eq!(letters.len(), 3, "{letters:?}");
+    // The operator may have it tried again: it is set aside again, and nobody else is any worse for it.
+    let all: serde_json::Value =
+        serde_json::from_str(&server.stage.cli(&["queue", "dead-letters", "--json"])).expect("JSON");
+    server.stage.cli(&["queue", "replay", &all[0]["id"].to_string()]);
     server.publish(&["six"]).await;
     server.until_taken(&[ADVISER, NEIGHBOUR, SCHOOL], &["six"]).await;
+    assert_eq!(server.until_letters(3).await.len(), 3);
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ impl Deliveries {
                 destination.state = State::Backoff { until: *until };
                 return;
             }
-            State::Filling { .. } | State::Loading => Some(Ping::new(0, now)),
+            State::Filling { .. } | State::Refilling { .. } | State::Loading => Some(Ping::new(0, now)),
         };
         let Some(ping) = under_way else { return };
         destination.contact_breaks();

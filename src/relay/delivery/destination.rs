@@ -18,6 +18,8 @@ pub(super) enum State {
     Loading,
     /// A batch is being written.
     Filling { bytes: usize },
+    /// A batch is being written, and the next items for it are being read from the journal.
+    Refilling { bytes: usize },
     /// A batch is written, its ping not answered.
     Pinged(Ping),
     /// The ping behind the batch is answered; of what was published in it, not all is.

@@ -176,7 +176,7 @@ impl Deliveries {
         for destination in self.destinations.values_mut() {
             let state = match destination.state {
                 State::Backoff { until } | State::Looking { until } => State::Backoff { until },
-                State::Loading => State::Loading,
+                State::Loading | State::Refilling { .. } => State::Loading,
                 State::Probing(_) => State::Backoff { until: Duration::ZERO },
                 _ => State::Idle,
             };
@@ -193,9 +193,16 @@ impl Deliveries {
 
     /// Whether a batch is written and not yet confirmed.
     pub fn is_under_way(&self) -> bool {
-        self.destinations
-            .values()
-            .any(|d| matches!(d.state, State::Filling { .. } | State::Pinged(_) | State::Publishing { .. }))
+        self.destinations.values().any(|d| {
+            !matches!(
+                d.state,
+                State::Idle
+                    | State::Loading
+                    | State::Backoff { .. }
+                    | State::Looking { .. }
+                    | State::Probing(_)
+            )
+        })
     }
 
     /// Whether any destination got further since [`Self::take_moved`].

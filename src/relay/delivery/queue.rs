@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::destination::State;
+use super::destination::{Destination, State};
 use super::doubts::remember;
 use super::{Deliveries, Step};
 
@@ -20,6 +20,17 @@ pub(super) const WIDEST: u32 = 6;
 
 /// Items asked of the journal at once, when they are no longer in memory. Who reads them may bring fewer.
 pub(super) const LOAD_ITEMS: usize = 512;
+
+/// A destination that is owed so many items more than it was written is behind.
+const BEHIND: usize = 4096;
+
+impl Destination {
+    /// What to read from the journal next.
+    fn to_load(&self, is_in_memory: &impl Fn(u64) -> bool) -> Vec<u64> {
+        let next = self.queue.iter().skip(self.flight).take(LOAD_ITEMS);
+        next.copied().filter(|seq| !is_in_memory(*seq)).collect()
+    }
+}
 
 impl Deliveries {
     /// This destination is owed this item. Items come in rising order.
@@ -120,11 +131,17 @@ impl Deliveries {
                     destination.wrote = Some(now);
                     return Some(Step::Item { domain: Arc::clone(domain), seq });
                 }
+                // An answer comes behind all that others send: what is read back fills the batch first.
+                Some(_) if !full && bytes > 0 => {
+                    let seqs = destination.to_load(is_in_memory);
+                    destination.state = State::Refilling { bytes };
+                    return Some(Step::Load { domain: Arc::clone(domain), seqs });
+                }
                 _ if bytes > 0 => return Some(self.ping(domain, now, false)),
                 // All that was looked at had nothing to send any more: no barrier is needed.
                 _ if destination.flight > 0 => self.confirm(domain),
                 Some(_) => {
-                    let seqs: Vec<u64> = destination.queue.iter().take(LOAD_ITEMS).copied().collect();
+                    let seqs = destination.to_load(is_in_memory);
                     destination.state = State::Loading;
                     return Some(Step::Load { domain: Arc::clone(domain), seqs });
                 }
@@ -141,7 +158,7 @@ impl Deliveries {
     pub fn wrote(&mut self, domain: &Arc<str>, written: usize) {
         let destination = self.destination(domain);
         if let State::Filling { bytes } = &mut destination.state {
-            *bytes += written;
+            *bytes = bytes.saturating_add(written);
             destination.flight += 1;
         }
     }
@@ -150,10 +167,11 @@ impl Deliveries {
     /// owed no more.
     pub fn loaded(&mut self, domain: &Arc<str>, asked: &[u64], found: &HashSet<u64>) {
         let destination = self.destination(domain);
-        if destination.state != State::Loading {
-            return;
-        }
-        destination.state = State::Idle;
+        destination.state = match destination.state {
+            State::Loading => State::Idle,
+            State::Refilling { bytes } => State::Filling { bytes },
+            _ => return,
+        };
         let gone: HashSet<u64> = asked.iter().copied().filter(|seq| !found.contains(seq)).collect();
         // The queue may be long, and nearly always all is there.
         if !gone.is_empty() {
@@ -186,9 +204,21 @@ impl Deliveries {
         gone
     }
 
-    /// The journal could not be read for a destination: try later.
+    /// The journal could not be read for a destination: try later. What is written of a batch is all of it then.
     pub fn load_failed(&mut self, domain: &Arc<str>, now: Duration) {
+        let destination = self.destination(domain);
+        if let State::Refilling { .. } = destination.state {
+            destination.state = State::Filling { bytes: usize::MAX };
+            self.list_ready(domain);
+            return;
+        }
         self.fail(domain, now);
+    }
+
+    /// Whether there is much to write to somebody at this moment.
+    pub fn is_behind(&self) -> bool {
+        let next = self.ready.front().and_then(|domain| self.destinations.get(domain));
+        self.link && next.is_some_and(|next| next.queue.len() - next.flight >= BEHIND)
     }
 
     pub(super) fn confirm(&mut self, domain: &Arc<str>) {

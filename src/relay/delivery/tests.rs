@@ -253,6 +253,69 @@ fn what_is_not_in_memory_is_loaded() {
     assert_eq!(write(&mut deliveries, SECOND * 3).0[..2], [1, 3]);
 }
 
+#[test]
+fn a_batch_goes_on_while_more_of_it_is_read() {
+    let all = 3 * LOAD_ITEMS as u64 / 2;
+    let half = LOAD_ITEMS as u64;
+    let mut deliveries = deliveries(all, true);
+    // The first are in memory, up to `upto`.
+    let write = |deliveries: &mut Deliveries, upto: u64| {
+        let mut written = 0;
+        loop {
+            match deliveries.next_step(SECOND, |seq| seq <= upto) {
+                Some(Step::Item { domain, .. }) => {
+                    deliveries.wrote(&domain, 1);
+                    written += 1;
+                }
+                step => return (written, step),
+            }
+        }
+    };
+    let (written, step) = write(&mut deliveries, 100);
+    let Some(Step::Load { seqs, .. }) = step else { panic!("{step:?}") };
+    assert_eq!((written, seqs[0], seqs.len()), (100, 101, LOAD_ITEMS));
+    assert_eq!(write(&mut deliveries, 100), (0, None), "no ping, as long as it is read");
+    deliveries.loaded(&domain(), &seqs, &seqs.iter().copied().collect());
+    let (written, step) = write(&mut deliveries, half + 100);
+    assert_eq!(written, LOAD_ITEMS - 100, "it is full");
+    let Some(Step::Ping { number, .. }) = step else { panic!("{step:?}") };
+    deliveries.answered(number, Answer::Taken, SECOND);
+    assert_eq!(deliveries.take_confirmed(), [(domain(), half, Proof::RecipientServer)]);
+
+    // What cannot be read ends the batch; what was written of it counts.
+    let (written, step) = write(&mut deliveries, half + 100);
+    assert!(written == 100 && matches!(step, Some(Step::Load { .. })), "{step:?}");
+    deliveries.load_failed(&domain(), SECOND);
+    let (_, step) = write(&mut deliveries, half + 100);
+    let Some(Step::Ping { number, .. }) = step else { panic!("{step:?}") };
+    deliveries.answered(number, Answer::Taken, SECOND);
+    assert_eq!(deliveries.take_confirmed(), [(domain(), half + 100, Proof::RecipientServer)]);
+
+    // A link that breaks meanwhile takes the batch along, not what is read.
+    let (_, step) = write(&mut deliveries, half + 110);
+    let Some(Step::Load { seqs, .. }) = step else { panic!("{step:?}") };
+    deliveries.link_down();
+    deliveries.link_up();
+    assert_eq!(write(&mut deliveries, half + 110), (0, None));
+    deliveries.loaded(&domain(), &seqs, &seqs.iter().copied().collect());
+    let (written, step) = write(&mut deliveries, all);
+    assert_eq!(written as u64, all - half - 100);
+    assert!(matches!(step, Some(Step::Ping { .. })));
+}
+
+#[test]
+fn who_is_owed_much_now_is_behind() {
+    let mut deliveries = deliveries(4095, true);
+    assert!(!deliveries.is_behind());
+    deliveries.owe(&domain(), 4096);
+    assert!(deliveries.is_behind());
+    let (_, ping) = batch(&mut deliveries, SECOND);
+    assert!(!deliveries.is_behind(), "nothing can be written before its answer is read");
+    deliveries.answered(ping, Answer::NotReached, SECOND);
+    (4097..9000).for_each(|seq| assert!(deliveries.owe(&domain(), seq)));
+    assert!(!deliveries.is_behind(), "it is down");
+}
+
 fn published(seq: u64) -> Published {
     Published { seq, subscription: 9, place: 0, mark: 0, part: 0 }
 }

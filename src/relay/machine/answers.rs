@@ -136,6 +136,12 @@ impl Relay {
             None => disclosure::dropped_from(seq, key, None, why),
         };
         self.next.batch.disclosures.push(line);
+        let known = entry.map(|e| (e.node.to_string(), e.item.to_string()));
+        // It may not be in memory any more.
+        let tried = self.tried.as_ref().filter(|(tried, _)| *tried == seq);
+        let (node, item) = known
+            .or_else(|| tried.map(|(_, (node, item))| (node.to_string(), item.to_string())))
+            .unwrap_or_default();
         let retry_max = self.settings.patience.retry_max;
         let wait = transient.then(|| self.postponed.postpone(subscription, now.mono, retry_max));
         let at = now.wall.as_millisecond();
@@ -143,8 +149,8 @@ impl Relay {
             seq,
             subscription,
             jid: subscriber.address.to_string(),
-            node: entry.map(|e| e.node.to_string()).unwrap_or_default(),
-            item: entry.map(|e| e.item.to_string()).unwrap_or_default(),
+            node,
+            item,
             condition,
             at,
             retry_at: wait.map(|wait| at.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))),

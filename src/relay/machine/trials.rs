@@ -36,6 +36,7 @@ impl Relay {
     /// An item is about to be written alone: notes who is owed something of it.
     pub(super) fn note_trial(&mut self, seq: u64) {
         let Some(entry) = self.window.get(seq) else { return };
+        self.tried = Some((seq, (Arc::clone(&entry.node), Arc::clone(&entry.item))));
         let mut owed: Vec<(Arc<str>, u64)> = Vec::new();
         for one in &entry.owed {
             if let Some(subscriber) = self.rights.subscriber_owed(one)
