@@ -261,7 +261,7 @@ impl Router {
             && publish
                 .attr("node")
                 .and_then(|node| relay.rights().registration(node))
-                .is_some_and(|series| series.is_open() || series.has_whitelist());
+                .is_some_and(|series| series.rests_on_no_consent());
         let request = publish::read_any(publish, any)?;
         self.publish(outside, sender, request.node, request.items, relay, now)
     }

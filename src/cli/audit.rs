@@ -353,7 +353,7 @@ impl Known {
                     _ => "owed",
                 },
                 reason: match verdict.ground {
-                    Ground::Denied(denial) => Some(denial.as_str().to_owned()),
+                    Ground::Denied(denial) => Some(denial.in_log().to_owned()),
                     _ => None,
                 },
                 basis: match verdict.ground {
@@ -385,7 +385,7 @@ impl Known {
     fn dropped(&self, dropped: Dropped) -> Entry {
         let consent = dropped.consent.and_then(|key| self.consents.get(&key.0));
         let (outcome, reason, actor) = match dropped.why {
-            Why::Withheld(denial) => ("withheld", Some(denial.as_str().to_owned()), None),
+            Why::Withheld(denial) => ("withheld", Some(denial.in_log().to_owned()), None),
             Why::Ended => ("withheld", Some("the consent or the subscription had ended".into()), None),
             Why::Expired => ("expired", None, None),
             Why::Undeliverable(condition) => ("undeliverable", Some(condition.to_string()), None),

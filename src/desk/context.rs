@@ -9,6 +9,7 @@ use super::upstream::Upstream;
 use super::{Outgoing, Removed};
 use crate::config::Config;
 use crate::domain::clock::Clock;
+use crate::domain::whose::Whose;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::store::{Store, StoreError};
 
@@ -38,6 +39,11 @@ impl Context {
     /// Whether this is one of the operators.
     pub fn is_admin(&self, who: &BareJid) -> bool {
         self.config.access.admins.contains(who)
+    }
+
+    /// Whose the records of a series are, and what its node is set to; nothing where no registration covers it.
+    pub async fn whose(&self, name: &str) -> Result<Option<Whose>, StanzaError> {
+        self.store.whose(name).await.map_err(|e| failed(&e))
     }
 
     /// Waits until the relay has taken every change made so far: what is against them is not written to

@@ -8,16 +8,21 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::context::failed;
+use crate::domain::access::{self, Access, Basis, Situation};
 use crate::domain::consent::{Consent, ConsentKey, Mode};
-use crate::domain::decision::{self, Decision, Denial, Question};
+use crate::domain::decision::{self, Denial, Question};
 use crate::domain::disclosure::{Decided, Ground, Line, Verdict};
 use crate::domain::name::Scope;
-use crate::domain::series::Series;
+use crate::domain::party::Subject;
 use crate::domain::subscription::SubscriptionKey;
+use crate::domain::whose::Whose;
 use crate::protocol::error::StanzaError;
 use crate::protocol::event::Terms;
 use crate::senml::Resolved;
 use crate::store::items::measured_at;
+
+/// From, and until before.
+pub type Span = (Option<Timestamp>, Option<Timestamp>);
 
 /// Who asks, with all that stands for them.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub struct Asker {
     pub consents: Vec<(ConsentKey, Consent)>,
     /// The instant of asking.
     pub now: Timestamp,
+    /// It is sent to them without their asking: what they published themselves they have.
+    pub is_sent: bool,
 }
 
 /// The terms of a consent.
@@ -50,19 +57,15 @@ pub fn terms_len(asker: &Asker, key: ConsentKey) -> usize {
     out.len()
 }
 
-/// Whether a consent that covers this name gives anything of it. What covers its giver's own series alone gives nothing
-/// of somebody else's, and as little of what is not there: so nobody learns from it what is.
+/// Whether a consent that covers this name gives anything of it: something of it is, or was over the time of its data
+/// window, the giver's. As little of somebody else's as of what is not there: so nobody learns from it what is.
 pub async fn gives(context: &Context, consent: &Consent, named: &Scope) -> Result<bool, StanzaError> {
-    if !consent.covers_own_only() {
-        return Ok(true);
-    }
-    let now = context.clock.now().wall;
     let below = match named {
         Scope::Prefix(_) => named.clone(),
         Scope::Exact(name) => {
-            let found = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
-            if let Some(series) = found.first() {
-                return Ok(consent.is_about(series.holder(now)));
+            if let Some(whose) = context.whose(name).await? {
+                let mut spans = whose.tenures().between(consent.data_from, consent.data_until);
+                return Ok(spans.any(|span| span.tenure.holder.holder() == Some(&consent.subject)));
             }
             // It may be meant for what is below it.
             match Scope::parse(&format!("{name}/*")) {
@@ -71,19 +74,9 @@ pub async fn gives(context: &Context, consent: &Consent, named: &Scope) -> Resul
             }
         }
     };
+    let now = context.clock.now().wall;
     let own = context.store.own_part(&consent.subject, &[below], now).await.map_err(|e| failed(&e))?;
     Ok(!own.is_empty())
-}
-
-/// What somebody may have of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// All of it, for this reason.
-    Whole(Ground),
-    /// What consents cover.
-    ByConsent,
-    /// Nothing.
-    Nothing(Denial),
 }
 
 /// Records of one answer, by reason.
@@ -103,95 +96,149 @@ impl Asker {
             None => (node, format!("{node}/")),
         };
         let consents = context.store.consents_about(who, beginning, &below).await.map_err(|e| failed(&e))?;
-        Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall })
+        Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall, is_sent: false })
     }
 
     /// Looks up all that stands for them.
     pub async fn find(context: &Context, who: &BareJid) -> Result<Self, StanzaError> {
         let consents = context.store.consents_for(who).await.map_err(|e| failed(&e))?;
-        Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall })
+        Ok(Asker { who: who.clone(), consents, now: context.clock.now().wall, is_sent: false })
     }
 
-    /// What they may have of the series of this name, which falls under this registration.
-    pub fn standing(&self, name: &str, series: &Series) -> Standing {
-        if series.is_held_by(&self.who, self.now) {
-            return Standing::Whole(Ground::Own);
-        }
-        if series.node.outcasts.contains(&self.who) {
-            return Standing::Nothing(Denial::NoneRegistered);
-        }
-        // To whom nothing is open but to publish, there is still what they were given consent for.
-        if !series.only_publishes(&self.who, self.now) {
-            if series.producers.contains(&self.who) {
-                return Standing::Whole(Ground::Producer);
+    /// Whether they may know that this series is there: for something of it, of whatever time, they need no consent, or
+    /// one stands.
+    pub fn sees(&self, name: &str, whose: &Whose) -> bool {
+        whose.situations(&self.who, self.now).any(|(_, situation)| {
+            match access::without_consent::<Consent>(&self.who, &situation, Mode::History) {
+                Some(answer) => matches!(answer, Access::Permit(_)),
+                None => self.consents.iter().any(|(_, consent)| {
+                    consent.covers(name)
+                        && consent.is_live(self.now)
+                        && decision::is_of_its_giver(consent, &situation).is_ok()
+                }),
             }
-            if series.open {
-                return Standing::Whole(Ground::Open);
-            }
-            if series.node.whitelist && series.node.members.contains(&self.who) {
-                return Standing::Whole(Ground::Listed);
-            }
-        }
+        })
+    }
+
+    /// Whether they may fetch anything of this series, of whatever time and in whatever detail; or the reason that came
+    /// nearest to it.
+    pub fn may_fetch(&self, name: &str, whose: &Whose) -> Result<(), Denial> {
         let mut nearest = Denial::NoneRegistered;
-        for (_, consent) in self.consents.iter().filter(|(_, c)| c.is_about(series.holder(self.now))) {
-            // Which measurements, and in what detail, is asked of each record.
-            let anytime = Consent { data_from: None, data_until: None, granularity: None, ..consent.clone() };
-            match decision::decide([&anytime], self.question(name, 0.0)) {
-                Decision::Permit(_) => return Standing::ByConsent,
-                Decision::Deny(denial) => nearest = nearest.max(denial),
+        for (_, situation) in whose.situations(&self.who, self.now) {
+            match access::without_consent::<Consent>(&self.who, &situation, Mode::History) {
+                Some(Access::Permit(_)) => return Ok(()),
+                Some(Access::Deny(denial)) => nearest = nearest.max(denial),
+                None => {
+                    for (_, consent) in &self.consents {
+                        // Which measurements, and in what detail, is asked of each record.
+                        let anytime = Consent { data_from: None, data_until: None, ..consent.clone() };
+                        let question = Question { is_reduced: true, ..self.question(name, 0.0) };
+                        match decision::decide([&anytime], question, &situation) {
+                            Ok(_) => return Ok(()),
+                            Err(denial) => nearest = nearest.max(denial),
+                        }
+                    }
+                }
             }
         }
-        Standing::Nothing(nearest)
+        Err(nearest)
     }
 
-    /// The consent under which they are sent what is published in the series, if one stands.
-    pub fn notified_of(&self, name: &str, series: &Series) -> Option<ConsentKey> {
-        let stands = |consent: &Consent| {
-            consent.modes.notify
-                && consent.covers(name)
-                && consent.is_about(series.holder(self.now))
-                && decision::stands_now(consent, self.now).is_ok()
-        };
-        self.consents.iter().find(|(_, consent)| stands(consent)).map(|(key, _)| *key)
+    /// Whether all that is measured now is theirs without a consent: their own, open, or of a node that lists them.
+    pub fn is_sent_freely(&self, whose: &Whose) -> bool {
+        let situation = whose.situation_now(&self.who, self.now);
+        let answer = access::without_consent::<Consent>(&self.who, &situation, Mode::Notify);
+        matches!(answer, Some(Access::Permit(_)))
+    }
+
+    /// What decides about records of this measuring time, fetched by them. `publisher`: who published these.
+    fn situation<'a>(
+        &self,
+        whose: &'a Whose,
+        measured: f64,
+        publisher: Option<&str>,
+    ) -> Situation<'a, Subject> {
+        let mut situation = whose.situation(&self.who, measured, self.now);
+        let producers = &whose.series().producers;
+        // Where it is not known who did, who alone publishes did.
+        let published = publisher.map_or(producers.len() < 2, |publisher| *self.who.as_str() == *publisher);
+        situation.is_present &= published && !self.is_sent;
+        situation
+    }
+
+    /// One situation for each tenure, with the measuring times that it is for.
+    pub fn situations<'a>(
+        &'a self,
+        whose: &'a Whose,
+    ) -> impl Iterator<Item = (Span, Situation<'a, Subject>)> {
+        let published = whose.series().producers.len() < 2 && !self.is_sent;
+        whose.situations(&self.who, self.now).map(move |(span, mut situation)| {
+            situation.is_present &= published;
+            (span, situation)
+        })
+    }
+
+    /// Whether records of this time leave whole, without a consent, and why.
+    pub fn freely(&self, whose: &Whose, time: f64, publisher: Option<&str>) -> Option<Ground> {
+        let situation = self.situation(whose, whose.measured(time), publisher);
+        match access::without_consent::<Consent>(&self.who, &situation, Mode::History) {
+            Some(Access::Permit(basis)) => Some(self.ground(basis)),
+            _ => None,
+        }
+    }
+
+    fn ground(&self, basis: Basis<'_, Consent>) -> Ground {
+        match basis {
+            Basis::Own => Ground::Own,
+            Basis::Producer => Ground::Producer,
+            Basis::Listed => Ground::Listed,
+            Basis::Open => Ground::Open,
+            Basis::Consent(named) => {
+                let key =
+                    self.consents.iter().find(|(_, consent)| consent.id == named.id).map(|(key, _)| *key);
+                key.map_or(Ground::Denied(Denial::NoneRegistered), Ground::Consent)
+            }
+        }
     }
 
     fn question<'a>(&'a self, series: &'a str, time: f64) -> Question<'a> {
-        Question { series, time, recipient: &self.who, mode: Mode::History, now: self.now }
+        let (recipient, mode, now) = (&self.who, Mode::History, self.now);
+        Question { series, time, recipient, mode, now, is_reduced: false }
     }
 
-    /// Which of these records, all of one series, they may have.
-    pub fn select(&self, name: &str, series: &Series, records: &Resolved, tally: &mut Tally) -> Vec<u32> {
+    /// Which of these records, all of one series, they may have. `publisher`: who published them, where that is known.
+    pub fn select(
+        &self,
+        name: &str,
+        whose: &Whose,
+        records: &Resolved,
+        publisher: Option<&str>,
+        tally: &mut Tally,
+    ) -> Vec<u32> {
         let mut chosen = Vec::with_capacity(records.len());
-        match self.standing(name, series) {
-            Standing::Whole(ground) => {
-                for (place, record) in (0u32..).zip(records.iter()) {
-                    chosen.push(place);
-                    tally.count(&self.who, name, ground, record.time());
+        let theirs: Vec<_> = self.consents.iter().filter(|(_, c)| c.covers(name)).collect();
+        // Records are in the order of time, so that the tenure is nearly always that of the one before.
+        let mut held: Option<(Option<usize>, Situation<'_, Subject>)> = None;
+        for (place, record) in (0u32..).zip(records.iter()) {
+            let measured = whose.measured(record.time());
+            let tenure = whose.tenures().place_at(measured);
+            let situation = match &held {
+                Some((of, situation)) if *of == tenure => *situation,
+                _ => {
+                    let situation = self.situation(whose, measured, publisher);
+                    held = Some((tenure, situation));
+                    situation
                 }
+            };
+            let question = self.question(name, measured);
+            let ground = match access::decide(theirs.iter().map(|(_, c)| c), question, &situation) {
+                Access::Permit(basis) => self.ground(basis),
+                Access::Deny(reason) => Ground::Denied(reason),
+            };
+            if ground.permits() {
+                chosen.push(place);
             }
-            Standing::Nothing(denial) => {
-                for record in records.iter() {
-                    tally.count(&self.who, name, Ground::Denied(denial), record.time());
-                }
-            }
-            Standing::ByConsent => {
-                let covers = |c: &Consent| c.covers(name) && c.is_about(series.holder(self.now));
-                let theirs: Vec<_> = self.consents.iter().filter(|(_, c)| covers(c)).collect();
-                for (place, record) in (0u32..).zip(records.iter()) {
-                    let question = self.question(name, record.time());
-                    let ground = match decision::decide(theirs.iter().map(|(_, c)| c), question) {
-                        Decision::Permit(consent) => {
-                            let key = theirs.iter().find(|(_, c)| c.id == consent.id).map(|(key, _)| *key);
-                            key.map_or(Ground::Denied(Denial::NoneRegistered), Ground::Consent)
-                        }
-                        Decision::Deny(reason) => Ground::Denied(reason),
-                    };
-                    if ground.permits() {
-                        chosen.push(place);
-                    }
-                    tally.count(&self.who, name, ground, record.time());
-                }
-            }
+            tally.count(&self.who, name, ground, record.time());
         }
         chosen
     }
@@ -203,6 +250,14 @@ impl Asker {
 }
 
 impl Tally {
+    /// The one reason for which all leaves that does; nothing where there are several, or nothing leaves.
+    pub fn only_ground(&self) -> Option<Ground> {
+        let mut grounds =
+            self.verdicts.iter().map(|verdict| verdict.ground).filter(|ground| ground.permits());
+        let first = grounds.next()?;
+        grounds.all(|ground| ground == first).then_some(first)
+    }
+
     /// Counts one record.
     pub fn count(&mut self, who: &BareJid, name: &str, ground: Ground, time: f64) {
         let at = measured_at(time);
@@ -272,34 +327,29 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::consent::method;
     use crate::domain::consent::tests::sample;
 
     #[test]
-    fn what_is_given_in_person_opens_nobody_elses_past() {
+    fn a_consent_opens_nobody_elses_past() {
         let mut consent = sample();
-        consent.method = method::AD_HOC.into();
         consent.scope = vec![Scope::parse("urn:dev:prm:*").unwrap()];
-        let series = |owner: &str| Series {
-            name: Scope::parse("urn:dev:prm:1").unwrap(),
-            tenures: crate::domain::tenure::Tenures::of(owner.parse().unwrap()),
-            producers: Vec::new(),
-            open: false,
-            retention: None,
-            title: None,
-            source: None,
-            meta: Default::default(),
-            node: Default::default(),
+        let series = |owner: &str| -> Whose {
+            let json = serde_json::json!({ "name": "urn:dev:prm:1", "owner": owner });
+            Whose::of(vec![serde_json::from_value(json).unwrap()], &Scope::parse("urn:dev:prm:1").unwrap())
+                .unwrap()
         };
         let (own, bobs) = (series(&consent.subject.to_string()), series("bob@home.example"));
         let now = "2026-06-01T00:00:00Z".parse().unwrap();
-        let asker = Asker { who: consent.recipient.clone(), consents: vec![(ConsentKey(1), consent)], now };
+        let who = consent.recipient.clone();
+        let asker = Asker { who, consents: vec![(ConsentKey(1), consent)], now, is_sent: false };
         let records = br#"[{"n":"urn:dev:prm:1","t":1770000000,"v":1}]"#;
         let format = crate::senml::Format::Json;
         let records = crate::senml::read(format, records, 1.7e9, &Default::default()).unwrap();
         let chosen =
-            |series: &Series| asker.select("urn:dev:prm:1", series, &records, &mut Tally::default()).len();
+            |whose: &Whose| asker.select("urn:dev:prm:1", whose, &records, None, &mut Tally::default()).len();
         assert_eq!((chosen(&own), chosen(&bobs)), (1, 0));
-        assert_eq!(asker.standing("urn:dev:prm:1", &bobs), Standing::Nothing(Denial::NoneRegistered));
+        assert_eq!(asker.may_fetch("urn:dev:prm:1", &own), Ok(()));
+        assert_eq!(asker.may_fetch("urn:dev:prm:1", &bobs), Err(Denial::AnotherHolders));
+        assert!(asker.sees("urn:dev:prm:1", &own) && !asker.sees("urn:dev:prm:1", &bobs));
     }
 }

@@ -4,15 +4,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::permit::{Asker, Standing, Tally};
+use super::permit::{Asker, Tally};
+use crate::domain::access::{self, Access};
 use crate::domain::aggregation::{Aggregation, sampling_interval};
-use crate::domain::consent::{Consent, ConsentKey};
-use crate::domain::decision::stands_now;
+use crate::domain::consent::{Consent, ConsentKey, Mode};
+use crate::domain::decision;
 use crate::domain::disclosure::Ground;
 use crate::domain::granularity::Granularity;
 use crate::domain::reduction::{Claim, Reduction, Rule, Sample};
-use crate::domain::series::Series;
-use crate::relay::reductions::json;
+use crate::domain::whose::Whose;
+use crate::relay::reductions::{earlier, json};
 use crate::senml::{self, Format, Resolved};
 use crate::store::items::measured_at;
 
@@ -20,17 +21,24 @@ use crate::store::items::measured_at;
 pub struct Reducing<'a> {
     asker: &'a Asker,
     name: &'a str,
-    series: &'a Series,
+    whose: &'a Whose,
     zone: &'a TimeZone,
     parts: Vec<Part<'a>>,
     /// The others, which give the records themselves.
     fine: Vec<Claim>,
+    /// Some of it is had without a consent.
+    is_free: bool,
 }
+
+/// Milliseconds since 1970: from, until before.
+type Span = (Option<i64>, Option<i64>);
 
 struct Part<'a> {
     key: ConsentKey,
     consent: &'a Consent,
     granularity: Granularity,
+    /// The time over which its giver holds the series, milliseconds: from, until before.
+    span: Span,
     state: Reduction,
 }
 
@@ -49,32 +57,43 @@ pub struct Had {
 
 impl<'a> Reducing<'a> {
     /// Nothing where no consent with a granularity lets the asker have it.
-    pub fn of(asker: &'a Asker, name: &'a str, series: &'a Series, zone: &'a TimeZone) -> Option<Self> {
-        if asker.standing(name, series) != Standing::ByConsent {
-            return None;
-        }
-        let (mut parts, mut fine) = (Vec::new(), Vec::new());
-        for (key, consent) in &asker.consents {
-            let is_for_it = consent.recipient == asker.who
-                && consent.modes.history
-                && consent.covers(name)
-                && consent.is_about(series.holder(asker.now))
-                && stands_now(consent, asker.now).is_ok();
-            match &consent.granularity {
-                _ if !is_for_it => {}
-                None => fine.push(claim(consent, 0)),
-                Some(period) => {
-                    let granularity = Granularity::from(period);
-                    parts.push(Part { key: *key, consent, granularity, state: Reduction::default() });
+    pub fn of(asker: &'a Asker, name: &'a str, whose: &'a Whose, zone: &'a TimeZone) -> Option<Self> {
+        let (mut parts, mut fine, mut is_free) = (Vec::new(), Vec::new(), false);
+        let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+        for ((from, until), situation) in asker.situations(whose) {
+            match access::without_consent::<Consent>(&asker.who, &situation, Mode::History) {
+                Some(Access::Permit(_)) => is_free = true,
+                Some(Access::Deny(_)) => {}
+                None => {
+                    for (key, consent) in &asker.consents {
+                        let is_for_it = consent.recipient == asker.who
+                            && consent.modes.history
+                            && consent.covers(name)
+                            && decision::is_of_its_giver(consent, &situation).is_ok()
+                            && decision::stands_now(consent, asker.now).is_ok();
+                        if !is_for_it {
+                            continue;
+                        }
+                        // A period that two people held a part of is nobody's, and is not had.
+                        let span = (millis(from), millis(until));
+                        match &consent.granularity {
+                            None => fine.push(claim(consent, span, 0)),
+                            Some(period) => {
+                                let granularity = Granularity::from(period);
+                                let state = Reduction::default();
+                                parts.push(Part { key: *key, consent, granularity, span, state });
+                            }
+                        }
+                    }
                 }
             }
         }
-        (!parts.is_empty()).then_some(Reducing { asker, name, series, zone, parts, fine })
+        (!parts.is_empty()).then_some(Reducing { asker, name, whose, zone, parts, fine, is_free })
     }
 
     /// Whether some of the records themselves may be had.
     pub fn has_fine(&self) -> bool {
-        !self.fine.is_empty()
+        self.is_free || !self.fine.is_empty()
     }
 
     /// The asker.
@@ -90,20 +109,23 @@ impl<'a> Reducing<'a> {
     /// Which records are needed to know what stands for the periods that begin in this time (seconds since 1970):
     /// one period more before it, since what was there tells that none of it is missing, and two behind it.
     pub fn reach(&self, (from, until): (f64, f64)) -> (f64, f64) {
-        let mut reach = (from, until);
+        // Records of these periods may say a later time than they were measured at.
+        let late = self.whose.series().stamped_late_by();
+        let mut reach = (from, until + late);
         for part in &self.parts {
             let period = |at: i64| part.granularity.period_of(at, self.zone);
             let before = period(measured_at(from)).and_then(|first| period(first.start - 1));
             let last = period(measured_at(until).saturating_sub(1));
             let behind = last.and_then(|last| period(last.end)).and_then(|next| period(next.end));
             reach.0 = before.map_or(f64::MIN, |before| seconds(before.start)).min(reach.0);
-            reach.1 = behind.map_or(f64::MAX, |behind| seconds(behind.end)).max(reach.1);
+            reach.1 = behind.map_or(f64::MAX, |behind| seconds(behind.end) + late).max(reach.1);
         }
         reach
     }
 
     /// Up to where all is known of what stands for periods, once everything before this time was taken.
     pub fn settled(&self, until: f64) -> f64 {
+        let until = self.whose.measured(until);
         let settled = |part: &Part<'_>| {
             let period = |at: i64| part.granularity.period_of(at, self.zone);
             let now = period(measured_at(until))?;
@@ -116,19 +138,25 @@ impl<'a> Reducing<'a> {
     /// Takes records of the series, in order of time; hands out what they make complete.
     pub fn take(&mut self, records: &Resolved) -> Vec<Had> {
         let mut had = Vec::new();
-        let claims: Vec<Claim> =
-            self.parts.iter().map(|part| claim(part.consent, part.granularity.nominal())).collect();
+        let claims: Vec<Claim> = self
+            .parts
+            .iter()
+            .map(|part| claim(part.consent, part.span, part.granularity.nominal()))
+            .collect();
         for (place, part) in self.parts.iter_mut().enumerate() {
+            let (from, until) = part.span;
             let numbers = records.iter().filter_map(|r| {
-                Some(Sample { at: measured_at(r.time()), value: r.number()?, unit: r.unit() })
+                let at = measured_at(self.whose.measured(r.time()));
+                let is_within = from.is_none_or(|from| at >= from) && until.is_none_or(|until| at < until);
+                is_within.then_some(Sample { at, value: r.number()?, unit: r.unit() })
             });
             let mut numbers = numbers.peekable();
             let Some(first) = numbers.peek() else { continue };
             let rule = Rule {
                 granularity: &part.granularity,
                 zone: self.zone,
-                aggregation: Aggregation::of(self.name, self.series, first.unit),
-                interval: sampling_interval(self.series),
+                aggregation: Aggregation::of(self.name, self.whose.series(), first.unit),
+                interval: sampling_interval(self.whose.series()),
                 window: claims[place].window,
                 now: self.asker.now.as_millisecond(),
             };
@@ -158,7 +186,7 @@ impl<'a> Reducing<'a> {
     }
 }
 
-fn claim(consent: &Consent, detail: i64) -> Claim {
+fn claim(consent: &Consent, (from, until): Span, detail: i64) -> Claim {
     let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
     Claim {
         detail,
@@ -166,7 +194,7 @@ fn claim(consent: &Consent, detail: i64) -> Claim {
         id: consent.id,
         // What is kept may be older than the consent.
         from: None,
-        window: (millis(consent.data_from), millis(consent.data_until)),
+        window: (from.max(millis(consent.data_from)), earlier(until, millis(consent.data_until))),
     }
 }
 

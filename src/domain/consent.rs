@@ -430,6 +430,11 @@ impl Consent {
         !self.covers_own_only() || holder == Some(&self.subject)
     }
 
+    /// When it was given, as far as its id says: it was recorded or asked for then. Else when it begins.
+    pub fn given_at(&self) -> Timestamp {
+        given_at(self.id).unwrap_or(self.valid_from)
+    }
+
     /// Whether the series is in scope.
     pub fn covers(&self, series: &str) -> bool {
         self.scope.iter().any(|scope| scope.covers(series))
@@ -439,6 +444,15 @@ impl Consent {
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.state == State::Active && self.valid_from <= now && now < self.valid_until
     }
+}
+
+/// When an id was made, where it says so (UUIDv7, RFC 9562 §5.7): a consent is not older than its id.
+pub fn given_at(id: Uuid) -> Option<Timestamp> {
+    if id.get_version_num() != 7 {
+        return None;
+    }
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
 }
 
 /// Whether what is given in this way covers the person's own series alone: they gave it in person, or were asked

@@ -1,17 +1,19 @@
-//! *May this record leave?* One pure function, with the instant as an argument.
+//! *Does a consent let this record leave?* The half of [`super::access`] that is about consents.
 
 use jid::BareJid;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::access::Situation;
 use super::consent::{Consent, Mode, Modes, State};
+use super::party::Subject;
 
 /// What is asked: this record, for this recipient, in this way, now.
 #[derive(Debug)]
 pub struct Question<'a, R = BareJid> {
     /// The resolved name of the record (RFC 8428 §4.6).
     pub series: &'a str,
-    /// The resolved time of the record, seconds since 1970.
+    /// The measuring time of the record, seconds since 1970.
     pub time: f64,
     /// Who would receive it.
     pub recipient: &'a R,
@@ -19,6 +21,8 @@ pub struct Question<'a, R = BareJid> {
     pub mode: Mode,
     /// The instant of sending.
     pub now: Timestamp,
+    /// Asked of what records are reduced to, of the period that begins then: a granularity is kept.
+    pub is_reduced: bool,
 }
 
 impl<R> Clone for Question<'_, R> {
@@ -33,7 +37,15 @@ impl<R> Copy for Question<'_, R> {}
 pub trait Standing {
     /// How recipients are told apart.
     type Recipient: PartialEq;
+    /// How persons concerned are told apart.
+    type Subject: PartialEq;
 
+    /// Whether a recipient is this person.
+    fn is_person(recipient: &Self::Recipient, person: &Self::Subject) -> bool;
+    /// The person concerned.
+    fn subject(&self) -> &Self::Subject;
+    /// When it was given: became active the first time.
+    fn given_at(&self) -> Timestamp;
     /// The consent's id.
     fn id(&self) -> Uuid;
     /// Who may receive.
@@ -65,6 +77,19 @@ pub struct Extent {
 
 impl Standing for Consent {
     type Recipient = BareJid;
+    type Subject = Subject;
+
+    fn is_person(recipient: &BareJid, person: &Subject) -> bool {
+        person.jid() == Some(recipient)
+    }
+
+    fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    fn given_at(&self) -> Timestamp {
+        self.given_at()
+    }
 
     fn id(&self) -> Uuid {
         self.id
@@ -142,6 +167,10 @@ impl Extent {
 pub enum Denial {
     /// No consent covers the series for this recipient.
     NoneRegistered,
+    /// A consent names the series, but its giver did not hold it when it was measured. People read *none registered*.
+    AnotherHolders,
+    /// The recipient was put off the node. People read *none registered*.
+    Outcast,
     /// It was ended by someone.
     Withdrawn,
     /// Its time is over.
@@ -157,10 +186,19 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// The reason in a few words.
+    /// The reason in a few words, for the disclosure log.
+    pub fn in_log(self) -> &'static str {
+        match self {
+            Denial::AnotherHolders => "another holder's",
+            Denial::Outcast => "outcast",
+            other => other.as_str(),
+        }
+    }
+
+    /// The reason in a few words, for people: it does not tell them who else is concerned.
     pub fn as_str(self) -> &'static str {
         match self {
-            Denial::NoneRegistered => "none registered",
+            Denial::NoneRegistered | Denial::AnotherHolders | Denial::Outcast => "none registered",
             Denial::Withdrawn => "withdrawn",
             Denial::NoLongerValid => "no longer valid",
             Denial::NotValidYet => "not valid yet",
@@ -171,15 +209,6 @@ impl Denial {
     }
 }
 
-/// The answer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Decision<'a, S = Consent> {
-    /// It may leave, under this consent and its terms.
-    Permit(&'a S),
-    /// It stays.
-    Deny(Denial),
-}
-
 /// Answers one question from the consents given.
 ///
 /// The order of `consents` does not matter: of several that permit, the one that runs longest is named,
@@ -187,11 +216,12 @@ pub enum Decision<'a, S = Consent> {
 pub fn decide<'a, S: Standing>(
     consents: impl IntoIterator<Item = &'a S>,
     question: Question<'_, S::Recipient>,
-) -> Decision<'a, S> {
+    situation: &Situation<'_, S::Subject>,
+) -> Result<&'a S, Denial> {
     let mut best: Option<(&S, Timestamp)> = None;
     let mut nearest = Denial::NoneRegistered;
     for consent in consents {
-        match judge(consent, &question) {
+        match judge(consent, &question, situation) {
             Ok(until) => {
                 let better = |(held, its): &(&S, Timestamp)| (until, held.id()) > (*its, consent.id());
                 if best.as_ref().is_none_or(better) {
@@ -201,7 +231,7 @@ pub fn decide<'a, S: Standing>(
             Err(denial) => nearest = nearest.max(denial),
         }
     }
-    best.map_or(Decision::Deny(nearest), |(consent, _)| Decision::Permit(consent))
+    best.map(|(consent, _)| consent).ok_or(nearest)
 }
 
 /// Those that would permit as well as the one that [`decide`] named: should that one end while something waits
@@ -209,20 +239,25 @@ pub fn decide<'a, S: Standing>(
 pub fn in_reserve<'a, S: Standing>(
     consents: impl IntoIterator<Item = &'a S>,
     question: Question<'_, S::Recipient>,
+    situation: &Situation<'_, S::Subject>,
     named: &S,
     most: usize,
 ) -> Vec<&'a S> {
     let mut others: Vec<(Timestamp, &S)> = consents
         .into_iter()
         .filter(|consent| consent.id() != named.id())
-        .filter_map(|consent| judge(consent, &question).ok().map(|until| (until, consent)))
+        .filter_map(|consent| judge(consent, &question, situation).ok().map(|until| (until, consent)))
         .collect();
     others.sort_unstable_by_key(|(until, consent)| (std::cmp::Reverse(*until), consent.id()));
     others.into_iter().take(most).map(|(_, consent)| consent).collect()
 }
 
 /// What one consent says to the question: until when it permits, or why not.
-fn judge<S: Standing>(consent: &S, question: &Question<'_, S::Recipient>) -> Result<Timestamp, Denial> {
+fn judge<S: Standing>(
+    consent: &S,
+    question: &Question<'_, S::Recipient>,
+    situation: &Situation<'_, S::Subject>,
+) -> Result<Timestamp, Denial> {
     let extent = consent.extent();
     if consent.recipient() != question.recipient
         || !extent.modes.allow(question.mode)
@@ -230,8 +265,30 @@ fn judge<S: Standing>(consent: &S, question: &Question<'_, S::Recipient>) -> Res
     {
         return Err(Denial::NoneRegistered);
     }
-    extent.may_leave_now(question.now)?;
+    let stands = extent.stands_now(question.now);
+    if stands != Err(Denial::NoneRegistered) {
+        is_of_its_giver(consent, situation)?;
+    }
+    stands?;
+    if extent.is_coarse && !question.is_reduced {
+        return Err(Denial::TooFine);
+    }
     if extent.in_data_window(question.time) { Ok(extent.valid_until) } else { Err(Denial::OutsideDataWindow) }
+}
+
+/// Whether the record is of who gave the consent: a consent permits records of its own subject and of nobody else,
+/// whatever its scope names and whoever recorded it.
+pub fn is_of_its_giver<S: Standing>(
+    consent: &S,
+    situation: &Situation<'_, S::Subject>,
+) -> Result<(), Denial> {
+    if situation.holder.holder() != Some(&consent.subject()) {
+        return Err(Denial::AnotherHolders);
+    }
+    match situation.given_since {
+        Some(since) if consent.given_at() < since => Err(Denial::NoneRegistered),
+        _ => Ok(()),
+    }
 }
 
 /// Whether anything at all may leave under this consent at this instant, reduced to its granularity if it has one.
@@ -241,15 +298,22 @@ pub fn stands_now(consent: &impl Standing, now: Timestamp) -> Result<(), Denial>
 
 #[cfg(test)]
 mod tests {
+    use super::super::access::Setting;
     use super::super::consent::tests::sample;
     use super::super::name::Scope;
+    use super::super::tenure::Holding;
     use super::*;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    fn ask<'a>(consents: &'a [Consent], series: &str, time: &str, now: &str) -> Decision<'a> {
+    fn held_by(holder: &Subject) -> Situation<'_, Subject> {
+        let holder = Holding::Held(holder);
+        Situation { holder, given_since: None, setting: Setting::CLOSED, is_present: true }
+    }
+
+    fn ask<'a>(consents: &'a [Consent], series: &str, time: &str, now: &str) -> Result<&'a Consent, Denial> {
         let recipient = BareJid::new("app@coop.example").unwrap();
         let question = Question {
             series,
@@ -257,8 +321,9 @@ mod tests {
             recipient: &recipient,
             mode: Mode::Notify,
             now: at(now),
+            is_reduced: false,
         };
-        decide(consents, question)
+        decide(consents, question, &held_by(&sample().subject))
     }
 
     #[test]
@@ -311,13 +376,10 @@ mod tests {
             ("window closes", windowed, one, "2026-03-01T00:00:00Z", june, Err(OutsideDataWindow)),
         ];
         for (case, consent, series, time, now, expected) in table {
-            let answer = match ask(std::slice::from_ref(&consent), series, time, now) {
-                Decision::Permit(_) => Ok(()),
-                Decision::Deny(reason) => Err(reason),
-            };
+            let answer = ask(std::slice::from_ref(&consent), series, time, now).map(drop);
             assert_eq!(answer, expected, "{case}");
         }
-        assert_eq!(ask(&[], one, feb, june), Decision::Deny(NoneRegistered));
+        assert_eq!(ask(&[], one, feb, june), Err(NoneRegistered));
     }
 
     #[test]
@@ -335,9 +397,7 @@ mod tests {
         for rotation in 0..all.len() {
             let mut list = all.clone();
             list.rotate_left(rotation);
-            let Decision::Permit(consent) =
-                ask(&list, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z")
-            else {
+            let Ok(consent) = ask(&list, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z") else {
                 panic!("denied")
             };
             assert_eq!(consent.id, longer.id);
@@ -349,19 +409,21 @@ mod tests {
             recipient: &recipient,
             mode: Mode::Notify,
             now: at("2026-06-01T00:00:00Z"),
+            is_reduced: false,
         };
-        let reserve = in_reserve(&all, question, &longer, 3);
+        let subject = sample().subject;
+        let held = held_by(&subject);
+        let reserve = in_reserve(&all, question, &held, &longer, 3);
         assert_eq!(reserve, [&sample(), &twin], "the others that permit, the longest first");
-        assert_eq!(in_reserve(&all, question, &longer, 1), [&sample()]);
+        assert_eq!(in_reserve(&all, question, &held, &longer, 1), [&sample()]);
         let twins = [twin, sample()];
-        let Decision::Permit(consent) = ask(&twins, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z")
-        else {
+        let Ok(consent) = ask(&twins, series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z") else {
             panic!("denied")
         };
         assert_eq!(consent.id, Uuid::from_u128(1));
         assert_eq!(
             ask(&[ended], series, "2026-02-10T00:00:00Z", "2026-06-01T00:00:00Z"),
-            Decision::Deny(Denial::Withdrawn)
+            Err(Denial::Withdrawn)
         );
     }
 
@@ -398,21 +460,23 @@ mod tests {
             ) {
                 let recipient = BareJid::new("app@coop.example").unwrap();
                 let time = time.as_duration().as_secs_f64();
-                let question = Question { series, time, recipient: &recipient, mode: Mode::Notify, now };
-                let answer = match decide(&consents, question) {
-                    Decision::Permit(consent) => {
+                let question = Question { series, time, recipient: &recipient, mode: Mode::Notify, now, is_reduced: false };
+                let subject = sample().subject;
+                let held = held_by(&subject);
+                let answer = match decide(&consents, question, &held) {
+                    Ok(consent) => {
                         prop_assert!(consent.is_live(now) && consent.covers(series));
                         prop_assert!(consent.data_from.is_none_or(|from| time >= from.as_duration().as_secs_f64()));
                         Ok(consent.id)
                     }
-                    Decision::Deny(why) => Err(why),
+                    Err(why) => Err(why),
                 };
                 // The order does not matter.
                 let places = consents.len().max(1);
                 consents.rotate_left(turn % places);
-                let again = match decide(&consents, question) {
-                    Decision::Permit(consent) => Ok(consent.id),
-                    Decision::Deny(why) => Err(why),
+                let again = match decide(&consents, question, &held) {
+                    Ok(consent) => Ok(consent.id),
+                    Err(why) => Err(why),
                 };
                 prop_assert_eq!(answer, again);
                 // Withdrawing one never lets anything leave that stayed before.
@@ -420,7 +484,7 @@ mod tests {
                     first.state = State::Withdrawn;
                 }
                 if answer.is_err() {
-                    prop_assert!(matches!(decide(&consents, question), Decision::Deny(_)));
+                    prop_assert!(decide(&consents, question, &held).is_err());
                 }
             }
         }

@@ -147,8 +147,10 @@ fn readable(value: Option<&Value>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::access::{Setting, Situation};
     use super::super::consent::tests::sample;
-    use super::super::decision::{Decision, Question, decide};
+    use super::super::decision::{Question, decide};
+    use super::super::tenure::Holding;
     use super::*;
     use crate::domain::consent::Mode;
     use proptest::prelude::*;
@@ -247,9 +249,16 @@ mod tests {
                 recipient: &held.recipient,
                 mode: Mode::Notify,
                 now,
+                is_reduced: false,
             };
-            if let Decision::Permit(_) = decide([&next], question) {
-                prop_assert!(matches!(decide([&held], question), Decision::Permit(_)));
+            let situation = Situation {
+                holder: Holding::Held(&held.subject),
+                given_since: None,
+                setting: Setting::CLOSED,
+                is_present: true,
+            };
+            if decide([&next], question, &situation).is_ok() {
+                prop_assert!(decide([&held], question, &situation).is_ok());
             }
         }
     }

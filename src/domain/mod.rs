@@ -11,7 +11,8 @@
 //! - [`holding`]: whether the subject of a consent holds what it names.
 //! - [`edit`]: what may become of a consent under the same id: narrower, never wider.
 //! - [`subscription`]: where a recipient wants its data, and in which format.
-//! - [`decision`]: *may this record leave?*, one pure function.
+//! - [`access`]: *who may have this record?*, one function for all ways out; [`decision`]: the half of it that is about
+//!   consents; [`whose`]: the registrations around a name, to be asked whose its records are.
 //! - [`language`]: the languages that people are spoken to in.
 //! - [`period`]: ISO 8601 durations.
 //! - [`granularity`]: the finest detail that may leave, and the periods that it cuts time into.
@@ -19,6 +20,7 @@
 //! - [`reduction`]: measurements reduced to periods as they come; [`runs`]: which instants were counted.
 //! - [`clock`]: the only place that asks what time it is.
 
+pub mod access;
 pub mod aggregation;
 pub mod clock;
 pub mod consent;
@@ -43,4 +45,5 @@ pub mod series_record;
 pub mod state;
 pub mod subscription;
 pub mod tenure;
+pub mod whose;
 pub mod wording;

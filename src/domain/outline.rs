@@ -17,9 +17,8 @@ pub struct ConsentOutline {
     pub id: Uuid,
     /// Who may receive.
     pub recipient: BareJid,
-    /// The person concerned, where they gave it in person or were answered for, so that it is about what is
-    /// theirs alone.
-    pub given_by: Option<Subject>,
+    /// The person concerned: it is about what is theirs alone.
+    pub subject: Subject,
     /// Which series.
     pub scope: Vec<Scope>,
     /// The code of the purpose where there is one, else its text.
@@ -51,7 +50,7 @@ impl From<Consent> for ConsentOutline {
         ConsentOutline {
             id: consent.id,
             recipient: consent.recipient.clone(),
-            given_by: consent.covers_own_only().then(|| consent.subject.clone()),
+            subject: consent.subject.clone(),
             scope: consent.scope,
             purpose: consent.purpose_code.unwrap_or(consent.purpose).into(),
             retention: consent.retention.as_str().into(),

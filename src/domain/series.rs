@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::aggregation::Aggregation;
+use super::aggregation::{Aggregation, sampling_interval};
 use super::name::Scope;
 use super::node::NodeSettings;
 use super::party::Subject;
@@ -45,7 +45,43 @@ impl Series {
             holder.check_person().map_err(|why| format!("owner: {why}"))?;
         }
         check_line(self.title.as_deref().unwrap_or_default()).map_err(|why| format!("title: {why}"))?;
-        check_meta(&self.meta)
+        check_meta(&self.meta)?;
+        match self.meta.get("stamp").and_then(Value::as_str) {
+            Some("end") if sampling_interval(self).is_none() => {
+                Err("meta: stamp is end, so that sampling-interval must be declared too, as PT30M".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it has no tenure of its own now: who holds the next wider registration holds this one too.
+    pub fn follows(&self) -> bool {
+        self.tenures.last().holder == Holding::Unregistered && !self.is_removed()
+    }
+
+    /// Whether it was removed: it is not registered any more, and only says whose its past is. Registered again
+    /// without a tenure of its own, it has a second tenure of nobody behind the first.
+    pub fn is_removed(&self) -> bool {
+        let mut latest = self.tenures.iter().rev().map(|tenure| tenure.holder == Holding::Unregistered);
+        latest.next() == Some(true) && latest.next() == Some(false)
+    }
+
+    /// By how many seconds the time of a record lies behind its measuring time: with `meta stamp=end` by the sampling
+    /// interval.
+    pub fn stamped_late_by(&self) -> f64 {
+        match self.meta.get("stamp").and_then(Value::as_str) {
+            Some("end") => sampling_interval(self).map_or(0.0, |millis| millis as f64 / 1000.0),
+            _ => 0.0,
+        }
+    }
+
+    /// By how many seconds the time of a record lies behind its measuring time: with `meta stamp=end` by the sampling
+    /// interval.
+    pub fn stamped_late_by(&self) -> f64 {
+        match self.meta.get("stamp").and_then(Value::as_str) {
+            Some("end") => sampling_interval(self).map_or(0.0, |millis| millis as f64 / 1000.0),
+            _ => 0.0,
+        }
     }
 
     /// Whether it has no tenure of its own now: who holds the next wider registration holds this one too.
@@ -122,10 +158,12 @@ pub fn check_meta(meta: &Map<String, Value>) -> Result<(), String> {
             "sampling-interval" => text.is_some_and(|text| {
                 text.is_empty() || text.parse::<Period>().is_ok_and(|period| !period.nominal().is_zero())
             }),
+            "stamp" => text.is_some_and(|text| matches!(text, "" | "start" | "end")),
             _ => true,
         };
         if !understood {
             let expected = match &**key {
+                "stamp" => "start or end: of the time that a record is about",
                 "aggregation" => "mean, last or sum",
                 _ => "a duration, as PT30M",
             };

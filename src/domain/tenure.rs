@@ -19,7 +19,7 @@ use super::party::Subject;
 pub const TENURES_MAX: usize = 1000;
 
 /// Who holds the series over a tenure. `S` is a [`Subject`], or the number that stands for one in the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holding<S = Subject> {
     /// This person.
     Held(S),
@@ -30,6 +30,15 @@ pub enum Holding<S = Subject> {
 }
 
 impl<S> Holding<S> {
+    /// The same, of a holder that is borrowed.
+    pub fn as_ref(&self) -> Holding<&S> {
+        match self {
+            Holding::Held(holder) => Holding::Held(holder),
+            Holding::Vacant => Holding::Vacant,
+            Holding::Unregistered => Holding::Unregistered,
+        }
+    }
+
     /// The holder, where there is one.
     pub fn holder(&self) -> Option<&S> {
         match self {
@@ -173,6 +182,21 @@ impl<S: Clone + PartialEq> Tenures<S> {
         }
     }
 
+    /// The same, of holders that are told apart in another way, without what they set.
+    pub fn map<T>(&self, mut holder: impl FnMut(&S) -> T) -> Tenures<T> {
+        let tenure = |tenure: &Tenure<S>| Tenure {
+            holder: match &tenure.holder {
+                Holding::Held(held) => Holding::Held(holder(held)),
+                Holding::Vacant => Holding::Vacant,
+                Holding::Unregistered => Holding::Unregistered,
+            },
+            from: tenure.from,
+            recorded: tenure.recorded,
+            settings: None,
+        };
+        Tenures(self.0.iter().map(tenure).collect())
+    }
+
     /// Adds the tenure of the next holder.
     pub fn begin(&mut self, tenure: Tenure<S>) -> Result<(), TenureError> {
         if self.0.len() >= TENURES_MAX {
@@ -214,7 +238,8 @@ impl<S: Clone + PartialEq> Tenures<S> {
         Some(&self.0[self.place_at(time)?])
     }
 
-    fn place_at(&self, time: f64) -> Option<usize> {
+    /// The place of the tenure over this measuring time in their order.
+    pub fn place_at(&self, time: f64) -> Option<usize> {
         self.0.partition_point(|tenure| has_begun(tenure.from, time)).checked_sub(1)
     }
 

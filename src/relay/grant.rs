@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::intake::hash;
 use super::parties::Party;
 use super::rows::Numbered;
-use crate::domain::consent::{ConsentKey, Modes, State};
+use crate::domain::consent::{ConsentKey, Modes, State, given_at};
 use crate::domain::decision::{Extent, Standing};
 use crate::domain::granularity::Granularity;
 use crate::domain::name::Scope;
@@ -46,9 +46,8 @@ pub struct Grant {
     valid_until: i64,
     /// What few have.
     rare: Option<Box<Rare>>,
-    /// Whose series alone are meant, where the person concerned gave it or was answered for; else
-    /// [`Party::NOBODY`].
-    given_by: Party,
+    /// The person concerned: it permits what is theirs, and nobody else's.
+    subject: Party,
     party: Party,
     state: State,
     modes: Modes,
@@ -98,11 +97,11 @@ enum Scopes {
 }
 
 impl Grant {
-    /// Of a consent to this party, and by this person where they gave it in person; `scope` is its own, sharing text with others where it can.
+    /// Of a consent to this party, and by this person; `scope` is its own, sharing text with others where it can.
     pub fn new(
         key: ConsentKey,
         consent: &ConsentOutline,
-        (party, given_by): (Party, Option<Party>),
+        (party, subject): (Party, Party),
         words: Arc<Words>,
         mut scope: Vec<Scope>,
     ) -> Self {
@@ -128,7 +127,7 @@ impl Grant {
             },
             valid_from: consent.valid_from.as_millisecond(),
             valid_until: consent.valid_until.as_millisecond(),
-            given_by: given_by.unwrap_or(Party::NOBODY),
+            subject,
         }
     }
 
@@ -145,11 +144,6 @@ impl Grant {
     /// Its number in the store.
     pub fn key(&self) -> ConsentKey {
         self.key
-    }
-
-    /// Whether the series of this owner are meant: what a person gave in person covers their own alone.
-    pub fn is_about(&self, owner: Option<Party>) -> bool {
-        self.given_by == Party::NOBODY || owner == Some(self.given_by)
     }
 
     /// What is in scope.
@@ -184,6 +178,19 @@ impl Grant {
 
 impl Standing for Grant {
     type Recipient = Party;
+    type Subject = Party;
+
+    fn is_person(recipient: &Party, person: &Party) -> bool {
+        recipient == person
+    }
+
+    fn subject(&self) -> &Party {
+        &self.subject
+    }
+
+    fn given_at(&self) -> Timestamp {
+        given_at(self.id).unwrap_or_else(|| time(self.valid_from))
+    }
 
     fn id(&self) -> Uuid {
         self.id
@@ -229,7 +236,7 @@ mod tests {
         let mut outline = ConsentOutline::from(consent.clone());
         let words = Arc::new(Words::of(&mut outline));
         let scope = consent.scope.clone();
-        let grant = Grant::new(ConsentKey(1), &outline, (Party::default(), None), words, scope);
+        let grant = Grant::new(ConsentKey(1), &outline, (Party::default(), Party::default()), words, scope);
         assert_eq!(grant.extent(), Standing::extent(&consent));
         assert!(grant.is_windowed());
         assert_eq!(grant.scope(), consent.scope);

@@ -13,14 +13,17 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::grant::Grant;
+use super::holders::{Share, Shares};
 use super::owed::{Basis, Near, Owed, Selection};
 use super::pack::Pack;
-use super::rights::{Party, Rights, Subscriber};
+use super::rights::{Found, Party, Rights, Subscriber};
 use super::rows::NOWHERE;
+use crate::domain::access::{self, Access, Situation};
 use crate::domain::clock::Now;
 use crate::domain::consent::{ConsentKey, Mode};
-use crate::domain::decision::{self, Decision, Denial, Question, Standing};
+use crate::domain::decision::{self, Denial, Question, Standing};
 use crate::domain::subscription::SubscriptionKey;
+use crate::domain::tenure::Holding;
 use crate::senml::Invalid;
 
 /// So many consents at most are noted beside the one that something rests on.
@@ -143,6 +146,23 @@ pub struct Denied {
     pub records: Selection,
 }
 
+/// The records of a pack that are of a time over which nobody holds their series: they are acknowledged, neither kept
+/// nor sent.
+pub fn vacant(rights: &Rights, pack: &Pack, now: Now) -> Vec<u32> {
+    let mut vacant = Vec::new();
+    if !rights.has_vacancy() {
+        return vacant;
+    }
+    for (place, name) in pack.names().enumerate() {
+        let shares = rights.look_up(name).shares(pack, place, now.wall);
+        for share in shares.as_slice().iter().filter(|share| share.holder == Holding::Vacant) {
+            vacant.extend(share.records(pack, place));
+        }
+    }
+    vacant.sort_unstable();
+    vacant
+}
+
 /// Decides for every record and every subscriber what is owed of a pack.
 ///
 /// Each recipient address gets a record once, under its most specific subscription.
@@ -152,35 +172,44 @@ pub fn owed(rights: &Rights, pack: &Pack, now: Now) -> Verdicts {
     let mut grants: Vec<Placed<'_>> = Vec::new();
     for (place, name) in pack.names().enumerate() {
         let found_here = rights.look_up(name);
-        let registration = found_here.registration();
-        let open = registration.is_some_and(|s| s.is_open());
+        let shares = found_here.shares(pack, place, now.wall);
+        let is_open = matches!(shares, Shares::One(_))
+            && found_here.registration().is_some_and(|series| series.is_open_to_all());
         served.clear();
         grants.clear();
-        if !open {
-            grants.extend(found_here.consents());
+        if !is_open {
+            let is_of_a_holder = |grant: &Grant| {
+                let subject = Holding::Held(*grant.subject());
+                shares.as_slice().iter().any(|share| share.holder == subject)
+            };
+            grants.extend(found_here.consents().filter(|(_, grant)| is_of_a_holder(grant)));
             grants.sort_unstable_by_key(|(_, grant)| (grant.party(), grant.key()));
         }
+        let series = OfSeries { pack, place, name, found: &found_here, now };
         for subscriber in found_here.subscribers() {
             let party = subscriber.party;
             if served.iter().any(|(other, address)| *other == party && **address == **subscriber.address) {
                 continue;
             }
             served.push((party, subscriber.address));
-            if registration.is_some_and(|s| s.is_held_by(party)) {
-                found.whole_series(&subscriber, (Basis::Own, NOWHERE), pack, place);
-            } else if registration.is_some_and(|s| s.lists(party)) {
-                found.whole_series(&subscriber, (Basis::Listed, NOWHERE), pack, place);
-            } else if registration.is_some_and(|s| s.is_open_to(party)) {
-                found.whole_series(&subscriber, (Basis::Open, NOWHERE), pack, place);
-            } else {
-                let from = grants.partition_point(|(_, grant)| grant.party() < party);
-                let theirs = &grants[from..];
-                let to = theirs.partition_point(|(_, grant)| grant.party() == party);
-                found.under_consent(&theirs[..to], &subscriber, pack, place, name, now);
+            let from = grants.partition_point(|(_, grant)| grant.party() < party);
+            let theirs = &grants[from..];
+            let to = theirs.partition_point(|(_, grant)| grant.party() == party);
+            for share in shares.as_slice() {
+                found.share(&series, share, &theirs[..to], &subscriber);
             }
         }
     }
     found.into_verdicts(pack)
+}
+
+/// A series of the pack that is decided about.
+struct OfSeries<'a> {
+    pack: &'a Pack,
+    place: usize,
+    name: &'a str,
+    found: &'a Found<'a>,
+    now: Now,
 }
 
 /// A consent, and where it lies.
@@ -222,62 +251,101 @@ impl Collected {
         &mut self.list[place]
     }
 
-    fn whole_series(&mut self, subscriber: &Subscriber<'_>, ground: Ground, pack: &Pack, place: usize) {
-        let only = self.is_one_series;
+    /// Decides for one subscriber about the records of one tenure. `theirs`: the consents that name the series for
+    /// them.
+    fn share(
+        &mut self,
+        series: &OfSeries<'_>,
+        share: &Share,
+        theirs: &[Placed<'_>],
+        subscriber: &Subscriber<'_>,
+    ) {
+        let situation = share.situation(series.found, subscriber.party);
+        let basis = match access::without_consent::<Grant>(&subscriber.party, &situation, Mode::Notify) {
+            None => return self.under_consent(series, share, &situation, theirs, subscriber),
+            Some(Access::Deny(reason)) => {
+                return self.deny(subscriber, reason, share.records(series.pack, series.place));
+            }
+            Some(Access::Permit(basis)) => basis,
+        };
+        let basis = match basis {
+            access::Basis::Own => Basis::Own,
+            access::Basis::Open => Basis::Open,
+            access::Basis::Listed => Basis::Listed,
+            access::Basis::Consent(grant) => Basis::Consent(grant.key()),
+            // Who published it has it.
+            access::Basis::Producer => return,
+        };
+        self.whole_share(subscriber, (basis, NOWHERE), series, share);
+    }
+
+    fn whole_share(
+        &mut self,
+        subscriber: &Subscriber<'_>,
+        ground: Ground,
+        series: &OfSeries<'_>,
+        share: &Share,
+    ) {
+        let only = self.is_one_series && share.is_whole();
         let (owed, count) = self.entry(subscriber, ground);
         if only {
             owed.records = Selection::All;
-            *count = pack.len();
+            *count = series.pack.len();
         } else {
             let Selection::Some(records) = &mut owed.records else { return };
-            records.extend(pack.records_of(place));
+            records.extend(share.records(series.pack, series.place));
             *count = records.len();
         }
     }
 
     fn under_consent(
         &mut self,
+        series: &OfSeries<'_>,
+        share: &Share,
+        situation: &Situation<'_, Party>,
         theirs: &[Placed<'_>],
         subscriber: &Subscriber<'_>,
-        pack: &Pack,
-        place: usize,
-        name: &str,
-        now: Now,
     ) {
+        let (pack, place) = (series.pack, series.place);
         if theirs.is_empty() {
-            return self.deny(subscriber, Denial::NoneRegistered, pack.records_of(place));
+            let mut others = series.found.consents();
+            let is_anothers = others.any(|(_, grant)| grant.party() == subscriber.party);
+            let reason = if is_anothers { Denial::AnotherHolders } else { Denial::NoneRegistered };
+            return self.deny(subscriber, reason, share.records(pack, place));
         }
         let placed = |named: &Grant| theirs.iter().copied().find(|(_, grant)| std::ptr::eq(*grant, named));
         let grants = || theirs.iter().map(|(_, grant)| *grant);
         let question = |time| Question {
-            series: name,
+            series: series.name,
             time,
             recipient: &subscriber.party,
             mode: Mode::Notify,
-            now: now.wall,
+            now: series.now.wall,
+            is_reduced: false,
         };
-        let decide = |time| match decision::decide(grants(), question(time)) {
-            Decision::Permit(grant) => placed(grant).ok_or(Denial::NoneRegistered),
-            Decision::Deny(reason) => Err(reason),
+        let decide = |time| {
+            let grant = decision::decide(grants(), question(time), situation)?;
+            placed(grant).ok_or(Denial::NoneRegistered)
         };
         let in_reserve = |time, named: &Grant| match theirs.len() {
             1 => Vec::new(),
-            _ => decision::in_reserve(grants(), question(time), named, RESERVES_MAX),
+            _ => decision::in_reserve(grants(), question(time), situation, named, RESERVES_MAX),
         };
         let ground = |place, grant: &Grant| (Basis::Consent(grant.key()), place);
         // Without a data window the answer is the same for every record of the series.
         if theirs.iter().all(|(_, grant)| !grant.is_windowed()) {
             match decide(0.0) {
                 Ok((at, grant)) => {
-                    self.whole_series(subscriber, ground(at, grant), pack, place);
-                    self.hold(subscriber, in_reserve(0.0, grant), pack.records_of(place));
+                    self.whole_share(subscriber, ground(at, grant), series, share);
+                    self.hold(subscriber, in_reserve(0.0, grant), share.records(pack, place));
                 }
-                Err(reason) => self.deny(subscriber, reason, pack.records_of(place)),
+                Err(reason) => self.deny(subscriber, reason, share.records(pack, place)),
             }
             return;
         }
-        for record in pack.records_of(place) {
-            let time = pack.time(record as usize);
+        let shift = series.found.stamped_late_by();
+        for record in share.records(pack, place) {
+            let time = pack.time(record as usize) - shift;
             match decide(time) {
                 Ok((at, grant)) => {
                     let (owed, count) = self.entry(subscriber, ground(at, grant));
@@ -374,6 +442,8 @@ mod tests {
         use crate::store::journal::Row;
 
         let mut rights = Rights::default();
+        let json = serde_json::json!({ "name": "urn:dev:prm:*", "owner": sample().subject.to_string() });
+        rights.apply(Update::Series(1, Some(Box::new(serde_json::from_value(json).unwrap()))));
         let mut consent = sample();
         consent.data_until = Some("2026-06-01T00:00:00Z".parse().unwrap());
         rights.apply(Update::Consent(ConsentKey(4), Some(Box::new(consent))));

@@ -11,6 +11,7 @@
 //!
 //! - [`rights`]: who may publish, who subscribes, who consented: in memory, following the store.
 //! - [`grant`], [`registration`]: what is kept there of a consent and of a registration.
+//! - `holders`: whose the records of a pack are.
 //! - `filing`, `rows`, `few`, `parties`: how: little of each, and what belongs together close to each other.
 //! - [`pack`]: the records of one item, and how they are kept.
 //! - [`owed`]: who is owed what of an item, as it stands in the journal.
@@ -33,6 +34,7 @@ pub mod disclosure;
 mod few;
 mod filing;
 pub mod grant;
+mod holders;
 pub mod intake;
 pub mod machine;
 pub mod notices;

@@ -257,7 +257,7 @@ impl Pack {
     }
 
     /// The numbers of one of [`Self::names`], rising in time.
-    pub fn samples_of(&self, place: usize) -> impl Iterator<Item = Sample<'_>> {
+    pub fn samples_of(&self, place: usize) -> impl Iterator<Item = Sample<'_>> + Clone {
         let of_it = self.resolved.iter().filter(move |r| r.name_id() == place);
         of_it.filter_map(|r| Some(Sample { at: measured_at(r.time()), value: r.number()?, unit: r.unit() }))
     }

@@ -4,7 +4,7 @@
 //! There is a [`Reduction`] for each consent and series, whether or not somebody subscribes just now, so that
 //! none has gaps that it does not know of. It changes with the pack that brought the records, in the same
 //! commit; when that fails, it is what it was before. It begins anew when anything changes that it rests on:
-//! granularity, data window, a suspension, the owner, the aggregation, the time zone.
+//! granularity, data window, a suspension, the aggregation, the time zone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,16 +15,18 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::grant::{Coarse, Grant};
+use super::holders::Holders;
 use super::intake::hash;
 use super::owed::{Basis, Near, Owed, Selection};
 use super::pack::Pack;
 use super::rights::{Found, Rights};
+use crate::domain::access;
 use crate::domain::aggregation::{Aggregation, sampling_interval};
 use crate::domain::clock::Now;
-use crate::domain::consent::ConsentKey;
+use crate::domain::consent::{ConsentKey, Mode};
 use crate::domain::decision::{Extent, Standing};
 use crate::domain::granularity::Stretch;
-use crate::domain::reduction::{Claim, Reduced, Reduction, Rule};
+use crate::domain::reduction::{Claim, Reduced, Reduction, Rule, Sample};
 use crate::domain::series::Series;
 use crate::protocol::publish::Payload;
 use crate::store::reductions::PutReduction;
@@ -138,7 +140,9 @@ impl Reductions {
         for (place, name) in pack.names().enumerate() {
             let found = rights.look_up(name);
             let Some(registration) = found.registration() else { continue };
+            let holders = found.holders();
             let mut whole: Option<Series> = None;
+            let late = (registration.stamped_late_by() * 1000.0) as i64;
             for (_, grant) in found.consents() {
                 let consent = grant.key();
                 let Some(coarse) = grant.coarse() else { continue };
@@ -146,8 +150,12 @@ impl Reductions {
                 if !extent.modes.notify || extent.stands_now(now.wall).is_err() {
                     continue;
                 }
-                let mut samples = pack.samples_of(place).peekable();
-                let Some(first) = samples.peek() else { continue };
+                let mine = spans(&holders, grant);
+                if mine.is_empty() {
+                    continue;
+                }
+                let samples = pack.samples_of(place).map(|sample| Sample { at: sample.at - late, ..sample });
+                let Some(first) = samples.clone().next() else { continue };
                 if whole.is_none() {
                     whole = registration.to_series();
                 }
@@ -160,16 +168,32 @@ impl Reductions {
                     window: window(extent),
                     now: now.wall.as_millisecond(),
                 };
-                let stamp = stamp(coarse, series, &rule);
+                let stamp = stamp(coarse, &rights.shown(*grant.subject()), &rule);
                 let key = (consent, self.shared(consent, name));
                 let Some(held) =
                     change(&mut self.held, &mut self.count, &mut self.changed, key.clone(), stamp)
                 else {
                     continue;
                 };
-                let reduced = held.state.take(&rule, samples);
-                if !reduced.is_empty() {
-                    finished.push(Finished { consent, series: key.1, token: coarse.token, reduced });
+                for (from, until) in mine {
+                    let is_within =
+                        |at: i64| from.is_none_or(|from| at >= from) && until.is_none_or(|until| at < until);
+                    let mut samples = samples.clone().filter(|sample| is_within(sample.at)).peekable();
+                    if samples.peek().is_none() {
+                        continue;
+                    }
+                    // A period that two people held a part of is nobody's, and does not leave.
+                    let window = (from.max(rule.window.0), earlier(until, rule.window.1));
+                    let mut reduced = held.state.take(&Rule { window, ..rule }, samples);
+                    let is_whole = |period: Stretch| {
+                        from.is_none_or(|from| period.start >= from)
+                            && until.is_none_or(|until| period.end <= until)
+                    };
+                    reduced.retain(|reduced| is_whole(reduced.period));
+                    if !reduced.is_empty() {
+                        let series = Arc::clone(&key.1);
+                        finished.push(Finished { consent, series, token: coarse.token, reduced });
+                    }
                 }
             }
         }
@@ -271,12 +295,38 @@ fn window(extent: Extent) -> (Option<i64>, Option<i64>) {
     (millis(extent.data_from), millis(extent.data_until))
 }
 
+/// The times over which who gave a consent holds the series, and that it covers: from, until before.
+fn spans(holders: &Holders, grant: &Grant) -> Vec<(Option<i64>, Option<i64>)> {
+    let tenures = match holders {
+        Holders::One(holder) if holder == grant.subject() => return vec![(None, None)],
+        Holders::One(_) => return Vec::new(),
+        Holders::Many(tenures) => tenures,
+    };
+    let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+    let is_covered = |from: Option<Timestamp>| {
+        let since = from.and_then(|from| tenures.given_since(from.as_duration().as_secs_f64()));
+        since.is_none_or(|since| grant.given_at() >= since)
+    };
+    tenures
+        .spans()
+        .filter(|span| span.tenure.holder.holder() == Some(grant.subject()) && is_covered(span.tenure.from))
+        .map(|span| (millis(span.tenure.from), millis(span.until)))
+        .collect()
+}
+
+/// The earlier of two ends, of which either may be open.
+pub fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// Of all that a reduction rests on.
-fn stamp(coarse: &Coarse, series: &Series, rule: &Rule<'_>) -> u64 {
+fn stamp(coarse: &Coarse, subject: &str, rule: &Rule<'_>) -> u64 {
     let Coarse { token, since, .. } = coarse;
     let (aggregation, interval, zone) = (rule.aggregation, rule.interval, rule.zone.iana_name());
-    let holder = series.tenures.last().holder.holder().map(ToString::to_string).unwrap_or_default();
-    hash(format!("{token} {since} {holder} {aggregation:?} {interval:?} {zone:?}").as_bytes())
+    hash(format!("{token} {since} {subject} {aggregation:?} {interval:?} {zone:?}").as_bytes())
 }
 
 impl Finished {
@@ -284,9 +334,11 @@ impl Finished {
     /// detail by another way.
     pub fn owed(&self, rights: &Rights, now: Timestamp) -> Vec<Owed> {
         let found = rights.look_up(&self.series);
-        let (Some(grant), Some(series)) = (rights.consent(self.consent), found.registration()) else {
+        let (Some(grant), Some(first)) = (rights.consent(self.consent), self.reduced.first()) else {
             return Vec::new();
         };
+        // All are of one tenure.
+        let share = found.share_at(&found.holders(), first.period.start as f64 / 1000.0, now);
         let basis = Basis::Reduced { consent: self.consent, token: self.token };
         let places = 0u32..;
         let records: Vec<u32> = places
@@ -303,7 +355,9 @@ impl Finished {
         let mut owed = Vec::new();
         for subscriber in found.subscribers().filter(|subscriber| subscriber.party == grant.party()) {
             let who = subscriber.party;
-            if series.is_held_by(who) || series.lists(who) || series.is_open_to(who) {
+            // Who may have the records has them, and who may have nothing gets none of this either.
+            let situation = share.situation(&found, who);
+            if access::without_consent::<Grant>(&who, &situation, Mode::Notify).is_some() {
                 break;
             }
             if !served.contains(&&**subscriber.address) {
@@ -362,6 +416,7 @@ fn has_better(found: &Found<'_>, grant: &Grant, period: Stretch, now: Timestamp)
     found.consents().any(|(_, other)| {
         let extent = other.extent();
         other.party() == grant.party()
+            && other.subject() == grant.subject()
             && extent.modes.notify
             && extent.stands_now(now).is_ok()
             && claim(other).outranks(&mine, period)

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use jid::BareJid;
-use jiff::Timestamp;
 
 use super::parties::{Parties, Party};
 use super::rows::Numbered;
+use crate::domain::access::Setting;
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
-use crate::domain::tenure::Tenures;
+use crate::domain::tenure::{Holding, Settings, Tenure, Tenures};
 
 /// As it is kept.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ pub(super) struct Kept {
     key: u64,
     /// Where its name is filed.
     pub(super) name: u32,
-    pub(super) holder: Party,
+    /// Who has always held it, or [`Party::NOBODY`] where there is more to say (see [`More::tenures`]).
+    holder: Party,
     /// Who alone may publish, or [`Party::NOBODY`].
     producer: Party,
     open: bool,
@@ -31,6 +32,8 @@ pub(super) struct Kept {
 struct More {
     /// All who may publish, where they are two or more.
     producers: Box<[Party]>,
+    /// Who held it when, where that was not always the same person.
+    tenures: Option<Box<Tenures<Party>>>,
     /// The registration as it is, where more of it is set than what is kept beside it.
     whole: Option<Box<Series>>,
 }
@@ -44,7 +47,9 @@ impl Numbered for Kept {
 impl Kept {
     /// `name` is where its own is filed.
     pub(super) fn new(key: u64, series: Box<Series>, name: u32, parties: &mut Parties) -> Self {
+        let only = series.tenures.only().filter(|_| series.tenures.last().settings.is_none());
         let is_usual = series.node.is_usual()
+            && only.is_some()
             && series.meta.is_empty()
             && series.title.is_none()
             && series.source.is_none()
@@ -53,12 +58,14 @@ impl Kept {
         let mut producers: Vec<Party> = series.producers.iter().map(|who| parties.number(who)).collect();
         let producer =
             if producers.len() < 2 { producers.pop().unwrap_or(Party::NOBODY) } else { Party::NOBODY };
-        let holder = series.tenures.last().holder.holder();
-        let holder = holder.map_or(Party::NOBODY, |holder| parties.number_subject(holder));
+        let (holder, tenures) = match only {
+            Some(holder) => (parties.number_subject(holder), None),
+            None => (Party::NOBODY, Some(Box::new(numbered(&series.tenures, parties)))),
+        };
         let open = series.open;
         let is_more = !is_usual || !producers.is_empty();
         let whole = (!is_usual).then_some(series);
-        let more = is_more.then(|| Box::new(More { producers: producers.into(), whole }));
+        let more = is_more.then(|| Box::new(More { producers: producers.into(), tenures, whole }));
         Kept { key, name, holder, producer, open, more }
     }
 
@@ -66,9 +73,49 @@ impl Kept {
         self.more.as_ref()?.whole.as_deref()
     }
 
+    /// Who held it when; nothing where it was always [`Kept::holder`].
+    pub(super) fn tenures(&self) -> Option<&Tenures<Party>> {
+        self.more.as_ref()?.tenures.as_deref()
+    }
+
+    /// Who has always held it.
+    pub(super) fn holder(&self) -> Party {
+        self.holder
+    }
+
+    /// Whether it was removed, and only says whose its past is.
+    pub(super) fn is_removed(&self) -> bool {
+        self.tenures().is_some() && self.whole().is_some_and(Series::is_removed)
+    }
+
+    /// Whether it says nothing of its own: who holds the next wider registration holds it too.
+    pub(super) fn only_follows(&self) -> bool {
+        let says_nothing = |series: &Series| {
+            let mut tenures = series.tenures.iter();
+            let first =
+                tenures.next().is_some_and(|t| t.holder == Holding::Unregistered && t.settings.is_none());
+            first && tenures.next().is_none()
+        };
+        self.tenures().is_some() && self.whole().is_some_and(says_nothing)
+    }
+
+    /// Whether nobody holds it at some time.
+    pub(super) fn has_vacancy(&self) -> bool {
+        self.tenures().is_some_and(|tenures| tenures.iter().any(|tenure| tenure.holder == Holding::Vacant))
+    }
+
+    /// Whether anybody was ever put off its node.
+    pub(super) fn has_outcasts(&self) -> bool {
+        self.whole().is_some_and(|series| {
+            let put_off =
+                |tenure: &Tenure| tenure.settings.as_ref().is_some_and(|s| !s.node.outcasts.is_empty());
+            !series.node.outcasts.is_empty() || series.tenures.iter().any(put_off)
+        })
+    }
+
     /// Whether items are kept.
     pub(super) fn keeps(&self) -> bool {
-        self.retention().is_some_and(|retention| !retention.is_zero())
+        !self.is_removed() && self.retention().is_some_and(|retention| !retention.is_zero())
     }
 
     fn retention(&self) -> Option<Duration> {
@@ -80,6 +127,11 @@ impl Kept {
         let only = (self.producer != Party::NOBODY).then_some(self.producer);
         only.into_iter().chain(self.more.iter().flat_map(|more| more.producers.iter().copied()))
     }
+}
+
+/// The same tenures, of people as numbers.
+fn numbered(tenures: &Tenures, parties: &mut Parties) -> Tenures<Party> {
+    tenures.map(|holder| parties.number_subject(holder))
 }
 
 /// A registration, to be asked.
@@ -96,16 +148,6 @@ impl<'a> Registration<'a> {
         self.name
     }
 
-    /// Who holds it.
-    pub fn holder(&self) -> Party {
-        self.kept.holder
-    }
-
-    /// Whether this is the person concerned.
-    pub fn is_held_by(&self, who: Party) -> bool {
-        self.kept.holder == who
-    }
-
     /// Whether this address may publish here.
     pub fn may_publish(&self, sender: &BareJid) -> bool {
         match self.kept.whole() {
@@ -118,39 +160,52 @@ impl<'a> Registration<'a> {
         self.kept.producers().any(|producer| producer == who)
     }
 
-    /// Whether this address is on the list of a node that has one.
-    pub fn lists(&self, who: Party) -> bool {
-        self.has_whitelist()
-            && self.asked(who, |series, who| series.lists(who, Timestamp::UNIX_EPOCH)).unwrap_or(false)
+    /// What its node is set to for this address; `settings`: of a tenure where they are not the present ones.
+    pub(super) fn setting(&self, who: Party, settings: Option<&Settings>) -> Setting {
+        let Some(series) = self.kept.whole() else {
+            return Setting { open: self.kept.open, ..Setting::CLOSED };
+        };
+        let (open, node) = settings.map_or((series.open, &series.node), |set| (set.open, &set.node));
+        let nobody = Setting { open, whitelist: node.whitelist, ..Setting::CLOSED };
+        if !node.whitelist && node.outcasts.is_empty() && node.publish_only.is_empty() {
+            return nobody;
+        }
+        self.asked(who, |series, who| Setting::of(series, settings, who)).unwrap_or(nobody)
     }
 
-    /// Whether it is open data.
-    pub fn is_open(&self) -> bool {
-        self.kept.open
+    /// What its node was set to for this address at this measuring time, if this registration says so.
+    pub(super) fn setting_at(&self, who: Party, measured: f64) -> Option<Setting> {
+        let Some(series) = self.kept.whole().filter(|_| self.kept.tenures().is_some()) else {
+            return Some(self.setting(who, None));
+        };
+        let tenure = series.tenures.tenure_at(measured)?;
+        let counts = tenure.holder != Holding::Unregistered || !series.is_removed();
+        counts.then(|| self.setting(who, tenure.settings.as_deref()))
     }
 
-    /// Whether it is open data for this address.
-    pub fn is_open_to(&self, who: Party) -> bool {
-        let some_are_out =
+    /// Whether it is open data, or its node has a list of those who may have it.
+    pub fn rests_on_no_consent(&self) -> bool {
+        self.kept.open || self.kept.whole().is_some_and(|series| series.node.whitelist)
+    }
+
+    /// Whether it is open data for everyone.
+    pub(super) fn is_open_to_all(&self) -> bool {
+        let lists =
             |series: &Series| !(series.node.outcasts.is_empty() && series.node.publish_only.is_empty());
-        self.kept.open
-            && (!self.kept.whole().is_some_and(some_are_out)
-                || self
-                    .asked(who, |series, who| series.is_open_to(who, Timestamp::UNIX_EPOCH))
-                    .unwrap_or(true))
+        self.kept.open && !self.kept.whole().is_some_and(lists)
+    }
+
+    /// By how many seconds the time of a record lies behind its measuring time.
+    pub(super) fn stamped_late_by(&self) -> f64 {
+        self.kept.whole().map_or(0.0, Series::stamped_late_by)
     }
 
     /// What the registration says of an address, where it is kept whole.
-    fn asked(&self, who: Party, ask: impl FnOnce(&Series, &BareJid) -> bool) -> Option<bool> {
+    fn asked<T>(&self, who: Party, ask: impl FnOnce(&Series, &BareJid) -> T) -> Option<T> {
         let series = self.kept.whole()?;
         // Who has no address is on no list, of whatever kind.
         let who = self.parties.address(who).and_then(|(text, _)| BareJid::new(text).ok());
         who.map(|who| ask(series, &who))
-    }
-
-    /// Whether its node has a list of those who may have it.
-    pub fn has_whitelist(&self) -> bool {
-        self.kept.whole().is_some_and(|series| series.node.whitelist)
     }
 
     /// Whether what is delivered of it is of type `headline`, where it says.
@@ -196,6 +251,7 @@ impl<'a> Registration<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::access::Affiliation;
 
     fn series() -> Series {
         Series {
@@ -213,7 +269,6 @@ mod tests {
 
     #[test]
     fn it_says_what_the_registration_says() {
-        let now = Timestamp::UNIX_EPOCH;
         let mut changes: Vec<Series> = vec![series()];
         changes.push(Series { producers: vec![], ..series() });
         changes.push(Series { producers: vec!["gw@prod.example".parse().unwrap()], ..series() });
@@ -238,14 +293,19 @@ mod tests {
             let registration = Registration { name: &series.name, kept: &kept, parties: &parties };
             assert_eq!(registration.to_series().as_ref(), Some(&series));
             for (who, party) in people.iter().zip(numbers) {
-                assert_eq!(registration.is_held_by(party), series.is_held_by(who, now), "{who}");
                 assert_eq!(registration.may_publish(who), series.may_publish(who), "{who}");
-                assert_eq!(registration.lists(party), series.lists(who, now), "{who}");
-                assert_eq!(registration.is_open_to(party), series.is_open_to(who, now), "{who}");
+                let (told, right) = (registration.setting(party, None), Setting::of(&series, None, who));
+                // Who publishes is asked only where it decides.
+                let told_of = matches!(
+                    right.affiliation,
+                    Affiliation::Publisher | Affiliation::Owner | Affiliation::Member
+                ) && told.affiliation == Affiliation::None;
+                assert_eq!((told.open, told.whitelist), (right.open, right.whitelist), "{who}");
+                assert!(told_of && !right.whitelist || told.affiliation == right.affiliation, "{who}");
             }
             assert!(!registration.may_publish(&BareJid::new("x@y").unwrap()));
             let retention = series.retention.as_ref().map(|retention| retention.nominal());
-            assert_eq!((registration.is_open(), registration.retention()), (series.open, retention));
+            assert_eq!(registration.retention(), retention);
         }
     }
 }

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use super::delivery::{Deliveries, Published};
 use super::disclosure;
+use super::grant::Grant;
 use super::intake;
 use super::owed::{self, Basis, Owed, Selection};
 use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
-use super::registration::Registration;
 use super::rights::{Party, Rights};
 use super::window::Entry;
+use crate::domain::access::{self, Access, Affiliation, Situation};
 use crate::domain::clock::Now;
-use crate::domain::decision::{Denial, Extent, Standing};
+use crate::domain::consent::Mode;
+use crate::domain::decision::{self, Denial, Extent, Standing};
 use crate::domain::disclosure::{Line, Why};
 use crate::domain::subscription::Format;
 use crate::protocol::event::{self, Terms};
@@ -64,6 +66,8 @@ impl Renderer<'_> {
         let some_wait = !self.postponed.is_empty();
         let mut written = Written::default();
         let mut id = String::new();
+        // Nothing was registered otherwise since it was decided whose this is.
+        let is_sure = entry.version == self.rights.version();
         for place in 0..entry.owed.len() {
             let owed = &entry.owed[place];
             let Some(subscriber) = self.rights.subscriber_owed(owed) else {
@@ -75,8 +79,9 @@ impl Renderer<'_> {
             {
                 continue;
             }
-            let held =
-                owed.in_reserve.then(|| self.left_over(&entry.pack, &entry.owed, place, subscriber.party));
+            let held = owed
+                .in_reserve
+                .then(|| self.left_over(&entry.pack, &entry.owed, place, subscriber.party, is_sure));
             if held == Some(Selection::Some(Vec::new())) || expired && owed.in_reserve {
                 continue;
             }
@@ -86,14 +91,15 @@ impl Renderer<'_> {
                 continue;
             }
             let records = held.as_ref().unwrap_or(&owed.records);
-            let (terms, selection) = match self.permitted(&entry.pack, owed, records, subscriber.party) {
-                Ok((terms, selection)) => (terms, selection.into_owned()),
-                Err(why) => {
-                    written.withheld += 1;
-                    tell(entry, place, why, &mut written);
-                    continue;
-                }
-            };
+            let (terms, selection) =
+                match self.permitted(&entry.pack, owed, records, subscriber.party, is_sure) {
+                    Ok((terms, selection)) => (terms, selection.into_owned()),
+                    Err(why) => {
+                        written.withheld += 1;
+                        tell(entry, place, why, &mut written);
+                        continue;
+                    }
+                };
             if some_wait && self.postponed.holds(owed.subscription.0, self.now.mono) {
                 written.postponed.push(owed.subscription.0);
                 continue;
@@ -143,7 +149,14 @@ impl Renderer<'_> {
     }
 
     /// What of the records at this place in the list nothing before it lets leave to the same subscription.
-    fn left_over(&self, pack: &Pack, list: &[Owed], place: usize, recipient: Party) -> Selection {
+    fn left_over(
+        &self,
+        pack: &Pack,
+        list: &[Owed],
+        place: usize,
+        recipient: Party,
+        is_sure: bool,
+    ) -> Selection {
         let owed = &list[place];
         let mut left = pack.records(&owed.records);
         for before in list[..place].iter().filter(|before| before.subscription == owed.subscription) {
@@ -151,7 +164,7 @@ impl Renderer<'_> {
             if left.is_empty() || !left.iter().any(|record| covered.binary_search(record).is_ok()) {
                 continue;
             }
-            if let Ok((_, leaves)) = self.permitted(pack, before, &before.records, recipient) {
+            if let Ok((_, leaves)) = self.permitted(pack, before, &before.records, recipient, is_sure) {
                 let leaves = pack.records(&leaves);
                 left.retain(|record| leaves.binary_search(record).is_err());
             }
@@ -159,22 +172,44 @@ impl Renderer<'_> {
         Selection::Some(left)
     }
 
-    /// What of it may leave now, and under which terms: asked again of open data and of people's own series
-    /// too.
+    /// What of it may leave now, and under which terms. `is_sure`: whose it is and what the node is set to is as it
+    /// was when it was decided; else that is asked again, of every record.
     fn permitted<'a, 'b>(
         &'a self,
         pack: &Pack,
         owed: &Owed,
         records: &'b Selection,
         recipient: Party,
+        is_sure: bool,
     ) -> Result<(Terms<'a>, Cow<'b, Selection>), Why> {
-        let series = |permits: &dyn Fn(Registration<'_>) -> bool| {
-            narrowed(pack, records, None, |name| self.rights.registration(name).is_some_and(permits))
-        };
         let (terms, selection, otherwise) = match owed.basis {
-            Basis::Own => (Terms::Own, series(&|series| series.is_held_by(recipient)), Why::Ended),
-            Basis::Open => (Terms::Open, series(&|series| series.is_open_to(recipient)), Why::Ended),
-            Basis::Listed => (Terms::Listed, series(&|series| series.lists(recipient)), Why::Ended),
+            Basis::Own | Basis::Open | Basis::Listed => {
+                let terms = match owed.basis {
+                    Basis::Own => Terms::Own,
+                    Basis::Open => Terms::Open,
+                    _ => Terms::Listed,
+                };
+                let permits = |situation: &Situation<'_, Party>| {
+                    use access::Basis::{Listed, Open, Own};
+                    let Some(Access::Permit(basis)) =
+                        access::without_consent::<Grant>(&recipient, situation, Mode::Notify)
+                    else {
+                        return Err(Denial::NoneRegistered);
+                    };
+                    let is_the_same = match (owed.basis, basis) {
+                        (Basis::Own, Own) | (Basis::Listed, Listed) => true,
+                        (Basis::Open, Own | Listed | Open) => situation.setting.open,
+                        _ => false,
+                    };
+                    if is_the_same { Ok(()) } else { Err(Denial::NoneRegistered) }
+                };
+                match is_sure {
+                    true => (terms, Cow::Borrowed(records), Why::Ended),
+                    false => {
+                        (terms, self.asked_again(pack, records, recipient, false, permits).0, Why::Ended)
+                    }
+                }
+            }
             Basis::Consent(_) => {
                 let grant = self.rights.consent_behind(owed).ok_or(Why::Ended)?;
                 let extent = grant.extent();
@@ -182,10 +217,11 @@ impl Renderer<'_> {
                     return Err(Why::Withheld(Denial::NoneRegistered));
                 }
                 extent.may_leave_now(self.now.wall).map_err(Why::Withheld)?;
-                let window = extent.is_windowed().then_some(extent);
+                let window = extent.is_windowed().then(|| (extent, self.stamped_late_by(pack)));
                 // An edit may have narrowed it.
                 let selection = narrowed(pack, records, window, |name| grant.covers(name));
-                (grant.terms(), selection, Why::Withheld(Denial::OutsideDataWindow))
+                let why = Denial::OutsideDataWindow;
+                self.still_of_its_giver(pack, grant, selection, recipient, is_sure, why)?
             }
             Basis::Reduced { token, .. } => {
                 let grant = self.rights.consent_behind(owed).ok_or(Why::Ended)?;
@@ -198,10 +234,90 @@ impl Renderer<'_> {
                     return Err(Why::Withheld(Denial::TooFine));
                 }
                 let selection = narrowed(pack, records, None, |name| grant.covers(name));
-                (grant.terms(), selection, Why::Ended)
+                let (terms, selection, why) = self.still_of_its_giver(
+                    pack,
+                    grant,
+                    selection,
+                    recipient,
+                    is_sure,
+                    Denial::NoneRegistered,
+                )?;
+                let ended = why == Why::Withheld(Denial::NoneRegistered);
+                (terms, selection, if ended { Why::Ended } else { why })
             }
         };
         if *selection == Selection::Some(Vec::new()) { Err(otherwise) } else { Ok((terms, selection)) }
+    }
+
+    /// Of these records those that who gave the consent held; and why there are none, if there are none.
+    #[allow(clippy::type_complexity)] // what `permitted` puts together
+    fn still_of_its_giver<'a, 'b>(
+        &self,
+        pack: &Pack,
+        grant: &'a Grant,
+        records: Cow<'b, Selection>,
+        recipient: Party,
+        is_sure: bool,
+        otherwise: Denial,
+    ) -> Result<(Terms<'a>, Cow<'b, Selection>, Why), Why> {
+        if is_sure {
+            return Ok((grant.terms(), records, Why::Withheld(otherwise)));
+        }
+        let is_reduced = grant.coarse().is_some();
+        let permits = |situation: &Situation<'_, Party>| match situation.setting.affiliation {
+            Affiliation::Outcast => Err(Denial::Outcast),
+            _ => decision::is_of_its_giver(grant, situation),
+        };
+        let (left, why) = self.asked_again(pack, &records, recipient, is_reduced, permits);
+        let left = match left {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(left) => Some(left),
+        };
+        Ok((grant.terms(), left.map_or(records, Cow::Owned), Why::Withheld(why.unwrap_or(otherwise))))
+    }
+
+    /// Of these records those whose situation permits them, and the first reason why others do not leave.
+    /// `is_reduced`: their times are measuring times already.
+    fn asked_again<'b>(
+        &self,
+        pack: &Pack,
+        records: &'b Selection,
+        recipient: Party,
+        is_reduced: bool,
+        permits: impl Fn(&Situation<'_, Party>) -> Result<(), Denial>,
+    ) -> (Cow<'b, Selection>, Option<Denial>) {
+        let series: Vec<_> = pack
+            .names()
+            .map(|name| {
+                let found = self.rights.look_up(name);
+                let shift = if is_reduced { 0.0 } else { found.stamped_late_by() };
+                (found.holders(), shift, found)
+            })
+            .collect();
+        let mut why = None;
+        let list = pack.records(records);
+        let stays = |record: &u32| {
+            let (holders, shift, found) = &series[pack.name_of(*record as usize)];
+            let share = found.share_at(holders, pack.time(*record as usize) - shift, self.now.wall);
+            match permits(&share.situation(found, recipient)) {
+                Ok(()) => true,
+                Err(denial) => {
+                    why.get_or_insert(denial);
+                    false
+                }
+            }
+        };
+        let left: Vec<u32> = list.iter().copied().filter(stays).collect();
+        match left.len() == list.len() {
+            true => (Cow::Borrowed(records), None),
+            false => (Cow::Owned(Selection::Some(left)), why),
+        }
+    }
+
+    /// For each series of a pack, by how many seconds the times of its records lie behind their measuring times.
+    fn stamped_late_by(&self, pack: &Pack) -> Vec<f64> {
+        let shift = |name| self.rights.registration(name).map_or(0.0, |series| series.stamped_late_by());
+        pack.names().map(shift).collect()
     }
 }
 
@@ -266,7 +382,7 @@ fn tell(entry: &mut Entry, place: usize, why: Why, written: &mut Written) {
 fn narrowed<'a>(
     pack: &Pack,
     records: &'a Selection,
-    window: Option<Extent>,
+    window: Option<(Extent, Vec<f64>)>,
     stays: impl Fn(&str) -> bool,
 ) -> Cow<'a, Selection> {
     if window.is_none() && pack.names().all(&stays) {
@@ -275,7 +391,10 @@ fn narrowed<'a>(
     let names: Vec<bool> = pack.names().map(stays).collect();
     let stays = |record: &u32| {
         let place = *record as usize;
-        names[pack.name_of(place)] && window.is_none_or(|extent| extent.in_data_window(pack.time(place)))
+        let name = pack.name_of(place);
+        let in_window =
+            |(extent, shifts): &(Extent, Vec<f64>)| extent.in_data_window(pack.time(place) - shifts[name]);
+        names[name] && window.as_ref().is_none_or(in_window)
     };
     let all = 0..pack.len() as u32;
     match records {

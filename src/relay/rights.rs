@@ -90,6 +90,14 @@ pub struct Rights {
     producers: FxHashMap<Party, usize>,
     /// How many registrations keep items.
     keeping: usize,
+    /// How many of the registrations were removed, and only say whose their past is.
+    removed: usize,
+    /// In how many registrations nobody holds the series at some time.
+    vacant: usize,
+    /// In how many registrations somebody was put off the node.
+    outcasts: usize,
+    /// Counts the changes of registrations: what was decided at the same count is decided alike.
+    version: u64,
     /// How many consents have a granularity.
     coarse: usize,
     /// Series under a registered prefix that something was published of.
@@ -123,10 +131,23 @@ impl Rights {
         halted
     }
 
+    /// Counts what is rare among registrations, so that nobody looks for it where there is none.
+    fn count(&mut self, kept: &Kept, by: fn(usize, usize) -> usize) {
+        for (count, is_one) in [
+            (&mut self.keeping, kept.keeps()),
+            (&mut self.removed, kept.is_removed()),
+            (&mut self.vacant, kept.has_vacancy()),
+            (&mut self.outcasts, kept.has_outcasts()),
+        ] {
+            *count = by(*count, usize::from(is_one));
+        }
+    }
+
     fn set_series(&mut self, key: u64, series: Option<Box<Series>>) {
+        self.version += 1;
         if let Some((_, old)) = self.registrations.remove(key) {
             self.filing.change(old.name, |filed| filed.registration = None);
-            self.keeping -= usize::from(old.keeps());
+            self.count(&old, usize::wrapping_sub);
             for producer in old.producers() {
                 if let Some(count) = self.producers.get_mut(&producer) {
                     *count -= 1;
@@ -143,7 +164,7 @@ impl Rights {
             for producer in kept.producers() {
                 *self.producers.entry(producer).or_default() += 1;
             }
-            self.keeping += usize::from(kept.keeps());
+            self.count(&kept, usize::wrapping_add);
             let place = self.registrations.insert(kept);
             self.filing.change(name, |filed| filed.registration = Some(place));
         }
@@ -163,10 +184,10 @@ impl Rights {
             let scope = std::mem::take(&mut consent.scope);
             let scope: Vec<Scope> = scope.into_iter().map(|scope| self.filing.shared(scope)).collect();
             let party = self.parties.number(&consent.recipient);
-            let giver = consent.given_by.as_ref().map(|giver| self.parties.number_subject(giver));
+            let subject = self.parties.number_subject(&consent.subject);
             let words = self.words(Words::of(&mut consent));
             self.coarse += usize::from(consent.granularity.is_some());
-            let grant = Grant::new(key, &consent, (party, giver), words, scope.clone());
+            let grant = Grant::new(key, &consent, (party, subject), words, scope.clone());
             let place = self.grants.insert(grant);
             for scope in &scope {
                 let filed = self.filing.place(scope.clone());
@@ -216,13 +237,28 @@ impl Rights {
     /// All that is filed for a series, to be asked several things.
     pub fn look_up<'a>(&'a self, name: &'a str) -> Found<'a> {
         let above = self.filing.above(name).filter(|filed| !filed.list(Sort::Subscription).is_empty());
-        Found { rights: self, filed: self.filing.matching(name).collect(), above: above.collect() }
+        Found { rights: self, name, filed: self.filing.matching(name).collect(), above: above.collect() }
     }
 
     /// The registration that a series falls under: the most specific one.
     pub fn registration(&self, name: &str) -> Option<Registration<'_>> {
-        let place = self.filing.matching(name).find_map(|filed| filed.registration)?;
-        self.registration_at(place)
+        let mut places = self.filing.matching(name).filter_map(|filed| filed.registration);
+        places.find_map(|place| self.registration_at(place).filter(|series| !series.kept.is_removed()))
+    }
+
+    /// Counts the changes of registrations: what was decided at the same count is decided alike.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether nobody holds some series at some time.
+    pub(super) fn has_vacancy(&self) -> bool {
+        self.vacant > 0
+    }
+
+    /// A person as they are written.
+    pub(super) fn shown(&self, person: Party) -> String {
+        self.parties.subject(person).map(|subject| subject.to_string()).unwrap_or_default()
     }
 
     fn registration_at(&self, place: u32) -> Option<Registration<'_>> {
@@ -259,7 +295,7 @@ impl Rights {
 
     /// How many registrations there are.
     pub fn registered(&self) -> usize {
-        self.registrations.len()
+        self.registrations.len() - self.removed
     }
 
     /// One consent that has not ended.
@@ -295,6 +331,7 @@ impl Rights {
 #[derive(Debug)]
 pub struct Found<'a> {
     rights: &'a Rights,
+    name: &'a str,
     filed: Vec<&'a Filed>,
     /// Under the names that the series lies below: who subscribes to a node, subscribes to what is below it.
     above: Vec<&'a Filed>,
@@ -303,7 +340,20 @@ pub struct Found<'a> {
 impl<'a> Found<'a> {
     /// The registration that the series falls under: the most specific one.
     pub fn registration(&self) -> Option<Registration<'a>> {
-        self.rights.registration_at(self.filed.iter().find_map(|filed| filed.registration)?)
+        self.registrations_ever().find(|series| !series.kept.is_removed())
+    }
+
+    /// All registrations that cover the series, removed ones too, the most specific first.
+    pub(super) fn registrations_ever(&self) -> impl Iterator<Item = Registration<'a>> {
+        let rights = self.rights;
+        self.filed.iter().filter_map(move |filed| rights.registration_at(filed.registration?))
+    }
+
+    /// The registrations of nodes that the series lies below and that somebody may have been put off.
+    pub(super) fn registrations_above(&self) -> impl Iterator<Item = Registration<'a>> {
+        let (rights, some) = (self.rights, self.rights.outcasts > 0);
+        let above = some.then(|| rights.filing.above(self.name)).into_iter().flatten();
+        above.filter_map(move |filed| rights.registration_at(filed.registration?))
     }
 
     /// Who subscribes to it, the most specific subscriptions first.
@@ -319,15 +369,11 @@ impl<'a> Found<'a> {
         places.filter_map(|place| rights.subscriber_of(*place, rights.wishes.at(*place)?))
     }
 
-    /// The consents that name it, for any recipient, and where they lie. What a person gave in person covers their
-    /// own series only, whoever else's lie below the same prefix.
+    /// The consents that name it, for any recipient, and where they lie, whoever gave them.
     pub fn consents(&self) -> impl Iterator<Item = (u32, &'a Grant)> {
         let rights = self.rights;
-        let owner = self.registration().map(|series| series.holder());
         let places = self.filed.iter().flat_map(|filed| filed.list(Sort::Consent));
-        places
-            .filter_map(|place| Some((*place, rights.grants.at(*place)?)))
-            .filter(move |(_, grant)| grant.is_about(owner))
+        places.filter_map(|place| Some((*place, rights.grants.at(*place)?)))
     }
 }
 
@@ -376,43 +422,6 @@ mod tests {
         rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
         assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 0);
         assert!(rights.consent(ConsentKey(1)).is_none());
-    }
-
-    #[test]
-    fn who_gives_in_person_gives_what_is_theirs_alone() {
-        let mut rights = Rights::default();
-        let mut bobs = series("urn:dev:prm:2");
-        bobs.tenures = Tenures::of("bob@home.example".parse().unwrap());
-        rights.apply(Update::Series(1, Some(series("urn:dev:prm:1"))));
-        rights.apply(Update::Series(2, Some(bobs)));
-        let mut consent = sample();
-        consent.scope = vec![Scope::parse("urn:dev:prm:*").unwrap()];
-        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent.clone()))));
-        assert_eq!(
-            rights.look_up("urn:dev:prm:2").consents().count(),
-            1,
-            "the operator answers for what is recorded"
-        );
-        consent.method = crate::domain::consent::method::AD_HOC.into();
-        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
-        assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 1);
-        assert_eq!(rights.look_up("urn:dev:prm:2").consents().count(), 0);
-    }
-
-    #[test]
-    fn who_is_answered_for_gives_what_is_theirs_alone() {
-        let mut rights = Rights::default();
-        let mut towns = series("urn:dev:prm:*");
-        towns.tenures = Tenures::of("ref:town".parse().unwrap());
-        let mut consent = sample();
-        consent.subject = "ref:town".parse().unwrap();
-        consent.scope = vec![towns.name.clone()];
-        consent.method = crate::domain::consent::method::OPERATOR_ANSWER.into();
-        rights.apply(Update::Series(1, Some(towns)));
-        rights.apply(Update::Series(2, Some(series("urn:dev:prm:2"))));
-        rights.apply(Update::Consent(ConsentKey(1), Some(Box::new(consent))));
-        assert_eq!(rights.look_up("urn:dev:prm:1").consents().count(), 1);
-        assert_eq!(rights.look_up("urn:dev:prm:2").consents().count(), 0);
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub(super) struct Entry {
     pub(super) letter: Option<u64>,
     /// What of `owed` the disclosure log was told not to be sent.
     pub(super) told: Vec<usize>,
+    /// The count of changes of registrations at which it was decided (see
+    /// [`Rights::version`](super::rights::Rights::version)); 0: not known.
+    pub(super) version: u64,
     /// Its place in the order of the window.
     age: u64,
 }
@@ -65,6 +68,7 @@ impl Entry {
             size: 0,
             letter: None,
             told: Vec::new(),
+            version: 0,
             age: 0,
         }
     }

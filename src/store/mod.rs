@@ -21,6 +21,7 @@
 //!
 //! Rows stay inside: domain types go in and come out. What consent means is not decided here.
 
+mod around;
 mod arrangements;
 pub mod changes;
 pub mod commit;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::Row;
 
 use super::{Store, StoreError, tenures, timestamp};
-use crate::domain::consent::{ConsentKey, covers_own_only};
+use crate::domain::consent::ConsentKey;
 use crate::domain::name::Scope;
 use crate::domain::outline::ConsentOutline;
 use crate::domain::series::Series;
@@ -35,7 +35,6 @@ struct ConsentRow<'a>(
     #[serde(borrow)] Cow<'a, str>,
     &'a str,
     Option<&'a str>,
-    #[serde(borrow)] Cow<'a, str>,
     &'a str,
     i64,
     u8,
@@ -77,25 +76,12 @@ impl Store {
         read(&text, |row: ConsentRow<'_>| {
             let millis = |at: Option<i64>| at.map(timestamp).transpose();
             let ConsentRow(key, id, subject, recipient, scope, purpose, code, from, until, ..) = row;
-            let ConsentRow(
-                ..,
-                data_from,
-                data_until,
-                modes,
-                retention,
-                granularity,
-                method,
-                state,
-                since,
-                onward,
-            ) = row;
+            let ConsentRow(.., data_from, data_until, modes, retention, granularity, state, since, onward) =
+                row;
             let outline = ConsentOutline {
                 id: id.parse().map_err(|_| StoreError::row("a consent's id"))?,
                 recipient: bare(&recipient, &mut known)?,
-                given_by: covers_own_only(&method)
-                    .then(|| subject.parse())
-                    .transpose()
-                    .map_err(StoreError::row)?,
+                subject: subject.parse().map_err(StoreError::row)?,
                 scope: json(&scope)?,
                 purpose: code.unwrap_or(purpose).into(),
                 retention: retention.into(),
@@ -154,7 +140,7 @@ impl Store {
 
 // The expression keeps the index by state out of the way: every page would sort all the rest.
 const CONSENTS: &str = "SELECT json_group_array(json_array(key, id, subject, recipient, scope, purpose, \
-    purpose_code, valid_from, valid_until, data_from, data_until, modes, retention, granularity, method, state, since, \
+    purpose_code, valid_from, valid_until, data_from, data_until, modes, retention, granularity, state, since, \
     onward)) \
     FROM (SELECT * FROM consent WHERE key > ? AND state || '' IN ('requested', 'active', 'suspended') \
     ORDER BY key LIMIT ?)";

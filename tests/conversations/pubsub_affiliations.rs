@@ -273,3 +273,80 @@ async fn the_person_concerned_takes_a_node_from_who_made_it() {
     set(&mut peer, gateway, PUBSUB, &item("i"), &result(gateway, PUBSUB, &kept("i"))).await;
     nothing_else(&mut peer).await;
 }
+
+/// Who was put off a node has nothing of it by any way, whatever consents stand; nor of what is below it.
+#[tokio::test]
+async fn an_outcast_gets_nothing_by_any_way_whatever_consents_stand() {
+    let (stage, mut peer) = with_node("authorize").await;
+    let below = format!("{NODE}/power");
+    set(&mut peer, ROMEO, PUBSUB, &format!("<create node='{below}'/>"), &done(ROMEO)).await;
+    for node in [NODE, &below] {
+        let keep = format!("<configure node='{node}'>{}</configure>", config(&field("persist_items", "1")));
+        set(&mut peer, ROMEO, OWNER, &keep, &done(ROMEO)).await;
+    }
+    let consent = ["consent", "add", "--subject", ROMEO, "--recipient", JULIET, "--purpose", "advice"];
+    stage.cli(&[&consent[..], &["--scope", "urn:x:*"]].concat());
+    let publish = |node: &str, id: &str| {
+        format!(
+            "<publish node='{node}'>
+               <item id='{id}'>
+                 <sensml xmlns='urn:ietf:params:xml:ns:senml'><senml bn='{node}' bt='1763679600' v='1'/></sensml>
+               </item>
+             </publish>"
+        )
+    };
+    let kept = |node: &str, id: &str| {
+        result(ROMEO, PUBSUB, &format!("<publish node='{node}'><item id='{id}'/></publish>"))
+    };
+    for node in [NODE, &below] {
+        set(&mut peer, ROMEO, PUBSUB, &publish(node, "before"), &kept(node, "before")).await;
+        assert!(peer.recv().await.contains("id='before'"), "what is sent before");
+    }
+    set(&mut peer, ROMEO, OWNER, &lines(&[(JULIET, "outcast")]), &done(ROMEO)).await;
+    // Nothing is sent,
+    for node in [NODE, &below] {
+        set(&mut peer, ROMEO, PUBSUB, &publish(node, "after"), &kept(node, "after")).await;
+    }
+    nothing_else(&mut peer).await;
+    // nothing is fetched,
+    let forbidden = refused(JULIET, "forbidden", "auth", "");
+    for node in [NODE, &below] {
+        get(&mut peer, JULIET, PUBSUB, &format!("<items node='{node}'/>"), &forbidden).await;
+        let archive = format!(
+            "<iq type='set' from='{JULIET}/1' to='energy.example.org' id='x'>
+               <query xmlns='urn:xmpp:mam:2' node='{node}'/>
+             </iq>"
+        );
+        peer.ask(&archive, &forbidden).await;
+        let history = format!(
+            "<iq type='set' from='{JULIET}/1' to='energy.example.org' id='h'>
+               <command xmlns='http://jabber.org/protocol/commands' node='get_history' action='execute'>
+                 <x xmlns='jabber:x:data' type='submit'><field var='identifier'><value>{node}</value></field></x>
+               </command>
+             </iq>"
+        );
+        peer.send(&history).await;
+        let answer = peer.recv().await;
+        assert!(!answer.contains("<senml"), "{answer}");
+        // nor is it seen.
+        let info = format!(
+            "<iq type='get' from='{JULIET}/1' to='energy.example.org' id='x'>
+               <query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>
+             </iq>"
+        );
+        peer.ask(&info, &refused(JULIET, "item-not-found", "cancel", "")).await;
+        let wish = format!("<subscribe node='{node}' jid='{JULIET}'/>");
+        set(&mut peer, JULIET, PUBSUB, &wish, &forbidden).await;
+    }
+    peer.send(&format!(
+        "<iq type='get' from='{JULIET}/1' to='energy.example.org' id='x'>
+           <query xmlns='http://jabber.org/protocol/disco#items'/>
+         </iq>"
+    ))
+    .await;
+    let seen = peer.recv().await;
+    assert!(!seen.contains("urn:x:1"), "{seen}");
+    nothing_else(&mut peer).await;
+    let log = stage.cli(&["audit", "export"]);
+    assert!(log.contains("outcast") && !log.contains("another holder"), "{log}");
+}

@@ -5,7 +5,6 @@
 //! otherwise. Whoever runs the node may keep others out of it, and may go.
 
 use jid::{BareJid, Jid};
-use jiff::Timestamp;
 use minidom::Element;
 
 use super::configure::end_without_right;
@@ -57,11 +56,11 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
         let who = change.attr("jid").and_then(|jid| Jid::new(jid).ok()).map(|jid| jid.to_bare());
         let who = who.ok_or_else(not_an_address)?;
         let wanted = change.attr("affiliation").unwrap_or_default();
-        if affiliation(&series, &who, node.now).as_str() == wanted {
+        if held_or(&node, affiliation(&series, &who), &who).as_str() == wanted {
             continue;
         }
         let wanted = read(wanted)?;
-        may_change(&series, asked.sender, &who, wanted, node.now)?;
+        may_change(&node, &series, asked.sender, &who, wanted)?;
         put(&mut series, &who, wanted);
         narrowed |= matches!(wanted, Affiliation::None | Affiliation::PublishOnly);
         if wanted == Affiliation::Outcast {
@@ -82,7 +81,7 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
     if !context.store.update_series(&node.series, &series, now).await.map_err(|e| failed(&e))? {
         return Err(changed_meanwhile());
     }
-    let node = Node { name: name.to_owned(), series, now };
+    let node = node.with(series);
     for who in excluded {
         for held in context.store.subscriptions_of(&who, LINES_MAX).await.map_err(|e| failed(&e))? {
             if held.node.to_string() == name {
@@ -97,6 +96,11 @@ pub(super) async fn set_affiliations(asked: &Asked<'_>, list: &Element) -> Resul
     Ok(Vec::new())
 }
 
+/// What somebody is, be it as the holder.
+fn held_or(node: &Node, otherwise: Affiliation, who: &BareJid) -> Affiliation {
+    if node.is_held_by(who) { Affiliation::Owner } else { otherwise }
+}
+
 fn read(wanted: &str) -> Result<Affiliation, StanzaError> {
     Affiliation::ALL
         .into_iter()
@@ -106,22 +110,21 @@ fn read(wanted: &str) -> Result<Affiliation, StanzaError> {
 
 /// Whether this is for the asker to change.
 fn may_change(
+    node: &Node,
     series: &Series,
     asker: &BareJid,
     who: &BareJid,
     wanted: Affiliation,
-    now: Timestamp,
 ) -> Result<(), StanzaError> {
-    if series.is_held_by(who, now) {
+    if node.is_held_by(who) {
         return Err(StanzaError::said(Condition::NotAcceptable, texts::OWNER_STAYS, &[]));
     }
     let leaves = asker == who && matches!(wanted, Affiliation::None);
     // Of who may publish only, either would take what the person concerned said of reading: who is kept out is
     // nothing in particular once they are let in again.
     let narrows = matches!(wanted, Affiliation::Outcast | Affiliation::None)
-        && !series.is_run_by(who, now)
-        && !series.only_publishes(who, now);
-    if series.is_held_by(asker, now) || narrows || leaves {
+        && !matches!(affiliation(series, who), Affiliation::Owner | Affiliation::PublishOnly);
+    if node.is_held_by(asker) || narrows || leaves {
         return Ok(());
     }
     Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_DECIDE, &[]))

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jid::BareJid;
-use jiff::Timestamp;
 use minidom::Element;
 
 use super::node::{KEEP, Node, changed_meanwhile, cut, required};
 use super::{Asked, create, lists, notices, texts};
 use crate::config::{AccessModel, Config, NotificationType, Pubsub};
 use crate::desk::context::failed;
+use crate::desk::permit::Asker;
 use crate::domain::consent::State;
 use crate::domain::language::Text;
 use crate::domain::period::Period;
@@ -106,10 +106,10 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
             return Err(StanzaError::said(Condition::NotAcceptable, texts::NOT_A_NODE, &[]));
         };
         series.name = scope;
-        create::out_of_a_prefix(context, asked.sender, &mut series).await?;
+        create::out_of_a_prefix(context, asked.sender, &node, &mut series).await?;
     }
     let now = context.clock.now().wall;
-    apply(&mut series, &form, asked.sender, now)?;
+    apply(&mut series, &form, node.is_held_by(asked.sender))?;
     if itself {
         if !context.store.update_series(&node.series, &series, now).await.map_err(|e| failed(&e))? {
             return Err(changed_meanwhile());
@@ -129,7 +129,7 @@ pub(super) async fn set(asked: &Asked<'_>, configure: &Element) -> Result<Vec<u8
     }
     context.taken().await?;
     let was_open = node.series.open || node.series.node.whitelist;
-    let node = Node { name: name.to_owned(), series, now };
+    let node = node.with(series);
     if was_open && !node.series.open {
         end_without_right(asked, &node).await?;
     }
@@ -151,8 +151,8 @@ pub(super) async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<
     let mut ended = false;
     for held in all {
         let who = held.jid.to_bare();
-        let (series, now) = (&node.series, node.now);
-        if series.is_held_by(&who, now) || series.is_open_to(&who, now) || series.lists(&who, now) {
+        let asker = Asker { who: who.clone(), consents: Vec::new(), now: node.now, is_sent: true };
+        if asker.is_sent_freely(&node.whose) {
             continue;
         }
         // The subscription is to what is below the node too, and so may be the right.
@@ -163,7 +163,7 @@ pub(super) async fn end_without_right(asked: &Asked<'_>, node: &Node) -> Result<
         let keeps = consents.iter().any(|(_, consent)| {
             matches!(consent.state, State::Active | State::Suspended)
                 && consent.modes.notify
-                && consent.is_about(node.holder())
+                && node.whose.concerns(&consent.subject)
         });
         if !keeps {
             lists::end_subscription(asked, node, &held).await?;
@@ -250,12 +250,7 @@ pub(super) fn access(series: &Series) -> &'static str {
 }
 
 /// Changes a registration as a form says; fields that are not in the form, or not known, change nothing.
-pub(super) fn apply(
-    series: &mut Series,
-    form: &Submitted,
-    who: &BareJid,
-    now: Timestamp,
-) -> Result<(), StanzaError> {
+pub(super) fn apply(series: &mut Series, form: &Submitted, is_holder: bool) -> Result<(), StanzaError> {
     if form.form_type().is_some_and(|type_| type_ != NODE_CONFIG) {
         return Err(StanzaError::said(Condition::BadRequest, texts::OTHER_FORM, &[("type", NODE_CONFIG)]));
     }
@@ -267,9 +262,9 @@ pub(super) fn apply(
             return Err(unacceptable(texts::FIXED, &[("var", var), ("value", value)]));
         }
     }
-    set_access(series, form, who, now)?;
-    set_retention(series, form, who, now)?;
-    set_publishers(series, form, who, now)?;
+    set_access(series, form, is_holder)?;
+    set_retention(series, form, is_holder)?;
+    set_publishers(series, form, is_holder)?;
     let settings = &mut series.node;
     match form.one("pubsub#notification_type") {
         None => {}
@@ -308,12 +303,7 @@ pub(super) fn apply(
 }
 
 /// Who may have the data is decided by the person concerned alone.
-fn set_access(
-    series: &mut Series,
-    form: &Submitted,
-    who: &BareJid,
-    now: Timestamp,
-) -> Result<(), StanzaError> {
+fn set_access(series: &mut Series, form: &Submitted, is_holder: bool) -> Result<(), StanzaError> {
     let Some(model) = form.one("pubsub#access_model") else { return Ok(()) };
     let (open, whitelist) = match model {
         "authorize" => (false, false),
@@ -324,7 +314,7 @@ fn set_access(
             return Err(StanzaError { detail, ..choice("pubsub#access_model", other, &ACCESS_MODELS) });
         }
     };
-    if (open, whitelist) != (series.open, series.node.whitelist) && !series.is_held_by(who, now) {
+    if (open, whitelist) != (series.open, series.node.whitelist) && !is_holder {
         return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_OPEN, &[]));
     }
     (series.open, series.node.whitelist) = (open, whitelist);
@@ -332,19 +322,14 @@ fn set_access(
 }
 
 /// Who publishes is decided by the person concerned alone, as who is a publisher.
-fn set_publishers(
-    series: &mut Series,
-    form: &Submitted,
-    who: &BareJid,
-    now: Timestamp,
-) -> Result<(), StanzaError> {
+fn set_publishers(series: &mut Series, form: &Submitted, is_holder: bool) -> Result<(), StanzaError> {
     let anyone = match form.one("pubsub#publish_model") {
         None => return Ok(()),
         Some("publishers") => false,
         Some("open") => true,
         Some(other) => return Err(choice("pubsub#publish_model", other, &PUBLISH_MODELS)),
     };
-    if anyone != series.node.anyone_publishes && !series.is_held_by(who, now) {
+    if anyone != series.node.anyone_publishes && !is_holder {
         return Err(StanzaError::said(Condition::Forbidden, texts::NOT_YOURS_TO_DECIDE, &[]));
     }
     series.node.anyone_publishes = anyone;
@@ -352,12 +337,7 @@ fn set_publishers(
 }
 
 /// How long it is kept may be shortened by whoever runs the node; for longer it takes the person concerned.
-fn set_retention(
-    series: &mut Series,
-    form: &Submitted,
-    who: &BareJid,
-    now: Timestamp,
-) -> Result<(), StanzaError> {
+fn set_retention(series: &mut Series, form: &Submitted, is_holder: bool) -> Result<(), StanzaError> {
     let before = series.retention.clone();
     let period = |text: &str| -> Result<Period, StanzaError> {
         text.parse().map_err(|_| unacceptable(texts::SECONDS, &[]))
@@ -377,7 +357,7 @@ fn set_retention(
         }
         _ => {}
     }
-    if series.retention != before && !series.is_held_by(who, now) {
+    if series.retention != before && !is_holder {
         let shorter = |new: &Period| before.as_ref().is_some_and(|old| new.nominal() <= old.nominal());
         let none = |new: &Period| new.nominal().is_zero();
         if !series.retention.as_ref().is_some_and(|new| none(new) || shorter(new)) {

@@ -3,7 +3,7 @@
 use jid::BareJid;
 use minidom::Element;
 
-use super::node::cut;
+use super::node::{Affiliation, Node, affiliation, cut};
 use super::{Asked, configure, texts};
 use crate::config::{AccessModel, CreateNodes};
 use crate::desk::Context;
@@ -41,12 +41,12 @@ pub(super) async fn create(asked: &Asked<'_>, create: &Element) -> Result<Vec<u8
             ));
         }
     };
-    let mut series = template(context, asked.sender, &name, scope).await?;
+    let (mut series, is_holder) = template(context, asked.sender, &name, scope).await?;
     has_room(context, asked.sender).await?;
     if let Some(form) = asked.pubsub.get_child("configure", ns::PUBSUB).and_then(Submitted::within)
         && form.type_ != "cancel"
     {
-        configure::apply(&mut series, &form, asked.sender, context.clock.now().wall)?;
+        configure::apply(&mut series, &form, is_holder)?;
     }
     match context.store.add_series(&series, context.clock.now().wall).await {
         Ok(()) => {}
@@ -85,14 +85,15 @@ async fn has_room(context: &Context, sender: &BareJid) -> Result<(), StanzaError
 pub(super) async fn out_of_a_prefix(
     context: &Context,
     sender: &BareJid,
+    node: &Node,
     series: &mut Series,
 ) -> Result<(), StanzaError> {
     if context.config.access.create_nodes == CreateNodes::Admins && !context.is_admin(sender) {
         return Err(StanzaError::said(Condition::Forbidden, texts::MAY_NOT_CREATE, &[]));
     }
     has_room(context, sender).await?;
-    let now = context.clock.now().wall;
-    series.node.creator = (!series.is_held_by(sender, now)).then(|| sender.clone());
+    series.node.creator = (!node.is_held_by(sender)).then(|| sender.clone());
+    series.tenures = Tenures::following();
     Ok(())
 }
 
@@ -102,15 +103,17 @@ async fn template(
     sender: &BareJid,
     name: &str,
     scope: Scope,
-) -> Result<Series, StanzaError> {
+) -> Result<(Series, bool), StanzaError> {
     let now = context.clock.now().wall;
     let policy = context.config.access.create_nodes;
     let admin = context.is_admin(sender);
-    let above = context.store.registrations_of(name).await.map_err(|e| failed(&e))?.into_iter().next();
+    let whose = context.whose(name).await?;
+    let is_holder = whose.as_ref().is_some_and(|whose| whose.is_held_by(sender, now));
+    let above = whose.map(|whose| whose.series().clone());
     let may = match (&above, policy) {
         _ if admin => true,
         (_, CreateNodes::Admins) => false,
-        (Some(above), _) => above.producers.contains(sender) || above.is_held_by(sender, now),
+        (Some(above), _) => above.producers.contains(sender) || is_holder,
         (None, policy) => policy == CreateNodes::Anyone,
     };
     if !may {
@@ -123,7 +126,7 @@ async fn template(
     }
     let Some(above) = above else {
         let model = context.config.pubsub.access_model;
-        return Ok(Series {
+        let series = Series {
             name: scope,
             tenures: Tenures::of(Subject::Jid(sender.clone())),
             producers: vec![sender.clone()],
@@ -133,22 +136,29 @@ async fn template(
             source: None,
             meta: Default::default(),
             node: NodeSettings { whitelist: model == AccessModel::Whitelist, ..NodeSettings::default() },
-        });
+        };
+        return Ok((series, true));
     };
     if matches!(above.name, Scope::Exact(_)) {
         return Err(taken(name));
     }
     // What somebody published to is there already, and who made it so may be another publisher.
     let alone = !above.node.anyone_publishes && above.producers.iter().all(|producer| producer == sender);
-    if !admin && !above.is_run_by(sender, now) && !alone && is_known(context, name).await? {
+    if !admin
+        && !is_holder
+        && affiliation(&above, sender) != Affiliation::Owner
+        && !alone
+        && is_known(context, name).await?
+    {
         return Err(taken(name));
     }
-    let mut series = Series { name: scope, ..above };
+    // It has no tenure of its own: who holds the prefix holds it.
+    let mut series = Series { name: scope, tenures: Tenures::following(), ..above };
     if !series.producers.contains(sender) {
         series.producers.push(sender.clone());
     }
-    series.node.creator = (!series.is_held_by(sender, now)).then(|| sender.clone());
-    Ok(series)
+    series.node.creator = (!is_holder).then(|| sender.clone());
+    Ok((series, is_holder))
 }
 
 /// Whether something was published there.

@@ -1,9 +1,8 @@
 //! What there is, for whoever may see it (XEP-0030, XEP-0060 §5.2 to §5.4), with paging (XEP-0059).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jid::BareJid;
-use jiff::Timestamp;
 use minidom::Element;
 
 use super::configure::{access, fields};
@@ -13,9 +12,7 @@ use crate::desk::Context;
 use crate::desk::commands;
 use crate::desk::context::failed;
 use crate::desk::permit::Asker;
-use crate::domain::consent::Consent;
 use crate::domain::name::Scope;
-use crate::domain::series::Series;
 use crate::domain::wording::beginning;
 use crate::protocol::disco;
 use crate::protocol::error::{Condition, StanzaError};
@@ -49,7 +46,7 @@ pub(crate) async fn info(context: &Context, who: &BareJid, name: &str) -> Result
 async fn seen_node(context: &Context, who: &BareJid, name: &str) -> Result<Node, StanzaError> {
     let asker = Asker::about(context, who, name).await?;
     let node = Node::find(context, name).await?;
-    node.filter(|node| node.is_seen_by(who, &asker.consents, asker.now))
+    node.filter(|node| node.is_seen_by(&asker))
         .ok_or_else(|| StanzaError::said(Condition::ItemNotFound, texts::NO_SUCH_NODE, &[]))
 }
 
@@ -179,75 +176,39 @@ pub(crate) async fn seen_by(
     who: &BareJid,
 ) -> Result<BTreeMap<String, Option<String>>, StanzaError> {
     let asker = Asker::find(context, who).await?;
-    let mut seen = BTreeMap::new();
-    for series in context.store.series_of_and_open(who, LOOK_AT).await.map_err(|e| failed(&e))? {
-        if series.node.outcasts.contains(who) {
-            continue;
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let store = &context.store;
+    let mut scopes: Vec<Scope> = asker
+        .consents
+        .iter()
+        .filter(|(_, consent)| consent.is_live(asker.now))
+        .flat_map(|(_, consent)| consent.scope.clone())
+        .collect();
+    let concerning = store.series_of_and_open(who, LOOK_AT).await.map_err(|e| failed(&e))?;
+    scopes.extend(concerning.into_iter().map(|series| series.name));
+    scopes.sort_unstable_by_key(ToString::to_string);
+    scopes.dedup();
+    for scope in scopes {
+        match scope {
+            Scope::Exact(name) => {
+                names.insert(name.to_string());
+            }
+            Scope::Prefix(prefix) => {
+                names.extend(store.known_names_below(&prefix, LOOK_AT).await.map_err(|e| failed(&e))?);
+                let below = store.series_below(&prefix, LOOK_AT).await.map_err(|e| failed(&e))?;
+                names.extend(below.into_iter().filter_map(|series| match series.name {
+                    Scope::Exact(name) => Some(name.to_string()),
+                    Scope::Prefix(_) => None,
+                }));
+            }
         }
-        add(context, &mut seen, &series.name, Because::Registration(&series)).await?;
     }
-    for (_, consent) in asker.consents.iter().filter(|(_, c)| c.is_live(asker.now)) {
-        for scope in &consent.scope {
-            add(context, &mut seen, scope, Because::Consent(consent)).await?;
+    let mut seen = BTreeMap::new();
+    for name in names {
+        // A more specific registration may be somebody else's.
+        if let Some(node) = Node::find(context, &name).await?.filter(|node| node.is_seen_by(&asker)) {
+            seen.insert(name, node.series.title);
         }
     }
     Ok(seen)
-}
-
-/// Why somebody may see a series.
-#[derive(Clone, Copy)]
-enum Because<'a> {
-    /// It falls under this registration, which concerns them.
-    Registration(&'a Series),
-    /// This consent names it.
-    Consent(&'a Consent),
-}
-
-impl Because<'_> {
-    /// Whether a series of this registration is meant: a more specific one may be somebody else's.
-    fn means(self, series: &Series, now: Timestamp) -> bool {
-        match self {
-            Because::Registration(own) => own.name == series.name,
-            Because::Consent(consent) => consent.is_about(series.holder(now)),
-        }
-    }
-}
-
-/// Adds what exists of a scope.
-async fn add(
-    context: &Context,
-    seen: &mut BTreeMap<String, Option<String>>,
-    scope: &Scope,
-    because: Because<'_>,
-) -> Result<(), StanzaError> {
-    let (store, now) = (&context.store, context.clock.now().wall);
-    let mut names = Vec::new();
-    match (scope, because) {
-        (Scope::Exact(name), Because::Registration(series)) => {
-            seen.insert(name.to_string(), series.title.clone());
-        }
-        (Scope::Exact(name), Because::Consent(_)) => names.push(name.to_string()),
-        (Scope::Prefix(prefix), _) => {
-            if let Because::Consent(_) = because {
-                for series in store.series_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))? {
-                    if let Scope::Exact(name) = &series.name
-                        && because.means(&series, now)
-                    {
-                        seen.insert(name.to_string(), series.title);
-                    }
-                }
-            }
-            names = store.known_names_below(prefix, LOOK_AT).await.map_err(|e| failed(&e))?;
-        }
-    }
-    for name in names {
-        if seen.contains_key(&name) {
-            continue;
-        }
-        let Some(node) = Node::find(context, &name).await? else { continue };
-        if because.means(&node.series, now) {
-            seen.insert(node.name, node.series.title);
-        }
-    }
-    Ok(())
 }

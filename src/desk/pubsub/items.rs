@@ -11,10 +11,11 @@ use super::node::{Affiliation, Node, cut, no_node, publishes_only, required};
 use super::{Asked, texts};
 use crate::desk::commands::engine;
 use crate::desk::context::failed;
-use crate::desk::permit::{Asker, Standing, Tally, terms, terms_len};
+use crate::desk::permit::{Asker, Tally, terms, terms_len};
 use crate::desk::reducing::Reducing;
 use crate::desk::{Context, Outgoing};
 use crate::domain::consent::{Consent, ConsentKey};
+use crate::domain::disclosure::Ground;
 use crate::domain::subscription;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::event::{self, Terms};
@@ -152,7 +153,9 @@ pub(super) async fn last(
     format: subscription::Format,
 ) -> Result<Option<Last>, StanzaError> {
     let context = asked.context;
-    let asker = Asker::about(context, asked.sender, &node.name).await?;
+    let mut asker = Asker::about(context, asked.sender, &node.name).await?;
+    // Who published it may fetch it without consent, but is not sent it without.
+    asker.is_sent = true;
     let now = asker.now.as_millisecond();
     let newest = Window::newest(1);
     let heads = context.store.items_in(&node.name, newest, now).await.map_err(|e| failed(&e))?;
@@ -164,28 +167,17 @@ pub(super) async fn last(
         return Ok(None);
     }
     // One stanza has one set of terms; what rests on several consents is there to be fetched.
-    let series = &node.series;
-    let rests_on = match &tally.rests_on[..] {
-        [] if series.is_held_by(&asker.who, asker.now)
-            || series.open
-            || series.lists(&asker.who, asker.now) =>
-        {
-            Vec::new()
-        }
-        // Who published it may fetch it without consent, but is not sent it without.
-        [] => asker.notified_of(&node.name, series).into_iter().collect(),
-        held => held.to_vec(),
-    };
-    let under = match &rests_on[..] {
-        [] if series.is_held_by(&asker.who, asker.now) => Under::Own,
-        [] if series.open => Under::Open,
-        [] if series.lists(&asker.who, asker.now) => Under::Listed,
-        [key] => match asker.consent(*key) {
+    let under = match tally.only_ground() {
+        Some(Ground::Own) => Under::Own,
+        Some(Ground::Open) => Under::Open,
+        Some(Ground::Listed) => Under::Listed,
+        Some(Ground::Consent(key)) => match asker.consent(key) {
             Some(consent) => Under::Consent(Box::new(consent.clone())),
             None => return Ok(None),
         },
         _ => return Ok(None),
     };
+    let rests_on = tally.rests_on.clone();
     tally.disclose(context, &node.name, "last-item").await?;
     Ok(Some(Last { contents, format, under, rests_on }))
 }
@@ -215,7 +207,7 @@ async fn place(context: &Context, node: &str, id: &str, now: i64) -> Result<i64,
 
 /// Whether the asker may have anything at all of the node, or of what lies below it.
 fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
-    if node.affiliation(&asker.who) == Affiliation::Outcast {
+    if node.affiliation(&asker.who) == Affiliation::Outcast && !node.whose.is_ever_held_by(&asker.who) {
         return Err(StanzaError::said(Condition::Forbidden, texts::EXCLUDED, &[]));
     }
     let below = format!("{}/", node.name);
@@ -224,17 +216,15 @@ fn may_ask(node: &Node, asker: &Asker) -> Result<(), StanzaError> {
             && consent.modes.history
             && consent.scope.iter().any(|scope| scope.to_string().starts_with(&below))
     });
-    match asker.standing(&node.name, &node.series) {
-        Standing::Nothing(_) if something_below => Ok(()),
-        Standing::Nothing(_) if node.affiliation(&asker.who) == Affiliation::PublishOnly => {
-            Err(publishes_only())
-        }
-        Standing::Nothing(_) if node.series.node.whitelist => {
+    match asker.may_fetch(&node.name, &node.whose) {
+        Ok(()) => Ok(()),
+        Err(_) if something_below => Ok(()),
+        Err(_) if node.affiliation(&asker.who) == Affiliation::PublishOnly => Err(publishes_only()),
+        Err(_) if node.series.node.whitelist => {
             Err(StanzaError::said(Condition::NotAllowed, texts::CLOSED_ITEMS, &[])
                 .because(Detail::Pubsub("closed-node")))
         }
-        Standing::Nothing(_) => Err(nothing_for(&node.name)),
-        _ => Ok(()),
+        Err(_) => Err(nothing_for(&node.name)),
     }
 }
 
@@ -262,11 +252,11 @@ pub(super) async fn had(
     tally: &mut Tally,
 ) -> Result<Option<Had>, StanzaError> {
     if let Some(payload) = context.store.foreign_payload(head.key, now).await.map_err(|e| failed(&e))? {
-        let standing = asker.standing(&node.name, &node.series);
-        let (Standing::Whole(ground), true) = (standing, head.node == node.name) else {
+        let at = head.accepted_at as f64 / 1000.0;
+        let ground = asker.freely(&node.whose, at, Some(&head.publisher));
+        let (Some(ground), true) = (ground, head.node == node.name) else {
             return Ok(None);
         };
-        let at = head.accepted_at as f64 / 1000.0;
         tally.count(&asker.who, &head.node, ground, at);
         return Ok(Some(Had::Foreign(payload)));
     }
@@ -278,15 +268,14 @@ pub(super) async fn had(
     for (place, name) in kept.names().iter().enumerate() {
         let of_this: Vec<u32> =
             (0u32..).zip(kept.iter()).filter(|(_, r)| r.name_id() == place).map(|(i, _)| i).collect();
-        let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
-        let Some(registration) = registrations.first() else { continue };
+        let Some(whose) = context.whose(name).await? else { continue };
         let mut records = Resolved::default();
         of_this.iter().filter_map(|i| kept.get(*i as usize)).for_each(|r| records.push(&r));
-        if let Some(mut reducing) = Reducing::of(asker, name, registration, &zone) {
+        if let Some(mut reducing) = Reducing::of(asker, name, &whose, &zone) {
             let had = reducing.take(&records);
             reduced.extend(reducing.records(&had, tally));
         }
-        let picked = asker.select(name, registration, &records, tally);
+        let picked = asker.select(name, &whose, &records, Some(&head.publisher), tally);
         chosen.extend(picked.iter().filter_map(|i| of_this.get(*i as usize)));
     }
     chosen.sort_unstable();

@@ -62,19 +62,26 @@ pub(super) async fn own_affiliations(
 ) -> Result<Vec<u8>, StanzaError> {
     let node = affiliations.attr("node").filter(|node| !node.is_empty());
     let mut out = start(ns::PUBSUB, "affiliations", node);
-    let series = match node {
+    let now = asked.context.clock.now().wall;
+    let series: Vec<(String, Affiliation)> = match node {
         Some(name) => {
             let node = Node::find(asked.context, name).await?;
-            node.into_iter().map(|node| (node.name, node.series)).collect()
+            node.into_iter().map(|node| (node.name.clone(), node.affiliation(asked.sender))).collect()
         }
         None => {
             let all = asked.context.store.series_of(asked.sender, LINES_MAX).await.map_err(|e| failed(&e))?;
-            all.into_iter().map(|series| (series.name.to_string(), series)).collect::<Vec<_>>()
+            let mut named = Vec::with_capacity(all.len());
+            for series in all {
+                // Of a prefix there is no node: what somebody is to all below it counts.
+                let whose = asked.context.store.whose_all(&series.name).await.map_err(|e| failed(&e))?;
+                let held = whose.is_some_and(|whose| whose.is_held_by(asked.sender, now));
+                let what = if held { Affiliation::Owner } else { affiliation(&series, asked.sender) };
+                named.push((series.name.to_string(), what));
+            }
+            named
         }
     };
-    let now = asked.context.clock.now().wall;
-    for (name, series) in series {
-        let what = affiliation(&series, asked.sender, now);
+    for (name, what) in series {
         if what != Affiliation::None {
             raw(&mut out, "<affiliation");
             attribute(&mut out, "node", &name);
@@ -145,7 +152,7 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
                 withdrawn.extend(access_over::to_withdraw(asked, &node, &scope, &jid.to_bare()).await?);
                 changes.push((jid, Change::Ends));
             }
-            ("subscribed", None) if node.series.is_open_to(&jid.to_bare(), node.now) => {
+            ("subscribed", None) if node.is_open_to(&jid.to_bare()) => {
                 changes.push((jid, Change::Begins))
             }
             ("subscribed", None) => {

@@ -5,12 +5,14 @@ use jiff::Timestamp;
 
 use super::texts;
 use crate::desk::Context;
-use crate::desk::context::failed;
-use crate::domain::consent::{Consent, ConsentKey};
+use crate::desk::permit::Asker;
+pub(super) use crate::domain::access::Affiliation;
+use crate::domain::access::Setting;
 use crate::domain::name::{Scope, check_name};
 use crate::domain::party::Subject;
 use crate::domain::period::Period;
 use crate::domain::series::Series;
+use crate::domain::whose::Whose;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 
 /// How long a node keeps items that is told to keep some, but not how long.
@@ -23,42 +25,10 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// The registration that it falls under.
     pub(crate) series: Series,
+    /// All registrations around it.
+    pub(crate) whose: Whose,
     /// When it was looked up: who holds it is asked as of then.
     pub(crate) now: Timestamp,
-}
-
-/// What somebody is to a node (XEP-0060 §4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Affiliation {
-    Owner,
-    Publisher,
-    PublishOnly,
-    Member,
-    Outcast,
-    None,
-}
-
-impl Affiliation {
-    /// All of them.
-    pub(super) const ALL: [Affiliation; 6] = [
-        Affiliation::Owner,
-        Affiliation::Publisher,
-        Affiliation::PublishOnly,
-        Affiliation::Member,
-        Affiliation::Outcast,
-        Affiliation::None,
-    ];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Affiliation::Owner => "owner",
-            Affiliation::Publisher => "publisher",
-            Affiliation::PublishOnly => "publish-only",
-            Affiliation::Member => "member",
-            Affiliation::Outcast => "outcast",
-            Affiliation::None => "none",
-        }
-    }
 }
 
 impl Node {
@@ -67,9 +37,9 @@ impl Node {
         if check_name(name).is_err() {
             return Ok(None);
         }
-        let registrations = context.store.registrations_of(name).await.map_err(|e| failed(&e))?;
-        let Some(series) = registrations.into_iter().next() else { return Ok(None) };
-        Ok(Some(Node { name: name.to_owned(), series, now: context.clock.now().wall }))
+        let Some(whose) = context.whose(name).await? else { return Ok(None) };
+        let now = context.clock.now().wall;
+        Ok(Some(Node { name: name.to_owned(), series: whose.series().clone(), whose, now }))
     }
 
     /// The node, if it is there and the asker runs it. Whether it is there is nobody else's business.
@@ -84,12 +54,35 @@ impl Node {
 
     /// What somebody is to it.
     pub(super) fn affiliation(&self, who: &BareJid) -> Affiliation {
-        affiliation(&self.series, who, self.now)
+        if self.is_held_by(who) {
+            return Affiliation::Owner;
+        }
+        match self.whose.situation_now(who, self.now).setting.affiliation {
+            Affiliation::Outcast => Affiliation::Outcast,
+            _ => affiliation(&self.series, who),
+        }
     }
 
     /// The present holder.
     pub(crate) fn holder(&self) -> Option<&Subject> {
-        self.series.holder(self.now)
+        self.whose.holder(self.now)
+    }
+
+    /// Whether this address is of the present holder.
+    pub(crate) fn is_held_by(&self, who: &BareJid) -> bool {
+        self.whose.is_held_by(who, self.now)
+    }
+
+    /// Whether what is measured now is open data for this address.
+    pub(crate) fn is_open_to(&self, who: &BareJid) -> bool {
+        let setting = self.whose.situation_now(who, self.now).setting;
+        setting.open && !matches!(setting.affiliation, Affiliation::Outcast | Affiliation::PublishOnly)
+    }
+
+    /// The same node, set otherwise.
+    pub(super) fn with(&self, series: Series) -> Self {
+        let whose = self.whose.with(series.clone());
+        Node { name: self.name.clone(), series, whose, now: self.now }
     }
 
     /// Whether it has a registration of its own, which can be changed without changing others.
@@ -112,36 +105,25 @@ impl Node {
         self.affiliation(who) == Affiliation::Outcast
     }
 
-    /// Whether somebody may know that it is there.
-    pub(crate) fn is_seen_by(
-        &self,
-        who: &BareJid,
-        consents: &[(ConsentKey, Consent)],
-        now: Timestamp,
-    ) -> bool {
-        self.series.is_open_to(who, self.now)
-            || !matches!(self.affiliation(who), Affiliation::None | Affiliation::Outcast)
-            || consents
-                .iter()
-                .any(|(_, c)| c.covers(&self.name) && c.is_about(self.holder()) && c.is_live(now))
+    /// Whether somebody may know that it is there: who runs it, publishes or is listed, who may have something of it, and
+    /// who held it.
+    pub(crate) fn is_seen_by(&self, asker: &Asker) -> bool {
+        match self.affiliation(&asker.who) {
+            Affiliation::Outcast => self.whose.is_ever_held_by(&asker.who),
+            Affiliation::None => {
+                self.whose.is_ever_held_by(&asker.who) || asker.sees(&self.name, &self.whose)
+            }
+            _ => true,
+        }
     }
 }
 
-/// What somebody is to the nodes of a registration.
-pub(super) fn affiliation(series: &Series, who: &BareJid, now: Timestamp) -> Affiliation {
-    if series.is_run_by(who, now) {
-        Affiliation::Owner
-    } else if series.only_publishes(who, now) {
-        Affiliation::PublishOnly
-    } else if series.producers.contains(who) {
-        Affiliation::Publisher
-    } else if series.node.outcasts.contains(who) {
-        Affiliation::Outcast
-    } else if series.node.members.contains(who) {
-        Affiliation::Member
-    } else {
-        Affiliation::None
+/// What somebody who does not hold it is to the nodes of a registration.
+pub(super) fn affiliation(series: &Series, who: &BareJid) -> Affiliation {
+    if series.node.creator.as_ref() == Some(who) || series.node.owners.contains(who) {
+        return Affiliation::Owner;
     }
+    Setting::of(series, None, who).affiliation
 }
 
 /// The value of `node`, which the request must have.

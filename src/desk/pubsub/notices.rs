@@ -9,6 +9,7 @@ use super::items::Last;
 use super::node::Node;
 use crate::config::NotificationType;
 use crate::desk::context::failed;
+use crate::desk::permit::Asker;
 use crate::desk::{Context, Outgoing};
 use crate::domain::name::Scope;
 use crate::domain::subscription::Format;
@@ -37,7 +38,7 @@ pub(super) async fn subscribers(context: &Context, node: &Node) -> Result<Vec<Ji
         let who = subscription.jid.to_bare();
         let consents = context.store.consents_about(&who, &node.name, &node.name).await;
         let consents = consents.map_err(|e| failed(&e))?;
-        if node.is_seen_by(&who, &consents, now) {
+        if node.is_seen_by(&Asker { who, consents, now, is_sent: false }) {
             to.push(subscription.jid);
         }
     }

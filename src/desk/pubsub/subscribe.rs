@@ -108,25 +108,19 @@ async fn permitted(
     if let Some(node) = node {
         match node.affiliation(asked.sender) {
             Affiliation::Outcast => return Err(excluded()),
-            Affiliation::Owner if node.series.is_held_by(asked.sender, node.now) => return Ok(true),
             // What they were given consent for is theirs all the same.
             Affiliation::PublishOnly => only_publishes = true,
-            _ if node.series.lists(asked.sender, node.now) => return Ok(true),
-            _ if node.series.open => return Ok(true),
+            _ if asker.is_sent_freely(&node.whose) => return Ok(true),
             _ if node.series.node.whitelist => {
                 return Err(StanzaError::said(Condition::NotAllowed, texts::CLOSED, &[])
                     .because(Detail::Pubsub("closed-node")));
             }
             _ => {}
         }
-    } else if let Scope::Prefix(prefix) = scope {
+    } else if let Scope::Prefix(_) = scope {
         // One's own, or open data, by the prefix under which it is registered.
-        let registered = asked.context.store.series_named(name).await.map_err(|e| failed(&e))?;
-        let covering = asked.context.store.registrations_of(prefix).await.map_err(|e| failed(&e))?;
-        let mut all = registered.iter().map(|(_, series)| series).chain(&covering);
-        if all.any(|series| {
-            series.name.covers_scope(scope) && (series.open || series.is_held_by(asked.sender, asker.now))
-        }) {
+        let whose = asked.context.store.whose_all(scope).await.map_err(|e| failed(&e))?;
+        if whose.is_some_and(|whose| asker.is_sent_freely(&whose)) {
             return Ok(true);
         }
     }

@@ -9,6 +9,7 @@ use crate::desk::commands::{Done, info};
 use crate::desk::permit::{Asker, Tally, terms, terms_len};
 use crate::domain::language::{Text, text};
 use crate::domain::series::Series;
+use crate::domain::whose::Whose;
 use crate::protocol::adhoc::{Note, NoteKind};
 use crate::protocol::error::StanzaError;
 use crate::protocol::outbox::CONTENT_MAX;
@@ -45,8 +46,8 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// Takes of these records of one series what the asker may have.
-    pub(super) fn take(&mut self, asker: &Asker, name: &str, series: &Series, records: &Resolved) {
-        let chosen = asker.select(name, series, records, &mut self.tally);
+    pub(super) fn take(&mut self, asker: &Asker, name: &str, whose: &Whose, records: &Resolved) {
+        let chosen = asker.select(name, whose, records, None, &mut self.tally);
         chosen.iter().filter_map(|place| records.get(*place as usize)).for_each(|r| self.records.push(&r));
     }
 }
@@ -55,13 +56,13 @@ impl Gathered {
 pub(super) async fn write(
     wanted: &Wanted,
     asker: &Asker,
-    granted: &[(String, Series)],
+    granted: &[(String, Whose)],
     mut gathered: Gathered,
     pulled: &Pulled,
 ) -> Result<Done, StanzaError> {
     let language = wanted.language;
     let (name, series) = match granted.first() {
-        Some((name, series)) => (name.as_str(), Some(series)),
+        Some((name, whose)) => (name.as_str(), Some(whose.series())),
         None => (wanted.identifier.as_str(), None),
     };
     let registered = series.is_some_and(|series| !series.meta.is_empty());

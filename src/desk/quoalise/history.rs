@@ -16,7 +16,7 @@ use crate::desk::permit::Asker;
 use crate::desk::reducing::Reducing;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::name::Scope;
-use crate::domain::series::Series;
+use crate::domain::whose::Whose;
 use crate::protocol::error::StanzaError;
 use crate::protocol::forms::{Field, Kind};
 use crate::protocol::rsm::Page;
@@ -132,7 +132,7 @@ impl Wanted {
 
     /// The series that the asker may have something of, and what is to be asked of sources; refused where there
     /// is neither, and no consent is for anything that may come.
-    async fn granted(&self, asker: &Asker) -> Result<(Vec<(String, Series)>, Questions), StanzaError> {
+    async fn granted(&self, asker: &Asker) -> Result<(Vec<(String, Whose)>, Questions), StanzaError> {
         let identifier = &self.identifier;
         let granted = identifier.granted(&self.context, asker).await?;
         let questions = pull::questions(self, asker).await?;
@@ -155,7 +155,7 @@ impl Wanted {
     async fn gather(
         &self,
         asker: &Asker,
-        granted: &[(String, Series)],
+        granted: &[(String, Whose)],
         pulled: Pulled,
     ) -> Result<Done, StanzaError> {
         let page = self.page.as_ref();
@@ -163,20 +163,20 @@ impl Wanted {
         let (start_at, mut from) = after.unwrap_or_else(|| (String::new(), self.span.start_seconds()));
         let most = page.and_then(|page| page.max).unwrap_or(RECORDS_MAX).clamp(1, RECORDS_MAX);
         let now = asker.now.as_millisecond();
-        let mut series: Vec<(String, Series)> =
-            granted.iter().filter(|(_, series)| series.source.is_none()).cloned().collect();
+        let mut series: Vec<(String, Whose)> =
+            granted.iter().filter(|(_, whose)| whose.series().source.is_none()).cloned().collect();
         series.extend(pulled.series());
         series.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut gathered = Gathered::default();
         let zone = self.context.config.consent.time_zone().unwrap_or(TimeZone::UTC);
-        'series: for (name, series) in series.iter().filter(|(name, _)| **name >= *start_at) {
+        'series: for (name, whose) in series.iter().filter(|(name, _)| **name >= *start_at) {
             if **name != *start_at {
                 from = self.span.start_seconds();
             }
-            if let Some(reducing) = Reducing::of(asker, name, series, &zone) {
+            if let Some(reducing) = Reducing::of(asker, name, whose, &zone) {
                 let room = most.saturating_sub(gathered.records.len());
                 let (read, time) =
-                    (Read { wanted: self, series, pulled: &pulled }, (from, self.span.end_seconds()));
+                    (Read { wanted: self, whose, pulled: &pulled }, (from, self.span.end_seconds()));
                 if let Some(rest) = reduced::gather(reducing, read, time, room, &mut gathered).await? {
                     gathered.rest = Some((name.clone(), rest));
                     break;
@@ -190,9 +190,9 @@ impl Wanted {
                     gathered.rest = Some((name.clone(), from));
                     break 'series;
                 }
-                let read = Read { wanted: self, series, pulled: &pulled };
+                let read = Read { wanted: self, whose, pulled: &pulled };
                 let page = read.between(name, (from, self.span.end_seconds()), room, now).await?;
-                gathered.take(asker, name, series, &page.records);
+                gathered.take(asker, name, whose, &page.records);
                 match page.rest_from {
                     Some(rest) => from = rest,
                     None => break,
@@ -207,7 +207,7 @@ impl Wanted {
 #[derive(Clone, Copy)]
 pub(super) struct Read<'a> {
     pub(super) wanted: &'a Wanted,
-    pub(super) series: &'a Series,
+    pub(super) whose: &'a Whose,
     pub(super) pulled: &'a Pulled,
 }
 
@@ -220,7 +220,7 @@ impl Read<'_> {
         most: usize,
         now: i64,
     ) -> Result<records::Page, StanzaError> {
-        match self.series.source {
+        match self.whose.series().source {
             Some(_) => Ok(self.pulled.records_between(name, from, until, most)),
             None => {
                 let store = &self.wanted.context.store;

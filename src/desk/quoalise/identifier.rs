@@ -2,9 +2,9 @@
 
 use crate::desk::Context;
 use crate::desk::context::failed;
-use crate::desk::permit::{Asker, Standing};
+use crate::desk::permit::Asker;
 use crate::domain::name::{Scope, check_name};
-use crate::domain::series::Series;
+use crate::domain::whose::Whose;
 use crate::protocol::error::StanzaError;
 
 /// A French delivery point is named by so many digits.
@@ -96,7 +96,7 @@ impl Identifier {
         &self,
         context: &Context,
         asker: &Asker,
-    ) -> Result<Vec<(String, Series)>, StanzaError> {
+    ) -> Result<Vec<(String, Whose)>, StanzaError> {
         let store = &context.store;
         let mut names: Vec<String> = self.exact.iter().cloned().collect();
         names.extend(store.known_names_below(&self.below, SERIES_MAX).await.map_err(|e| failed(&e))?);
@@ -109,10 +109,9 @@ impl Identifier {
         names.dedup();
         let mut granted = Vec::new();
         for name in names {
-            let registrations = store.registrations_of(&name).await.map_err(|e| failed(&e))?;
-            let Some(series) = registrations.into_iter().next() else { continue };
-            if !matches!(asker.standing(&name, &series), Standing::Nothing(_)) {
-                granted.push((name, series));
+            let Some(whose) = context.whose(&name).await? else { continue };
+            if asker.may_fetch(&name, &whose).is_ok() {
+                granted.push((name, whose));
             }
         }
         Ok(granted)

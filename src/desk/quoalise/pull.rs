@@ -8,22 +8,26 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jid::Jid;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::history::Wanted;
 use super::span::Span;
 use crate::desk::context::failed;
-use crate::desk::permit::{Asker, Standing};
+use crate::desk::permit::{Asker, Span as Window};
 use crate::desk::upstream::{Came, Seat};
+use crate::domain::access::{self, Access};
+use crate::domain::consent::{Consent, Mode};
 use crate::domain::decision;
 use crate::domain::language::{Language, Text, text};
 use crate::domain::name::Scope;
 use crate::domain::series::Series;
+use crate::domain::whose::Whose;
 use crate::protocol::adhoc;
 use crate::protocol::error::{Condition, Detail, StanzaError};
 use crate::protocol::quoalise::{Data, Meta};
 use crate::protocol::record_size::first_too_large;
 use crate::protocol::upstream::{self, Answer, Failure};
+use crate::relay::reductions::earlier;
 use crate::senml::{Limits, Options, Resolved};
 use crate::store::items::read::Page;
 
@@ -110,7 +114,8 @@ pub(super) async fn questions(wanted: &Wanted, asker: &Asker) -> Result<Question
     for series in &registered {
         let Some(source) = &series.source else { continue };
         let about = if series.name.covers_scope(&whole) { &whole } else { &series.name };
-        let parts = parts(asker, series, about, |scope| identifier.means_all_of(scope));
+        let Some(whose) = store.whose_all(about).await.map_err(|e| failed(&e))? else { continue };
+        let parts = parts(asker, &whose, about, |scope| identifier.means_all_of(scope));
         let named = parts.iter().filter_map(|(what, _)| match what {
             Scope::Exact(name) => Some(name.to_string()),
             Scope::Prefix(_) => None,
@@ -169,36 +174,49 @@ async fn known_below(wanted: &Wanted, series: &Series, prefix: &str) -> Result<V
     Ok(names)
 }
 
-type Part = (Scope, (Option<Timestamp>, Option<Timestamp>));
+type Part = (Scope, Window);
 
 /// What of it the asker may have anything of, and of which time.
-fn parts(asker: &Asker, series: &Series, about: &Scope, means: impl Fn(&Scope) -> bool) -> Vec<Part> {
-    let name = match about {
-        Scope::Exact(name) | Scope::Prefix(name) => name,
-    };
-    if let Standing::Whole(_) = asker.standing(name, series) {
-        return vec![(about.clone(), (None, None))];
-    }
-    if series.node.outcasts.contains(&asker.who) {
-        return Vec::new();
-    }
+fn parts(asker: &Asker, whose: &Whose, about: &Scope, means: impl Fn(&Scope) -> bool) -> Vec<Part> {
     let mut parts = Vec::new();
-    for (_, consent) in
-        asker.consents.iter().filter(|(_, consent)| consent.is_about(series.holder(asker.now)))
-    {
-        if !consent.modes.history || decision::stands_now(consent, asker.now).is_err() {
-            continue;
-        }
-        let window = (consent.data_from, consent.data_until);
-        for scope in &consent.scope {
-            if scope.covers_scope(about) {
-                parts.push((about.clone(), window));
-            } else if means(scope) && (series.name.covers_scope(scope) || about.covers_scope(scope)) {
-                parts.push((scope.clone(), window));
+    for ((from, until), situation) in asker.situations(whose) {
+        match access::without_consent::<Consent>(&asker.who, &situation, Mode::History) {
+            Some(Access::Permit(_)) => parts.push((about.clone(), stamped(whose, (from, until)))),
+            Some(Access::Deny(_)) => {}
+            None => {
+                for (_, consent) in &asker.consents {
+                    if !consent.modes.history
+                        || decision::stands_now(consent, asker.now).is_err()
+                        || decision::is_of_its_giver(consent, &situation).is_err()
+                    {
+                        continue;
+                    }
+                    let window = (from.max(consent.data_from), earlier(until, consent.data_until));
+                    if matches!(window, (Some(from), Some(until)) if until <= from) {
+                        continue;
+                    }
+                    let window = stamped(whose, window);
+                    for scope in &consent.scope {
+                        if scope.covers_scope(about) {
+                            parts.push((about.clone(), window));
+                        } else if means(scope)
+                            && (whose.series().name.covers_scope(scope) || about.covers_scope(scope))
+                        {
+                            parts.push((scope.clone(), window));
+                        }
+                    }
+                }
             }
         }
     }
     parts
+}
+
+/// Measuring times as the times that records say.
+fn stamped(whose: &Whose, (from, until): Window) -> Window {
+    let late = SignedDuration::try_from_secs_f64(whose.series().stamped_late_by()).unwrap_or_default();
+    let later = |at: Option<Timestamp>| at.and_then(|at| at.checked_add(late).ok());
+    (later(from), later(until))
 }
 
 /// Adds a question, or widens one that includes it.
@@ -219,7 +237,7 @@ fn add(questions: &mut Vec<Question>, mut new: Question) {
 /// What came from sources.
 #[derive(Debug, Default)]
 pub(super) struct Pulled {
-    series: BTreeMap<String, (Series, Resolved)>,
+    series: BTreeMap<String, (Whose, Resolved)>,
     metas: Vec<(Meta, HashSet<String>)>,
     asked: bool,
 }
@@ -231,8 +249,8 @@ impl Pulled {
     }
 
     /// The series that something came of, with their registrations.
-    pub(super) fn series(&self) -> impl Iterator<Item = (String, Series)> {
-        self.series.iter().map(|(name, (series, _))| (name.clone(), series.clone()))
+    pub(super) fn series(&self) -> impl Iterator<Item = (String, Whose)> {
+        self.series.iter().map(|(name, (whose, _))| (name.clone(), whose.clone()))
     }
 
     /// The records of a series of this time, at most `most`.
@@ -277,12 +295,11 @@ impl Pulled {
                     continue;
                 }
                 if !self.series.contains_key(name) {
-                    let registered = wanted.context.store.registrations_of(name).await;
-                    let registered = registered.map_err(|e| failed(&e))?.into_iter().next();
-                    let theirs = registered.filter(|series| series.source.as_ref() == Some(source));
+                    let registered = wanted.context.whose(name).await?;
+                    let theirs = registered.filter(|whose| whose.series().source.as_ref() == Some(source));
                     match theirs {
-                        Some(series) if self.series.len() < SERIES_MAX as usize => {
-                            self.series.insert(name.to_owned(), (series, Resolved::default()));
+                        Some(whose) if self.series.len() < SERIES_MAX as usize => {
+                            self.series.insert(name.to_owned(), (whose, Resolved::default()));
                         }
                         _ => {
                             strange += 1;
@@ -290,8 +307,8 @@ impl Pulled {
                         }
                     }
                 }
-                if let Some((series, records)) = self.series.get_mut(name)
-                    && series.source.as_ref() == Some(source)
+                if let Some((whose, records)) = self.series.get_mut(name)
+                    && whose.series().source.as_ref() == Some(source)
                 {
                     records.push(&record);
                     told.insert(name.to_owned());

@@ -72,7 +72,7 @@ fn fine(
 ) -> Vec<Had> {
     let mut of_it = Resolved::default();
     records.iter().filter(|record| asked(record.time())).for_each(|record| of_it.push(&record));
-    let chosen = reducing.asker().select(reducing.name(), read.series, &of_it, &mut gathered.tally);
+    let chosen = reducing.asker().select(reducing.name(), read.whose, &of_it, None, &mut gathered.tally);
     let had = |place: &u32| {
         let record = of_it.get(*place as usize)?;
         let unit = record.unit().map(Into::into);

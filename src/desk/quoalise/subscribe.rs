@@ -156,10 +156,8 @@ async fn subscribable(call: &Call<'_>, identifier: &Identifier) -> Result<Vec<Sc
         }
     }
     // One's own, open data, and what one is on the list of, need no consent.
-    for (name, series) in identifier.granted(call.context, &asker).await? {
-        let free = series.is_open_to(call.asker, asker.now)
-            || series.is_held_by(call.asker, asker.now)
-            || series.lists(call.asker, asker.now);
+    for (name, whose) in identifier.granted(call.context, &asker).await? {
+        let free = asker.is_sent_freely(&whose);
         if let (true, Ok(node)) = (free, Scope::parse(&name))
             && !nodes.iter().any(|held| held.covers_scope(&node))
         {

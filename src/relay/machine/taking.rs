@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::disclosure;
 use super::super::intake::{self, Refusal, Verdicts};
-use super::super::owed;
+use super::super::owed::{self, Selection};
 use super::super::pack::Pack;
 use super::super::reductions::Finished;
 use super::super::repetitions::Fingerprint;
@@ -35,6 +35,21 @@ impl Part {
         let payload = pack.to_bytes()?;
         pack.check_size(payload.len())?;
         Ok(Part { node, item, payload, pack })
+    }
+
+    /// Leaves records out, rising in order; `false` where nothing is left. It is known again by what it was.
+    fn leave_out(&mut self, records: &[u32]) -> bool {
+        let all = 0..u32::try_from(self.pack.len()).unwrap_or(u32::MAX);
+        let rest: Vec<u32> = all.filter(|record| records.binary_search(record).is_err()).collect();
+        let read = |bytes: Vec<u8>| Some((Pack::from_bytes(&bytes)?, bytes));
+        let rest = (!rest.is_empty()).then(|| self.pack.bytes_of(&Selection::Some(rest)).ok()).flatten();
+        match rest.and_then(read) {
+            Some((pack, payload)) => {
+                (self.pack, self.payload) = (pack, payload);
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -116,7 +131,11 @@ impl Relay {
         Ok(())
     }
 
-    fn append(&mut self, publisher: &Arc<str>, part: Part, item: &Fingerprint, now: Now) {
+    fn append(&mut self, publisher: &Arc<str>, mut part: Part, item: &Fingerprint, now: Now) {
+        let vacant = intake::vacant(&self.rights, &part.pack, now);
+        if !vacant.is_empty() && !part.leave_out(&vacant) {
+            return;
+        }
         let verdicts = intake::owed(&self.rights, &part.pack, now);
         let row = Row {
             seq: 0,
@@ -179,6 +198,8 @@ impl Relay {
         let (publisher, node, item) = (Arc::clone(publisher), Arc::clone(node), Arc::clone(item));
         let mut entry =
             Entry::new(row.seq, row.accepted_at, publisher, node, item).holding(pack, verdicts.owed);
+        // What is taken up again was decided long ago.
+        entry.version = if letter.is_none() { self.rights.version() } else { 0 };
         entry.letter = letter;
         self.next.bytes += entry.size + row.payload.len() + row.owed.len();
         self.next.entries.push(entry);

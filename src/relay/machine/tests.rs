@@ -282,6 +282,7 @@ fn a_consent_that_stood_beside_the_ended_one_takes_over() {
     let consent = |key: u64, until: &str, state| {
         let mut consent = sample();
         consent.id = uuid::Uuid::from_u128(key.into());
+        consent.subject = "ref:1".parse().unwrap();
         consent.recipient = BareJid::new("app@b.example").unwrap();
         consent.scope = vec![Scope::parse("urn:a").unwrap()];
         consent.valid_until = until.parse().unwrap();
@@ -388,6 +389,7 @@ fn what_is_queued_under_a_consent_for_history_alone_stays() {
     relay.apply(series(false));
     let consent = |modes: Modes| {
         let mut consent = sample();
+        consent.subject = "ref:1".parse().unwrap();
         consent.recipient = BareJid::new("app@b.example").unwrap();
         consent.scope = vec![Scope::parse("urn:a").unwrap()];
         consent.modes = modes;

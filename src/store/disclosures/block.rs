@@ -44,7 +44,7 @@ const PRODUCER: u64 = 15;
 const CONSENTS_FROM: u64 = 16;
 
 /// In the order of their numbers. Only ever add at the end.
-const DENIALS: [Denial; 7] = [
+const DENIALS: [Denial; 9] = [
     Denial::NoneRegistered,
     Denial::Withdrawn,
     Denial::NoLongerValid,
@@ -52,6 +52,8 @@ const DENIALS: [Denial; 7] = [
     Denial::Suspended,
     Denial::OutsideDataWindow,
     Denial::TooFine,
+    Denial::AnotherHolders,
+    Denial::Outcast,
 ];
 
 /// In the order of their numbers. Only ever add at the end.
