@@ -15,6 +15,7 @@ mod conversations {
     mod all_at_once;
     mod asking;
     mod bad_input;
+    mod changing_hands;
     mod command_line;
     mod commands;
     mod commands_of_operators;

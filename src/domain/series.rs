@@ -75,27 +75,6 @@ impl Series {
         }
     }
 
-    /// By how many seconds the time of a record lies behind its measuring time: with `meta stamp=end` by the sampling
-    /// interval.
-    pub fn stamped_late_by(&self) -> f64 {
-        match self.meta.get("stamp").and_then(Value::as_str) {
-            Some("end") => sampling_interval(self).map_or(0.0, |millis| millis as f64 / 1000.0),
-            _ => 0.0,
-        }
-    }
-
-    /// Whether it has no tenure of its own now: who holds the next wider registration holds this one too.
-    pub fn follows(&self) -> bool {
-        self.tenures.last().holder == Holding::Unregistered && !self.is_removed()
-    }
-
-    /// Whether it was removed: it is not registered any more, and only says whose its past is. Registered again
-    /// without a tenure of its own, it has a second tenure of nobody behind the first.
-    pub fn is_removed(&self) -> bool {
-        let mut latest = self.tenures.iter().rev().map(|tenure| tenure.holder == Holding::Unregistered);
-        latest.next() == Some(true) && latest.next() == Some(false)
-    }
-
     /// The present holder.
     pub fn holder(&self, now: Timestamp) -> Option<&Subject> {
         self.tenures.present(now).holder()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use courant::domain::name::Scope;
+use courant::domain::series::Series;
 use courant::relay::owed;
 use jiff::Timestamp;
 
@@ -148,10 +149,15 @@ fn bases(people: &People, record: &Record, jid: &str, wall: Timestamp) -> Vec<St
         return vec!["open".into()];
     }
     let consents = people.consents.values().filter(|c| c.recipient.as_str() == jid && c.is_live(wall));
-    let consents = consents.filter(|c| c.granularity.is_none());
+    let consents = consents.filter(|c| c.granularity.is_none() && is_of_its_giver(c, series));
     let mut covering: Vec<_> = consents.filter(|c| c.covers(&record.0) && in_window(c, record.1)).collect();
     covering.sort_by_key(|c| (std::cmp::Reverse(c.valid_until), c.id));
     covering.iter().take(1 + RESERVES_MAX).map(|c| c.id.to_string()).collect()
+}
+
+/// Whether who gave a consent holds the series: it permits nothing of others.
+fn is_of_its_giver(consent: &courant::domain::consent::Consent, series: Option<&Series>) -> bool {
+    series.and_then(|series| series.tenures.only()) == Some(&consent.subject)
 }
 
 fn in_window(consent: &courant::domain::consent::Consent, time: f64) -> bool {

@@ -198,7 +198,7 @@ fn consent(id: Uuid, since: jiff::Timestamp, until: jiff::Timestamp) -> Consent 
         id,
         arrangement: id,
         revision: 1,
-        subject: "ref:file 7".parse().unwrap_or_else(|e: String| panic!("{e}")),
+        subject: "ann@home.test".parse().unwrap_or_else(|e: String| panic!("{e}")),
         recipient: address("nobody@s0.test"),
         recipient_name: None,
         recipient_contact: None,

@@ -152,9 +152,7 @@ pub(super) async fn set_subscriptions(asked: &Asked<'_>, list: &Element) -> Resu
                 withdrawn.extend(access_over::to_withdraw(asked, &node, &scope, &jid.to_bare()).await?);
                 changes.push((jid, Change::Ends));
             }
-            ("subscribed", None) if node.is_open_to(&jid.to_bare()) => {
-                changes.push((jid, Change::Begins))
-            }
+            ("subscribed", None) if node.is_open_to(&jid.to_bare()) => changes.push((jid, Change::Begins)),
             ("subscribed", None) => {
                 return Err(StanzaError::said(Condition::NotAcceptable, texts::GIVE_CONSENT, &[]));
             }
