@@ -157,8 +157,8 @@ impl Rights {
                 }
             }
         }
-        // What was removed only says whose its past is.
-        if let Some(series) = series.filter(|series| !series.is_removed()) {
+        // One that was removed only says whose its past is.
+        if let Some(series) = series {
             let name = self.filing.place(series.name.clone());
             let kept = Kept::new(key, series, name, &mut self.parties);
             for producer in kept.producers() {

@@ -114,12 +114,17 @@ impl Store {
         rows.iter().map(|row| Ok(read(row)?.1)).collect()
     }
 
-    /// How many registrations this address holds or has made.
+    /// How many registrations this address holds or has made: nodes below a prefix of theirs that nobody else made too.
     pub async fn count_series_of(&self, who: &BareJid) -> Result<u64, StoreError> {
         let row = sqlx::query(
             "SELECT COUNT(*) FROM series AS s WHERE NOT removed AND (node IS NOT NULL AND node ->> 'creator' = ?1 \
              OR key IN (SELECT t.series FROM tenure AS t WHERE t.holder = ?1 AND t.place = \
-             (SELECT MAX(place) FROM tenure AS l WHERE l.series = t.series)))",
+             (SELECT MAX(place) FROM tenure AS l WHERE l.series = t.series)) \
+             OR key IN (SELECT b.key FROM tenure AS h JOIN series AS p ON p.key = h.series JOIN series AS b \
+             ON b.name >= rtrim(p.name, '*') AND b.name < rtrim(p.name, '*') || '~' AND b.key <> p.key \
+             WHERE h.holder = ?1 AND p.name LIKE '%*' AND NOT p.removed \
+             AND (b.node IS NULL OR b.node ->> 'creator' IS NULL) \
+             AND NOT (SELECT registered FROM tenure AS n WHERE n.series = b.key ORDER BY place DESC LIMIT 1)))",
         )
         .bind(who.as_str())
         .fetch_one(self.pool())
