@@ -1,10 +1,12 @@
 //! What a consent check costs with 100 000 consents and 1 000 prefix scopes in memory, and how long they take to
 //! be there.
 
+use courant::domain::access::{Access, Setting, Situation, decide};
 use courant::domain::consent::{Consent, ConsentKey, Mode};
-use courant::domain::decision::{Decision, Question, decide};
+use courant::domain::decision::{Question, Standing};
 use courant::domain::name::Scope;
 use courant::domain::subscription::{Format, Subscription, SubscriptionKey};
+use courant::domain::tenure::Holding;
 use courant::relay::rights::{Rights, Update};
 use divan::{Bencher, black_box};
 use jid::Jid;
@@ -54,10 +56,19 @@ fn check(bencher: Bencher) {
     bencher.bench_local(|| {
         let found = rights.look_up(black_box(series));
         let subscriber = found.subscribers().next().expect("one who subscribed");
-        let question =
-            Question { series, time: 1_780_000_000.0, recipient: &subscriber.party, mode: Mode::Notify, now };
-        let answer = decide(found.consents().map(|(_, grant)| grant), question);
-        assert!(matches!(answer, Decision::Permit(_)));
+        let question = Question {
+            series,
+            time: 1_780_000_000.0,
+            recipient: &subscriber.party,
+            mode: Mode::Notify,
+            now,
+            is_reduced: false,
+        };
+        let (_, grant) = found.consents().next().expect("one that names it");
+        let holder = Holding::Held(grant.subject());
+        let situation = Situation { holder, given_since: None, setting: Setting::CLOSED, is_present: true };
+        let answer = decide(found.consents().map(|(_, grant)| grant), question, &situation);
+        assert!(matches!(answer, Access::Permit(_)));
     });
 }
 

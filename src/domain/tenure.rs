@@ -586,7 +586,7 @@ mod tests {
                 tenures in tenures(), holder in holding(), from in 50i64..60, time in -5i64..60,
             ) {
                 let mut longer = tenures.clone();
-                longer.begin(Tenure::since(holder.clone(), at(from), at(from))).unwrap();
+                longer.begin(Tenure::since(holder, at(from), at(from))).unwrap();
                 let expected = if time >= from { &holder } else { tenures.at(time as f64) };
                 prop_assert_eq!(longer.at(time as f64), expected);
                 if time < from {
