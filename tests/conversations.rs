@@ -31,6 +31,7 @@ mod conversations {
     mod long_lists;
     mod moves;
     mod not_theirs;
+    mod notices_of_many;
     mod pubsub_affiliations;
     mod pubsub_archive;
     mod pubsub_in_french;

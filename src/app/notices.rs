@@ -1,17 +1,17 @@
-//! Brings the ends that are to be told from the store to the relay, and notes there what was told: beside
-//! the service, so that nothing on the way of a stanza waits for it.
+//! Brings what is to be told of consents from the store to the relay, which takes it over into its journal: beside the
+//! service, so that nothing on the way of a stanza waits for it.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::relay::Relay;
+use crate::store::Store;
 use crate::store::move_notices::Notice;
 use crate::store::notices::Step;
-use crate::store::{Store, StoreError};
 
-/// Notices held in memory at a time.
-const HELD_MAX: usize = 256;
+/// Notices taken over with one commit, at most.
+const AT_ONCE: u32 = 256;
 
 /// How long a request is held back before anybody hears of it: who asks is answered first, whether or not there
 /// is somebody to ask, so that how long it takes does not tell.
@@ -20,41 +20,35 @@ const ANSWERED_FIRST: Duration = Duration::from_millis(100);
 /// How long to wait when the store cannot be read or written.
 const PAUSE: Duration = Duration::from_secs(2);
 
-#[derive(Debug)]
-struct Errand {
-    told: Vec<u64>,
-    after: u64,
-    room: u32,
-}
-
 /// The service's end.
 #[derive(Debug)]
 pub struct NoticeKeeper {
-    errands: mpsc::Sender<Errand>,
+    errands: mpsc::Sender<u64>,
     fetched: mpsc::Receiver<Vec<Notice>>,
     /// The store may have more.
     wanted: bool,
-    /// An errand is under way.
+    /// They are being read.
     away: bool,
     /// The last one fetched.
     last: u64,
-    room: usize,
+    /// Not before then, as what was fetched could not be written.
+    until: Duration,
 }
 
 impl NoticeKeeper {
-    /// Starts it; what earlier runs left untold is fetched first. It ends when this end is dropped.
+    /// Starts it; what earlier runs left in the store is fetched first. It ends when this end is dropped.
     pub fn start(store: Store) -> Self {
-        let (errands, mut to_do) = mpsc::channel::<Errand>(1);
+        let (errands, mut to_do) = mpsc::channel::<u64>(1);
         let (done, fetched) = mpsc::channel(1);
         tokio::spawn(async move {
-            while let Some(errand) = to_do.recv().await {
+            while let Some(after) = to_do.recv().await {
                 let mut failing = false;
                 let untold = loop {
-                    match run(&store, &errand).await {
+                    match store.notices_to_tell(after, AT_ONCE).await {
                         Ok(untold) => break untold,
                         Err(error) => {
                             if !std::mem::replace(&mut failing, true) {
-                                tracing::error!(%error, "ends of consents that are to be told cannot be read or noted");
+                                tracing::error!(%error, "what is to be told of consents cannot be read; it is tried again");
                             }
                             tokio::time::sleep(PAUSE).await;
                         }
@@ -68,41 +62,36 @@ impl NoticeKeeper {
                 }
             }
         });
-        NoticeKeeper { errands, fetched, wanted: true, away: false, last: 0, room: 0 }
+        NoticeKeeper { errands, fetched, wanted: true, away: false, last: 0, until: Duration::ZERO }
     }
 
-    /// A consent may have ended.
+    /// Something may have happened to a consent.
     pub fn look(&mut self) {
         self.wanted = true;
     }
 
-    /// Whether something that was told is being noted.
-    pub fn is_noting(&self) -> bool {
-        self.away
+    /// What was fetched could not be written: the store has it still.
+    pub fn failed(&mut self, now: Duration) {
+        self.wanted = true;
+        self.last = 0;
+        self.until = now + PAUSE;
     }
 
-    /// Sends for what the relay has room for, and notes what it has told.
-    pub fn attend(&mut self, relay: &mut Relay) {
-        if self.away {
+    /// Sends for what is next, once the journal has what came before.
+    pub fn attend(&mut self, relay: &Relay, now: Duration) {
+        if self.away || !self.wanted || self.until > now || relay.notices_uncommitted() > 0 {
             return;
         }
-        let told = relay.take_told();
-        let room = HELD_MAX.saturating_sub(relay.untold());
-        if told.is_empty() && (!self.wanted || room == 0) {
-            return;
-        }
-        self.room = room;
-        let errand = Errand { told, after: self.last, room: u32::try_from(room).unwrap_or(u32::MAX) };
         // There is room, as one is under way at most.
-        self.away = self.errands.try_send(errand).is_ok();
+        self.away = self.errands.try_send(self.last).is_ok();
         self.wanted = false;
     }
 
-    /// What was fetched, once an errand is done.
+    /// What was fetched, once it is there.
     pub async fn fetched(&mut self) -> Vec<Notice> {
         let Some(untold) = self.fetched.recv().await else { return std::future::pending().await };
         self.away = false;
-        self.wanted |= untold.len() >= self.room;
+        self.wanted |= untold.len() >= AT_ONCE as usize;
         if let Some(end) = untold.last() {
             self.last = end.key();
         }
@@ -112,11 +101,4 @@ impl NoticeKeeper {
 
 fn is_request(notice: &Notice) -> bool {
     matches!(notice, Notice::Consent(step) if step.step == Step::Requested)
-}
-
-async fn run(store: &Store, errand: &Errand) -> Result<Vec<Notice>, StoreError> {
-    if !errand.told.is_empty() {
-        store.told(&errand.told).await?;
-    }
-    store.notices_to_tell(errand.after, errand.room).await
 }

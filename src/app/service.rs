@@ -37,7 +37,7 @@ use crate::protocol::outbox::Outbox;
 use crate::protocol::ping;
 use crate::relay::Relay;
 use crate::relay::delivery::Patience;
-use crate::relay::machine::{Load, Settings};
+use crate::relay::machine::{Load, Settings, Telling};
 use crate::relay::repetitions::Key;
 use crate::relay::rights::Update;
 use crate::router::{self, Router};
@@ -251,8 +251,6 @@ struct Service {
     fences: VecDeque<Fence>,
     loads: mpsc::Sender<Loaded>,
     notices: NoticeKeeper,
-    /// How long a notice is worth telling.
-    time_to_live: Duration,
     keepalives: u64,
 }
 
@@ -282,7 +280,6 @@ impl Service {
         let DeskContext { store, config, clock, upstream, .. } = context;
         Service {
             notices: NoticeKeeper::start(store.clone()),
-            time_to_live: config.delivery.time_to_live.nominal(),
             admins: config.access.admins.clone(),
             store,
             clock,
@@ -364,6 +361,9 @@ impl Service {
                 }
                 Woken::Committed(kept) => {
                     self.relay.committed(kept);
+                    if !kept {
+                        self.notices.failed(self.clock.now().mono);
+                    }
                 }
                 Woken::News(Some(news)) => self.take_news(news),
                 Woken::News(None) => return Err(anyhow::anyhow!("the store is not followed any more").into()),
@@ -439,18 +439,20 @@ impl Service {
 
     /// Has those concerned told what happened to a consent.
     fn tell(&mut self, news: &Notice) {
-        let age = self.clock.now().wall.duration_since(news.at());
-        let stale = age.unsigned_abs() > self.time_to_live && age.is_positive();
-        let stanzas = match stale {
-            true => Vec::new(),
-            false => match news {
-                Notice::Consent(step) => {
-                    notices::stanzas(step, self.router.domain(), self.language, &self.admins)
-                }
-                Notice::Move(moved) => move_notices::stanzas(moved, self.router.domain(), self.language),
-            },
+        let (about, step, notices) = match news {
+            Notice::Consent(step) => (
+                format!("consent {}", step.consent.id),
+                step.step.as_str(),
+                notices::notices(step, self.router.domain(), self.language, &self.admins),
+            ),
+            Notice::Move(moved) => (
+                moved.news.about(),
+                "moved",
+                move_notices::notices(moved, self.router.domain(), self.language),
+            ),
         };
-        self.relay.tell(news.key(), stanzas);
+        let (key, at) = (news.key(), news.at().as_millisecond());
+        self.relay.take_notice(Telling { key, at, about: about.into(), step: step.into(), notices });
     }
 
     fn take_rows(&mut self, load: &Load, rows: Result<Vec<Row>, StoreError>) {
@@ -539,7 +541,7 @@ impl Service {
             // Whoever waits for an answer has given up on this link.
             self.give_up_writing();
         }
-        self.notices.attend(&mut self.relay);
+        self.notices.attend(&self.relay, now.mono);
         while self.fences.front().is_some_and(|fence| fence.at <= self.gone) {
             if let Some(fence) = self.fences.pop_front() {
                 let _ = fence.taken.send(());
@@ -560,7 +562,6 @@ impl Service {
     fn is_quiet(&self) -> bool {
         self.link.is_none() && !self.journal.is_writing() && self.relay.uncommitted() == 0
             || self.out.is_empty()
-                && !self.notices.is_noting()
                 && !self.journal.is_writing()
                 && self.relay.uncommitted() == 0
                 && !self.relay.is_under_way()

@@ -68,11 +68,14 @@ pub async fn relay(store: &Store, settings: Settings, now: Now) -> Result<(Relay
     for destination in store.destinations().await? {
         relay.know_destination(&destination, now);
     }
+    for (domain, seq) in store.noticed().await? {
+        relay.know_noticed(&domain, seq);
+    }
     for (seq, subscription) in store.dead_deliveries().await? {
         relay.know_dead(seq, subscription);
     }
-    for (subscription, until) in store.postponed().await? {
-        relay.know_postponed(subscription, until, now);
+    for (subscription, address, until) in store.postponed().await? {
+        relay.know_postponed(subscription, &address, until, now);
     }
     relay.know_pruned(store.pruned().await?);
     // What was retracted after an item came is forgotten behind it.

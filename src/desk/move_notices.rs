@@ -1,20 +1,23 @@
 //! What people and programs are told of a move, beside what happens to consents: who holds a series now, who only held
 //! it until then, which subscriptions ended, and what is to be erased.
 
-use std::sync::Arc;
-
+use crate::domain::consent::ConsentKey;
 use crate::domain::language::{Language, text};
 use crate::domain::moving::MOVED;
 use crate::domain::wording;
 use crate::protocol::notice::{self, Erase};
+use crate::relay::notice::{Addressee, Notice, Purpose};
 use crate::store::move_notices::{MoveNews, MoveNotice};
 
-/// The stanzas, each with the domain it goes to.
-pub fn stanzas(notice: &MoveNotice, from: &str, usual: Language) -> Vec<(Arc<str>, Vec<u8>)> {
+/// What is told to whom.
+pub fn notices(notice: &MoveNotice, from: &str, usual: Language) -> Vec<Notice> {
     let language = notice.language.unwrap_or(usual);
     let bare = notice.recipient.as_str();
-    let domain: Arc<str> = notice.recipient.domain().as_str().into();
-    let id = |number: usize| format!("m-{}-{number}", notice.key);
+    let told = |to: &str, message| {
+        // It is about no consent.
+        let to = Addressee { purpose: Purpose::Step, consent: ConsentKey(0), to: to.into() };
+        Notice { to, message }
+    };
     let mut stanza = Vec::new();
     match &notice.news {
         MoveNews::Held { series, title, from: border, holder } => {
@@ -31,23 +34,23 @@ pub fn stanzas(notice: &MoveNotice, from: &str, usual: Language) -> Vec<(Arc<str
             let series = wording::series(&series.to_string(), title.as_deref(), language);
             let moment = wording::moment(*border, language);
             let body = words.fill(language, &[("from", &moment), ("series", &series)]);
-            notice::to_person(&mut stanza, from, bare, &id(1), language, &body);
-            vec![(domain, stanza)]
+            notice::to_person(&mut stanza, from, bare, language, &body);
+            vec![told(bare, stanza)]
         }
-        MoveNews::Unsubscribed { places } => (1..)
-            .zip(places)
-            .map(|(number, place)| {
+        MoveNews::Unsubscribed { places } => places
+            .iter()
+            .map(|place| {
                 let mut stanza = Vec::new();
                 let to = place.jid.as_deref().unwrap_or(bare);
-                notice::unsubscribed(&mut stanza, (from, to), &id(number), &place.node.to_string());
-                (Arc::clone(&domain), stanza)
+                notice::unsubscribed(&mut stanza, (from, to), &place.node.to_string());
+                told(to, stanza)
             })
             .collect(),
         MoveNews::Erase { id: erase, node, from: first, until } => {
             let erase = erase.to_string();
             let what = Erase { id: &erase, node, from: *first, until: *until, reason: MOVED };
-            notice::erase(&mut stanza, (from, bare), &id(1), &what);
-            vec![(domain, stanza)]
+            notice::erase(&mut stanza, (from, bare), &what);
+            vec![told(bare, stanza)]
         }
     }
 }
@@ -66,9 +69,9 @@ mod tests {
             at: "2026-12-01T00:00:00Z".parse().unwrap(),
             language: Some(language),
         };
-        let stanzas = stanzas(&notice, "energy.x", Language::En);
-        assert!(stanzas.iter().all(|(domain, _)| &**domain == "home.example"));
-        stanzas.into_iter().map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect()
+        let notices = notices(&notice, "energy.x", Language::En);
+        assert!(notices.iter().all(|notice| notice.to.domain() == "home.example"));
+        notices.into_iter().map(|notice| String::from_utf8(notice.message).unwrap()).collect()
     }
 
     #[test]
@@ -98,10 +101,10 @@ mod tests {
         ];
         assert_eq!(
             told(MoveNews::Unsubscribed { places }, Language::En),
-            "<message type='normal' from='energy.x' to='carol@home.example' id='m-7-1'>\
+            "<message type='normal' from='energy.x' to='carol@home.example'>\
              <event xmlns='http://jabber.org/protocol/pubsub#event'>\
              <subscription node='urn:a' jid='carol@home.example' subscription='none'/></event></message>\
-             <message type='normal' from='energy.x' to='carol@home.example/x' id='m-7-2'>\
+             <message type='normal' from='energy.x' to='carol@home.example/x'>\
              <event xmlns='http://jabber.org/protocol/pubsub#event'>\
              <subscription node='urn:a' jid='carol@home.example/x' subscription='none'/></event></message>"
         );
@@ -113,7 +116,7 @@ mod tests {
         };
         assert_eq!(
             told(erase, Language::En),
-            "<message type='normal' from='energy.x' to='carol@home.example' id='m-7-1'>\
+            "<message type='normal' from='energy.x' to='carol@home.example'>\
              <erase xmlns='urn:courant:0' id='00000000-0000-0000-0000-000000000001' node='urn:a' \
              from='2026-12-01T00:00:00Z' until='2026-12-02T00:00:00.001Z' reason='moved'/></message>"
         );

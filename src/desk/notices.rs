@@ -1,8 +1,6 @@
 //! What those concerned are told of a step of a consent: the recipient for its program, the person concerned in
 //! a sentence.
 
-use std::sync::Arc;
-
 use jid::BareJid;
 
 use super::receipt;
@@ -15,6 +13,7 @@ use crate::protocol::authorization;
 use crate::protocol::notice::{self, Change};
 use crate::protocol::outbox::CONTENT_MAX;
 use crate::protocol::text::escaped_len;
+use crate::relay::notice::{Addressee, Notice, Purpose};
 use crate::store::notices::{Bounded, Step, Together, Untold};
 
 /// Whose series a request is about that names none there is: nobody is asked, and nobody learns so.
@@ -23,18 +22,16 @@ pub const NOBODY: &str = "nobody";
 /// Why a request is closed whose node is gone.
 pub const DELETED: &str = "the node was deleted";
 
-/// The stanzas, each with the domain it goes to.
-pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -> Vec<(Arc<str>, Vec<u8>)> {
+/// What is told to whom.
+pub fn notices(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -> Vec<Notice> {
     let consent = &news.consent;
     // Who chose no language is spoken to in that of what they saw when they gave it.
     let seen = consent.text_lang.as_deref().and_then(Language::known);
     let language = news.language.or(seen).unwrap_or(usual);
-    let mut number = 0;
-    let mut id = || {
-        number += 1;
-        format!("e-{}-{}-{number}", consent.id, news.key)
+    let mut notices = Vec::new();
+    let mut put = |purpose, to: &str, message| {
+        notices.push(Notice { to: Addressee { purpose, consent: news.number, to: to.into() }, message });
     };
-    let mut stanzas: Vec<(Arc<str>, Vec<u8>)> = Vec::new();
     // Who took a request back knows; who asked where somebody moved out does not.
     let cancelled = consent.state == State::Cancelled && !is_closed_by_move(consent);
     if !matches!(news.step, Step::Requested | Step::Reminder) && !cancelled {
@@ -43,6 +40,8 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
             Step::Given => Change::Began,
             _ => news.bounded.as_ref().map_or(Change::Other, |bounded| Change::Bounded(bounded.from)),
         };
+        let given = !matches!(consent.state, State::Refused | State::TimedOut);
+        let purpose = if given { Purpose::Step } else { Purpose::Unanswered };
         let bare = consent.recipient.as_str();
         let nodes = news
             .nodes
@@ -51,22 +50,23 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
         let alone = news.nodes.is_empty() || !matches!(change, Change::Began | Change::Ended);
         for (to, node) in nodes.filter(|_| !alone).chain(alone.then_some((bare, None))) {
             let mut stanza = Vec::new();
-            notice::to_recipient(&mut stanza, (from, to), &id(), consent, change, node.as_deref());
-            stanzas.push((consent.recipient.domain().as_str().into(), stanza));
+            notice::to_recipient(&mut stanza, (from, to), consent, change, node.as_deref());
+            put(purpose, to, stanza);
         }
     }
     let mut tell = |to: &BareJid, body: &str, form: bool| {
         let mut stanza = Vec::new();
-        // The form's id is reflected by clients (XEP-0060 §8.6).
         if form {
             let asked = authorization::Asked { consent, from: news.asked_from.as_ref() };
-            authorization::write(&mut stanza, (from, to.as_str()), &id(), language, &asked, body);
+            authorization::write(&mut stanza, (from, to.as_str()), None, language, &asked, body);
         } else {
-            notice::to_person(&mut stanza, from, to.as_str(), &id(), language, body);
+            notice::to_person(&mut stanza, from, to.as_str(), language, body);
         }
-        stanzas.push((to.domain().as_str().into(), stanza));
+        put(if form { Purpose::Question } else { Purpose::Step }, to.as_str(), stanza);
     };
     match (&consent.subject, news.step) {
+        // Answered already, or over: there is nothing to ask any more.
+        (_, Step::Requested) if consent.state != State::Requested => {}
         (Subject::Jid(jid), Step::Requested) => {
             tell(jid, &question(consent, news.code.as_deref(), language), true);
         }
@@ -87,7 +87,7 @@ pub fn stanzas(news: &Untold, from: &str, usual: Language, admins: &[BareJid]) -
         }
         (Subject::Reference(_), _) => {}
     }
-    stanzas
+    notices
 }
 
 /// The request as a sentence, and how to answer it.

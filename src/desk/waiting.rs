@@ -1,15 +1,17 @@
 //! What waits to be delivered, and what cannot be: for the operator, at the command line and in a command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::domain::consent::State;
 use crate::domain::decision;
 use crate::domain::disclosure::Proof;
 use crate::domain::subscription::SubscriptionKey;
+use crate::relay::notice::{Addressee, Purpose};
 use crate::relay::owed::{self, Basis};
-use crate::store::dead_letters::Letter;
+use crate::store::dead_letters::{Letter, NOTICE};
 use crate::store::{Store, StoreError};
 
 /// Rows of the journal per query.
@@ -23,8 +25,10 @@ const LETTERS: u32 = 1000;
 pub struct Destination {
     /// Its address.
     pub domain: String,
-    /// Items that wait.
+    /// Items and notices that wait.
     pub waiting: u64,
+    /// How many of them are notices to people and recipients, not data.
+    pub notices: u64,
     /// When the oldest of them was taken in.
     pub oldest: Option<Timestamp>,
     /// The last item, by its number, up to which its server has taken everything.
@@ -74,6 +78,8 @@ pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
             Destination { domain: domain.clone(), confirmed, answers_pings, proof, ..Default::default() };
         destinations.insert(domain, destination);
     }
+    let noticed: HashMap<String, u64> = store.noticed().await?.into_iter().collect();
+    let dead: HashSet<(u64, u64)> = store.dead_deliveries().await?.into_iter().collect();
     let mut last = 0;
     loop {
         let page = store.journal_outlines(last, OUTLINES).await?;
@@ -90,13 +96,20 @@ pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
                 .collect();
             owed_to.sort_unstable();
             owed_to.dedup();
+            let at = Timestamp::from_millisecond(outline.accepted_at).ok();
             for domain in owed_to {
-                let destination = destinations
-                    .entry(domain.to_owned())
-                    .or_insert_with(|| Destination { domain: domain.to_owned(), ..Default::default() });
+                let destination = destination(&mut destinations, domain);
                 if outline.seq > destination.confirmed {
                     destination.waiting += 1;
-                    let at = Timestamp::from_millisecond(outline.accepted_at).ok();
+                    destination.oldest = destination.oldest.or(at);
+                }
+            }
+            if let Some(to) = Addressee::decode(&outline.owed) {
+                let noticed = noticed.get(to.domain()).copied().unwrap_or_default();
+                let destination = destination(&mut destinations, to.domain());
+                if outline.seq > noticed && !dead.contains(&(outline.seq, NOTICE)) {
+                    destination.waiting += 1;
+                    destination.notices += 1;
                     destination.oldest = destination.oldest.or(at);
                 }
             }
@@ -122,6 +135,11 @@ pub async fn queue(store: &Store) -> Result<Queue, StoreError> {
     })
 }
 
+fn destination<'d>(all: &'d mut BTreeMap<String, Destination>, domain: &str) -> &'d mut Destination {
+    all.entry(domain.to_owned())
+        .or_insert_with(|| Destination { domain: domain.to_owned(), ..Default::default() })
+}
+
 /// What was refused for good.
 pub async fn all_letters(store: &Store) -> Result<Vec<Letter>, StoreError> {
     let mut all: Vec<Letter> = Vec::new();
@@ -134,9 +152,25 @@ pub async fn all_letters(store: &Store) -> Result<Vec<Letter>, StoreError> {
     }
 }
 
+/// Why a notice cannot be tried again, if so.
+async fn obstacle_to_notice(store: &Store, letter: &Letter) -> Result<Option<String>, StoreError> {
+    let Some(row) = store.journal_rows(&[letter.seq]).await?.pop() else {
+        return Ok(Some("the notice is not in the journal any more".into()));
+    };
+    let Some(to) = Addressee::decode(&row.owed).filter(|to| to.purpose == Purpose::Question) else {
+        return Ok(None);
+    };
+    let request = store.consent_by_key(to.consent.0).await?;
+    let waits = request.is_some_and(|(_, request)| request.state == State::Requested);
+    Ok((!waits).then(|| "the request that it asks about is not waiting any more".into()))
+}
+
 /// Why a dead letter cannot be tried again, if so.
 pub async fn obstacle(store: &Store, letter: &Letter, now: Timestamp) -> Result<Option<String>, StoreError> {
     let key = SubscriptionKey(letter.subscription);
+    if letter.subscription == NOTICE {
+        return obstacle_to_notice(store, letter).await;
+    }
     if store.subscription_by_key(key.0).await?.is_none() {
         return Ok(Some(format!("{} is not subscribed any more", letter.jid)));
     }

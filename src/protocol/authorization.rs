@@ -28,7 +28,7 @@ pub struct Asked<'a> {
 pub fn write(
     out: &mut Vec<u8>,
     (from, to): (&str, &str),
-    id: &str,
+    id: Option<&str>,
     language: Language,
     asked: &Asked<'_>,
     body: &str,
@@ -36,7 +36,7 @@ pub fn write(
     raw(out, "<message type='normal'");
     attribute(out, "from", from);
     attribute(out, "to", to);
-    attribute(out, "id", id);
+    id.iter().for_each(|id| attribute(out, "id", id));
     attribute(out, "xml:lang", language.code());
     raw(out, "><body>");
     escape(out, body);

@@ -25,15 +25,16 @@ pub enum Change {
 
 /// Appends the notice to the recipient, at the address that is or was subscribed: what happened to the consent, and with it to the subscription to
 /// `node`, if one began or ended.
+///
+/// Like all that is said here but [`to_chat`], it is without an id: the delivery gives it one.
 pub fn to_recipient(
     out: &mut Vec<u8>,
     (from, to): (&str, &str),
-    id: &str,
     consent: &Consent,
     change: Change,
     node: Option<&str>,
 ) {
-    start(out, from, to, id);
+    start(out, from, to);
     raw(out, ">");
     if let Some(node) = node {
         raw(out, "<event xmlns='");
@@ -64,8 +65,8 @@ pub fn to_recipient(
 }
 
 /// Appends to a recipient that a subscription ended, and nothing else.
-pub fn unsubscribed(out: &mut Vec<u8>, (from, to): (&str, &str), id: &str, node: &str) {
-    start(out, from, to, id);
+pub fn unsubscribed(out: &mut Vec<u8>, (from, to): (&str, &str), node: &str) {
+    start(out, from, to);
     raw(out, "><event xmlns='");
     raw(out, ns::PUBSUB_EVENT);
     raw(out, "'><subscription");
@@ -90,8 +91,8 @@ pub struct Erase<'a> {
 }
 
 /// Appends to a recipient what it is to erase. It carries no value.
-pub fn erase(out: &mut Vec<u8>, (from, to): (&str, &str), id: &str, erase: &Erase<'_>) {
-    start(out, from, to, id);
+pub fn erase(out: &mut Vec<u8>, (from, to): (&str, &str), erase: &Erase<'_>) {
+    start(out, from, to);
     raw(out, "><erase xmlns='");
     raw(out, ns::COURANT);
     raw(out, "'");
@@ -125,19 +126,18 @@ pub fn to_chat(
 }
 
 /// Appends a sentence to somebody.
-pub fn to_person(out: &mut Vec<u8>, from: &str, to: &str, id: &str, language: Language, body: &str) {
-    start(out, from, to, id);
+pub fn to_person(out: &mut Vec<u8>, from: &str, to: &str, language: Language, body: &str) {
+    start(out, from, to);
     attribute(out, "xml:lang", language.code());
     raw(out, "><body>");
     escape(out, body);
     raw(out, "</body></message>");
 }
 
-fn start(out: &mut Vec<u8>, from: &str, to: &str, id: &str) {
+fn start(out: &mut Vec<u8>, from: &str, to: &str) {
     raw(out, "<message type='normal'");
     attribute(out, "from", from);
     attribute(out, "to", to);
-    attribute(out, "id", id);
 }
 
 /// The end of a consent, in a sentence.
@@ -196,10 +196,10 @@ mod tests {
         consent.become_state(State::Revoked, consent.since, "cli", Some("moved <out>")).unwrap();
         let mut out = Vec::new();
         let to = consent.recipient.to_string();
-        to_recipient(&mut out, ("energy.x", &to), "n-1", &consent, Change::Ended, Some("urn:a"));
+        to_recipient(&mut out, ("energy.x", &to), &consent, Change::Ended, Some("urn:a"));
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "<message type='normal' from='energy.x' to='app@coop.example' id='n-1'>\
+            "<message type='normal' from='energy.x' to='app@coop.example'>\
              <event xmlns='http://jabber.org/protocol/pubsub#event'>\
              <subscription node='urn:a' jid='app@coop.example' subscription='none'/></event>\
              <ended xmlns='urn:courant:0' consent='00000000-0000-0000-0000-000000000001' state='revoked' \
@@ -209,7 +209,7 @@ mod tests {
             [(Language::En, "ended by the operator"), (Language::Fr, "arrêté par l’opérateur")]
         {
             let mut out = Vec::new();
-            to_person(&mut out, "energy.x", "ann@home.example", "n-2", language, &ended(&consent, language));
+            to_person(&mut out, "energy.x", "ann@home.example", language, &ended(&consent, language));
             let text = String::from_utf8(out).unwrap();
             assert!(text.contains(word) && text.contains("to='ann@home.example'"), "{text}");
         }

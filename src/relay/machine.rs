@@ -1,6 +1,7 @@
 //! The relay: intake, journal, deliveries, joined. No I/O here; the service carries out what it says.
 
 mod answers;
+mod notices;
 mod remembering;
 #[cfg(test)]
 mod repetition_tests;
@@ -16,13 +17,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-pub use self::terms::{Bounce, Counts, ItemId, Load, Publish, ReplyTo, Settings, Settled};
+use self::notices::Notices;
+pub use self::notices::Telling;
+pub use self::terms::{Bounce, Counts, ItemId, Lane, Load, Publish, ReplyTo, Settings, Settled};
 use super::delivery::{Confirmed, Deliveries, PingTo, Step};
 use super::disclosure;
 use super::intake::{self, Refusal, Verdicts};
-use super::notices::Notices;
+use super::notice::SUBSCRIPTION;
 use super::owed::{self, Owed};
-use super::pack::Pack;
 use super::postponed::PostponedDeliveries;
 use super::pruning::Pruning;
 use super::reductions::Reductions;
@@ -46,6 +48,9 @@ const WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// In place of a digest: this row was not published but revived, or made of others, so it says nothing of the
 /// item's last content.
 const REVIVED: u128 = 0;
+
+/// So many batches of notices go before one of items.
+const NOTICES_AHEAD: usize = 16;
 
 /// The condition of what was not tried, as something before it for the same recipient came back.
 const BEHIND: &str = "behind-one-that-came-back";
@@ -94,9 +99,11 @@ pub struct Relay {
     unsaid: u64,
     said: Option<Duration>,
     housekeeping: bool,
-    steps: VecDeque<Step>,
     /// The node and id of the item that was last written alone.
     tried: Option<(u64, ItemId)>,
+    steps: VecDeque<(Lane, Step)>,
+    /// How many batches of notices were written since one of items was.
+    ahead: usize,
     /// Dead letters taken up, so that none is revived twice.
     revived: BTreeSet<u64>,
     counts: Counts,
@@ -108,7 +115,7 @@ impl Relay {
         let seed = intake::hash(settings.run.as_bytes());
         let mut deliveries = Deliveries::new(settings.patience.clone(), seed);
         deliveries.look_for_expired(settings.time_to_live);
-        let notices = Notices::new(settings.patience.clone());
+        let notices = Notices::new(settings.patience.clone(), seed, settings.time_to_live);
         let repetitions = Repetitions::new(settings.repetition_key.clone(), settings.repetitions);
         Relay {
             throttle: Throttle::new(settings.publishes_per_second),
@@ -133,6 +140,7 @@ impl Relay {
             housekeeping: false,
             steps: VecDeque::new(),
             tried: None,
+            ahead: 0,
             revived: BTreeSet::new(),
             counts: Counts::default(),
         }
@@ -161,7 +169,7 @@ impl Relay {
     /// Takes in what a row of the store has become.
     pub fn apply(&mut self, update: Update) {
         let consent = match &update {
-            Update::Consent(key, _) => Some(*key),
+            Update::Consent(key, consent) => Some((*key, consent.as_ref().map(|consent| consent.state))),
             Update::Halted(ids) => {
                 for key in self.rights.halt(ids) {
                     self.reductions.consent_changed(key, self.rights.consent(key));
@@ -171,7 +179,8 @@ impl Relay {
             _ => None,
         };
         self.rights.apply(update);
-        if let Some(key) = consent {
+        if let Some((key, state)) = consent {
+            self.notices.consent_is(key, state);
             self.reductions.consent_changed(key, self.rights.consent(key));
         }
     }
@@ -194,23 +203,31 @@ impl Relay {
     /// Takes in what the store knows of a destination. Before [`Self::recover`].
     pub fn know_destination(&mut self, known: &Destination, now: Now) {
         self.deliveries.know(known, now.wall.as_millisecond());
+        let notices = Destination { confirmed: 0, ..known.clone() };
+        self.notices.deliveries.know(&notices, now.wall.as_millisecond());
     }
 
     /// Notes a delivery that was given up in an earlier run. Before [`Self::recover`].
     pub fn know_dead(&mut self, seq: u64, subscription: u64) {
-        if let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) {
+        if subscription == SUBSCRIPTION {
+            self.know_dead_notice(seq);
+        } else if let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) {
             let domain = Arc::clone(subscriber.domain);
             self.deliveries.know_dead(&domain, seq, subscription);
         }
     }
 
-    /// Notes that deliveries under a subscription wait since an earlier run, until then (milliseconds since 1970).
-    /// Before [`Self::recover`].
-    pub fn know_postponed(&mut self, subscription: u64, until: i64, now: Now) {
+    /// Notes that deliveries under a subscription, or notices to an address, wait since an earlier run, until then
+    /// (milliseconds since 1970). Before [`Self::recover`].
+    pub fn know_postponed(&mut self, subscription: u64, address: &str, until: i64, now: Now) {
         let left = Duration::from_millis(
             u64::try_from(until.saturating_sub(now.wall.as_millisecond())).unwrap_or(0),
         );
-        self.postponed.know(subscription, left, now.mono, self.settings.patience.retry_max);
+        let most = self.settings.patience.retry_max;
+        match subscription {
+            SUBSCRIPTION => self.notices.know_postponed(address, left, now.mono, most),
+            _ => self.postponed.know(subscription, left, now.mono, most),
+        }
     }
 
     /// Takes in a row of the journal from an earlier run, in order.
@@ -221,6 +238,9 @@ impl Relay {
         if outline.digest != REVIVED && outline.seq > self.pruned {
             let item = self.repetitions.recorded(&outline.node, &outline.item, outline.digest);
             self.repetitions.keep(&item, outline.seq);
+        }
+        if self.recover_notice(outline) {
+            return;
         }
         let Some(list) = owed::decode(&outline.owed) else {
             tracing::warn!(seq = outline.seq, "a row of the journal cannot be read and is passed over");
@@ -278,6 +298,9 @@ impl Relay {
         if due || !self.next.batch.rows.is_empty() || !self.next.batch.dead_letters.is_empty() {
             self.next.batch.destinations = self.deliveries.take_moved(now);
             self.next.confirmed = self.deliveries.take_confirmed();
+            self.next.batch.noticed = self.notices.deliveries.take_moved(now);
+            // The log is of data.
+            self.notices.deliveries.take_confirmed();
             self.next.batch.prune = self.pruning.next(now.mono, self.last_seq);
         }
         if due {
@@ -299,6 +322,8 @@ impl Relay {
         };
         batch.disclosures.extend(group.confirmed.iter().map(line));
         group.batch.destinations.clone_from(&batch.destinations);
+        group.batch.noticed.clone_from(&batch.noticed);
+        group.batch.over.clone_from(&batch.over);
         group.batch.dead_letters.clone_from(&batch.dead_letters);
         group.batch.revived.clone_from(&batch.revived);
         group.batch.forgotten = batch.forgotten;
@@ -316,6 +341,11 @@ impl Relay {
             self.pruning.failed();
             self.deliveries.put_back_moved(&group.batch.destinations);
             self.deliveries.put_back_confirmed(group.confirmed);
+            self.notices.deliveries.put_back_moved(&group.batch.noticed);
+            // The store has them still.
+            self.notices.settled(0);
+            let over = group.batch.over.into_iter().chain(std::mem::take(&mut self.next.batch.over));
+            over.for_each(|seq| self.notices.over_again(seq));
             // What waits behind it may rest on it: an item that was repeated while it was being written
             // counts as known. So it fails too.
             let behind = std::mem::take(&mut self.next);
@@ -343,17 +373,24 @@ impl Relay {
             self.settled.extend(failed);
             return;
         }
-        self.counts.accepted += group.entries.len() as u64;
+        self.notices.settled(self.next.batch.notices.len());
+        self.counts.accepted += group.entries.iter().filter(|entry| entry.notice.is_none()).count() as u64;
         self.settled.extend(group.settled);
         for (item, seq) in &group.published {
             self.repetitions.keep(item, *seq);
         }
         self.repetitions.committed(true);
         for mut entry in group.entries {
-            if entry.letter.is_some() {
+            if let Some(notice) = &entry.notice {
+                entry.wanted = usize::from(self.owe_notice(&notice.to, entry.seq));
+            } else if entry.letter.is_some() {
                 self.repetitions.renew(&entry.node, &entry.item, entry.seq);
             }
             for domain in self.domains_of(&entry.owed) {
+                // What a notice found out holds for items too.
+                if !self.deliveries.answers_pings(&domain) && self.notices.deliveries.answers_pings(&domain) {
+                    self.deliveries.learn(&domain);
+                }
                 if self.deliveries.owe(&domain, entry.seq) {
                     entry.wanted += 1;
                 }
@@ -365,7 +402,10 @@ impl Relay {
     }
 
     /// A revived row that could not be written: nobody else would ask for it again.
-    fn enter_again(&mut self, entry: Entry, letter: u64) {
+    fn enter_again(&mut self, mut entry: Entry, letter: u64) {
+        if let Some(notice) = entry.notice.take() {
+            return self.enter_notice_again(&entry, notice, letter);
+        }
         // It came from the journal, so it can be written there.
         let Ok(payload) = entry.pack.to_bytes() else { return };
         let row = Row {
@@ -398,52 +438,54 @@ impl Relay {
         domains
     }
 
-    fn release(&mut self) {
+    fn release(&mut self, now: Now) {
         for seq in self.deliveries.take_released() {
             self.window.release(seq);
+        }
+        for seq in self.notices.deliveries.take_released() {
+            self.window.release(seq);
+            self.notices.told(seq, now);
+        }
+    }
+
+    /// What each destination was sent of this and has confirmed.
+    fn lane(&mut self, lane: Lane) -> &mut Deliveries {
+        match lane {
+            Lane::Items => &mut self.deliveries,
+            Lane::Notices => &mut self.notices.deliveries,
         }
     }
 
     /// Whether a batch, or a notice, is written and not yet confirmed, or is confirmed and the journal does not know
     /// it yet.
     pub fn is_under_way(&self) -> bool {
-        self.deliveries.is_under_way() || self.deliveries.has_moved() || self.notices.is_under_way()
+        let notices = &self.notices.deliveries;
+        self.deliveries.is_under_way()
+            || self.deliveries.has_moved()
+            || notices.is_under_way()
+            || notices.has_moved()
     }
 
     /// The link to the server is there.
     pub fn link_up(&mut self) {
         self.deliveries.link_up();
-        self.notices.link_up();
+        self.notices.deliveries.link_up();
     }
 
     /// The link to the server is lost.
     pub fn link_down(&mut self) {
         self.steps.clear();
         self.deliveries.link_down();
-        self.notices.link_down();
-    }
-
-    /// Has these stanzas written to their domains until their servers have taken them, once or more often:
-    /// the end of this number that is to be told.
-    pub fn tell(&mut self, key: u64, stanzas: Vec<(Arc<str>, Vec<u8>)>) {
-        self.notices.tell(key, stanzas, |domain| self.deliveries.answers_pings(domain));
-    }
-
-    /// How many ends are being told.
-    pub fn untold(&self) -> usize {
-        self.notices.held()
-    }
-
-    /// The ends that were told, since the last call.
-    pub fn take_told(&mut self) -> Vec<u64> {
-        self.notices.take_done()
+        self.notices.deliveries.link_down();
     }
 
     /// Time passed. To be called a few times a second.
     pub fn tick(&mut self, now: Now) {
-        let steps = self.deliveries.tick(now.mono);
-        self.steps.extend(steps);
-        self.notices.tick(now.mono);
+        for lane in [Lane::Items, Lane::Notices] {
+            let steps = self.lane(lane).tick(now.mono);
+            self.steps.extend(steps.into_iter().map(|step| (lane, step)));
+        }
+        self.notices.tidy_up();
         self.bury(now);
         self.note_delivered(now);
         self.housekeeping = true;
@@ -453,45 +495,67 @@ impl Relay {
     /// Writes what is due to `out` until it holds `limit` bytes; returns what must be read from the
     /// journal first.
     pub fn pump(&mut self, now: Now, out: &mut Outbox, limit: usize) -> Vec<Load> {
-        let (settings, mut loads) = (&self.settings, Vec::new());
-        self.notices.write(now.mono, out, |out, domain, number| {
-            let to = domain.unwrap_or(&settings.own_server);
-            ping::write(out, &settings.jid, to, &format!("n-{}-{number:x}", settings.run));
-        });
+        let mut loads = Vec::new();
         while out.len() < limit {
-            let window = &self.window;
             let queued = self.steps.pop_front();
-            let Some(step) = queued.or_else(|| self.deliveries.next_step(now.mono, |seq| window.holds(seq)))
-            else {
-                break;
-            };
+            let Some((lane, step)) = queued.or_else(|| self.next_step(now)) else { break };
             match step {
                 Step::Item { domain, seq } => {
                     let before = out.len();
-                    if self.deliveries.is_trial() {
-                        self.note_trial(seq);
+                    if self.lane(lane).is_trial() {
+                        self.note_trial(lane, &domain, seq);
                     }
-                    self.write_item(&domain, seq, now, out);
-                    self.deliveries.wrote(&domain, out.len() - before);
+                    match lane {
+                        Lane::Items => self.write_item(&domain, seq, now, out),
+                        Lane::Notices => self.write_notice(&domain, seq, now, out),
+                    }
+                    self.lane(lane).wrote(&domain, out.len() - before);
                 }
                 Step::Ping { to, number } => {
                     let to = match &to {
                         PingTo::Destination(domain) => domain,
                         PingTo::OwnServer => &*self.settings.own_server,
                     };
-                    let id = self.ping_id(number, to);
+                    let id = self.ping_id(lane, number, to);
                     let _fits = out.stanza(|out| ping::write(out, &self.settings.jid, to, &id));
+                    self.ahead = if lane == Lane::Notices { self.ahead + 1 } else { 0 };
                 }
-                Step::Load { domain, seqs } => loads.push(Load { domain, seqs }),
+                Step::Load { domain, seqs } => loads.push(Load { lane, domain, seqs }),
             }
-            self.release();
+            self.release(now);
         }
         loads
     }
 
+    /// What is written next: a notice, if there is one, as people wait for it. But a flood of them does not keep items
+    /// back.
+    fn next_step(&mut self, now: Now) -> Option<(Lane, Step)> {
+        let lanes = match self.ahead < NOTICES_AHEAD {
+            true => [Lane::Notices, Lane::Items],
+            false => [Lane::Items, Lane::Notices],
+        };
+        // What is tried is alone on the wire.
+        if let Some(lane) = lanes.into_iter().find(|lane| self.lane(*lane).is_trying()) {
+            let step = self.step_of(lane, now);
+            if step.is_some() || self.lane(lane).is_trying() {
+                return step;
+            }
+        }
+        lanes.into_iter().find_map(|lane| self.step_of(lane, now))
+    }
+
+    fn step_of(&mut self, lane: Lane, now: Now) -> Option<(Lane, Step)> {
+        let window = &self.window;
+        let deliveries = match lane {
+            Lane::Items => &mut self.deliveries,
+            Lane::Notices => &mut self.notices.deliveries,
+        };
+        Some((lane, deliveries.next_step(now.mono, |seq| window.holds(seq))?))
+    }
+
     /// The mark tells later, when the number means nothing any more, to whom the ping went.
-    fn ping_id(&self, number: u64, to: &str) -> String {
-        format!("b-{}-{number:x}-{:x}", self.settings.run, ping_mark(to))
+    fn ping_id(&self, lane: Lane, number: u64, to: &str) -> String {
+        format!("{}{}-{number:x}-{:x}", lane.prefix(), self.settings.run, ping_mark(to))
     }
 
     /// Writes all that one destination is owed of one item, as far as it may still leave.
@@ -533,26 +597,26 @@ impl Relay {
     /// As many are kept as there is memory for, the first ones: the others are asked for again in their
     /// turn. Were all kept, the last would drive the first out, and the same be asked for ever.
     pub fn loaded(&mut self, load: &Load, rows: Vec<Row>, now: Now) {
-        if self.deliveries.is_looking(&load.domain) {
+        if self.lane(load.lane).is_looking(&load.domain) {
             self.let_expire(load, &rows, now);
-            return self.release();
+            return self.release(now);
         }
         let mut found = HashSet::new();
         let mut kept = 0;
         for row in rows {
-            let (Some(owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
-                tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
+            let seq = row.seq;
+            let read = match load.lane {
+                Lane::Items => Entry::of_item(row),
+                Lane::Notices => Entry::of_notice(row),
+            };
+            let Some(mut entry) = read else {
+                tracing::warn!(seq, "a row of the journal cannot be read and is passed over");
                 continue;
             };
-            found.insert(row.seq);
-            let held = self.window.remove(row.seq);
+            entry.wanted = 1;
+            found.insert(seq);
+            let entry = self.window.remove(seq).unwrap_or(entry);
             let fits = |size: usize| kept == 0 || kept + size <= self.window.limit;
-            let entry = held.unwrap_or_else(|| {
-                let entry = Entry::new(row.seq, row.accepted_at, row.publisher, row.node, row.item);
-                let mut entry = entry.holding(pack, owed);
-                entry.wanted = 1;
-                entry
-            });
             if fits(entry.size) {
                 kept += entry.size;
                 self.window.keep(entry);
@@ -560,7 +624,7 @@ impl Relay {
                 kept = usize::MAX / 2;
             }
         }
-        self.deliveries.loaded(&load.domain, &load.seqs, &found);
+        self.lane(load.lane).loaded(&load.domain, &load.seqs, &found);
     }
 
     /// Of what was read for a destination that is down, the first whose time is over are owed no more.
@@ -570,9 +634,11 @@ impl Relay {
         // What is not there is owed no more either.
         let is_over = |seq: &&u64| rows.get(*seq).is_none_or(|row| now.is_later_by(row.accepted_at, long));
         let over: Vec<u64> = load.seqs.iter().take_while(is_over).copied().collect();
-        for seq in self.deliveries.let_go(&load.domain, &over, over.len() == load.seqs.len()) {
-            if let Some(row) = rows.get(&seq) {
-                self.expire(&load.domain, row);
+        for seq in self.lane(load.lane).let_go(&load.domain, &over, over.len() == load.seqs.len()) {
+            match (rows.get(&seq), load.lane) {
+                (Some(row), Lane::Items) => self.expire(&load.domain, row),
+                (Some(row), Lane::Notices) => self.expire_notice(row, now),
+                (None, _) => {}
             }
         }
     }
@@ -604,7 +670,7 @@ impl Relay {
 
     /// The journal could not be read.
     pub fn load_failed(&mut self, load: &Load, now: Now) {
-        self.deliveries.load_failed(&load.domain, now.mono);
+        self.lane(load.lane).load_failed(&load.domain, now.mono);
     }
 }
 

@@ -24,7 +24,7 @@
 //! - [`delivery`]: what each destination was sent and has confirmed.
 //! - `window`: the accepted items that are in memory.
 //! - `render`: what one destination is owed of an item, as bytes.
-//! - [`notices`]: what people are told beside their data.
+//! - [`notice`]: what people are told beside their data, as a row of the journal.
 //! - `postponed`: deliveries that came back, and may succeed later.
 //! - `pruning`: when rows of the journal go that nobody needs any more.
 //! - [`machine`]: the [`Relay`] itself, which joins them.
@@ -37,7 +37,7 @@ pub mod grant;
 mod holders;
 pub mod intake;
 pub mod machine;
-pub mod notices;
+pub mod notice;
 pub mod owed;
 pub mod pack;
 mod parties;

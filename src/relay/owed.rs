@@ -1,5 +1,6 @@
 //! Who is owed what of an item, as it stands beside it in the journal: a few bytes each.
 
+use super::notice::Addressee;
 use super::rows::NOWHERE;
 use crate::domain::consent::ConsentKey;
 use crate::domain::subscription::SubscriptionKey;
@@ -147,8 +148,13 @@ fn put_records(out: &mut Vec<u8>, records: &[u32]) {
 }
 
 /// Reads the list back; `None` if the bytes are not what [`encode`] writes.
+///
+/// Of a notice, nothing is owed to any subscription ([`super::notice::Addressee`]).
 pub fn decode(mut bytes: &[u8]) -> Option<Vec<Owed>> {
     let mut list = Vec::new();
+    if Addressee::is_one(bytes) {
+        return Some(list);
+    }
     while !bytes.is_empty() {
         let subscription = SubscriptionKey(take(&mut bytes)?);
         let mut basis = take(&mut bytes)?;
@@ -191,7 +197,7 @@ fn runs(records: &[u32]) -> Vec<(u32, u32)> {
     runs
 }
 
-fn put(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -199,7 +205,7 @@ fn put(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-fn take(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::notice::Notice;
 use super::owed::{Owed, Selection};
 use super::pack::Pack;
 use crate::domain::subscription::Format;
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) item: Arc<str>,
     pub(super) owed: Vec<Owed>,
     pub(super) pack: Pack,
+    /// What it tells, where it is no item.
+    pub(super) notice: Option<Notice>,
     /// What was written of it, by selection and format: one serves all who are owed the same.
     pub(super) rendered: Vec<(Selection, Format, Parts)>,
     /// How many destinations still need it here.
@@ -63,6 +66,7 @@ impl Entry {
             item,
             owed: Vec::new(),
             pack: Pack::default(),
+            notice: None,
             rendered: Vec::new(),
             wanted: 0,
             size: 0,

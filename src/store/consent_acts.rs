@@ -320,7 +320,12 @@ mod tests {
         for consent in consents {
             store.add_consent(consent, "admin", consent.since).await.unwrap();
         }
-        store.told(&(0..100).collect::<Vec<_>>()).await.unwrap();
+        crate::store::notices::taken_over(
+            &mut store.pool().acquire().await.unwrap(),
+            &(0..100).collect::<Vec<_>>(),
+        )
+        .await
+        .unwrap();
         (dir, store)
     }
 

@@ -14,6 +14,9 @@ use super::{Store, StoreError, disclosures, millis};
 use crate::domain::disclosure::{Dropped, Line, Why};
 use crate::domain::subscription::SubscriptionKey;
 
+/// In place of a subscription: the letter is a notice, to its address alone.
+pub const NOTICE: u64 = 0;
+
 /// One dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
@@ -87,9 +90,14 @@ impl Store {
         at: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut tx = self.write().await?;
-        let mut lines = Vec::new();
+        let (mut lines, mut count) = (Vec::new(), 0);
         for key in keys {
             if let Some((seq, subscription)) = remove(&mut tx, *key).await? {
+                count += 1;
+                // The log is of data; a notice is none.
+                if subscription == NOTICE {
+                    continue;
+                }
                 lines.push(Line::Dropped(Dropped {
                     seq,
                     subscription: SubscriptionKey(subscription),
@@ -100,7 +108,7 @@ impl Store {
         }
         disclosures::append(&mut tx, millis(at), &lines).await?;
         tx.commit().await?;
-        Ok(lines.len() as u64)
+        Ok(count)
     }
 
     /// Which dead letters the operator wants tried again.

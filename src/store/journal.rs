@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::items::{self, Retained};
 use super::reductions::{self, PutReduction};
-use super::{Store, StoreError};
+use super::{Store, StoreError, notices};
 use crate::domain::disclosure::{Line, Proof};
 
 /// One accepted item.
@@ -32,6 +32,13 @@ pub struct Row {
     pub owed: Vec<u8>,
     /// The records.
     pub payload: Vec<u8>,
+}
+
+impl Row {
+    /// Whether it is a notice: owed to an address, not to subscriptions.
+    pub fn is_notice(&self) -> bool {
+        self.owed.first() == Some(&0)
+    }
 }
 
 /// A row without its payload, as read at the start.
@@ -109,6 +116,12 @@ pub struct Batch {
     pub reductions: Vec<PutReduction>,
     /// Destinations that got further.
     pub destinations: Vec<Destination>,
+    /// How far destinations got with notices: `confirmed` is the last one taken.
+    pub noticed: Vec<Destination>,
+    /// Notices, by number, that are owed in `rows` from now on.
+    pub notices: Vec<u64>,
+    /// Rows that are notices and are over.
+    pub over: Vec<u64>,
     /// Deliveries given up.
     pub dead_letters: Vec<DeadLetter>,
     /// Dead letters, by number, that are owed again in `rows`.
@@ -153,6 +166,9 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
             && self.destinations.is_empty()
+            && self.noticed.is_empty()
+            && self.notices.is_empty()
+            && self.over.is_empty()
             && self.dead_letters.is_empty()
             && self.revived.is_empty()
             && self.reductions.is_empty()
@@ -186,6 +202,43 @@ pub(super) async fn put_destinations(
     Ok(())
 }
 
+/// Notes how far destinations are with notices.
+async fn put_noticed(conn: &mut SqliteConnection, destinations: &[Destination]) -> Result<(), StoreError> {
+    for destination in destinations {
+        sqlx::query(
+            // Where there is data too, its first contact counts.
+            "INSERT INTO destination (domain, confirmed, answers_pings, noticed, first_contact, own_server) \
+             VALUES (?, 0, ?, ?, ?, ?) ON CONFLICT (domain) DO UPDATE SET noticed = excluded.noticed, \
+             answers_pings = MAX(answers_pings, excluded.answers_pings), \
+             first_contact = CASE WHEN confirmed = 0 THEN excluded.first_contact ELSE first_contact END, \
+             own_server = CASE WHEN confirmed = 0 THEN excluded.own_server ELSE own_server END",
+        )
+        .bind(&destination.domain)
+        .bind(destination.answers_pings)
+        .bind(destination.confirmed.cast_signed())
+        .bind(destination.first_contact)
+        .bind(destination.own_server)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Notes which rows are notices, and which of them are over.
+async fn note_notices(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let new: Vec<u64> = batch.rows.iter().filter(|row| row.is_notice()).map(|row| row.seq).collect();
+    for (sql, seqs) in [
+        ("INSERT INTO journal_notice (seq) SELECT value FROM json_each(?)", &new),
+        ("DELETE FROM journal_notice WHERE seq IN (SELECT value FROM json_each(?))", &batch.over),
+    ] {
+        if !seqs.is_empty() {
+            let list = serde_json::to_string(seqs).map_err(|e| StoreError::row(e.to_string()))?;
+            sqlx::query(sql).bind(list).execute(&mut *conn).await?;
+        }
+    }
+    Ok(())
+}
+
 /// How many of the first rows are looked at when rows are pruned, beside those that dead letters name: a long
 /// queue that has drained must not hold up the commit that prunes it.
 const PRUNED_AT_ONCE: i64 = 8192;
@@ -194,6 +247,10 @@ const PRUNED_AT_ONCE: i64 = 8192;
 pub(super) fn has_rarities(batch: &Batch) -> bool {
     !batch.retained.is_empty()
         || !batch.reductions.is_empty()
+        || !batch.noticed.is_empty()
+        || !batch.notices.is_empty()
+        || !batch.over.is_empty()
+        || batch.rows.iter().any(Row::is_notice)
         || !batch.dead_letters.is_empty()
         || !batch.revived.is_empty()
         || batch.prune.is_some()
@@ -204,6 +261,9 @@ pub(super) fn has_rarities(batch: &Batch) -> bool {
 pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     items::write(conn, &batch.retained).await?;
     reductions::write(conn, &batch.reductions).await?;
+    put_noticed(conn, &batch.noticed).await?;
+    notices::taken_over(conn, &batch.notices).await?;
+    note_notices(conn, batch).await?;
     for letter in &batch.dead_letters {
         let key = super::next_key(conn, "dead_letter").await?;
         sqlx::query(
@@ -233,8 +293,9 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
             sqlx::query(
                 "DELETE FROM journal WHERE seq IN (SELECT seq FROM \
                  (SELECT seq FROM journal WHERE seq <= ? ORDER BY seq \
-                  LIMIT ? + (SELECT count(*) FROM dead_letter)) \
-                 WHERE seq NOT IN (SELECT seq FROM dead_letter))",
+                  LIMIT ? + (SELECT count(*) FROM dead_letter) + (SELECT count(*) FROM journal_notice)) \
+                 WHERE seq NOT IN (SELECT seq FROM dead_letter) \
+                 AND seq NOT IN (SELECT seq FROM journal_notice))",
             )
             .bind(upto.cast_signed())
             .bind(PRUNED_AT_ONCE)
@@ -244,7 +305,8 @@ pub(super) async fn write_rarities(conn: &mut SqliteConnection, batch: &Batch) -
         Some(Prune::Range { after, upto }) => {
             sqlx::query(
                 "DELETE FROM journal WHERE seq > ? AND seq <= ? \
-                 AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.seq = journal.seq)",
+                 AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE dead_letter.seq = journal.seq) \
+                 AND NOT EXISTS (SELECT 1 FROM journal_notice n WHERE n.seq = journal.seq)",
             )
             .bind(after.cast_signed())
             .bind(upto.cast_signed())
@@ -308,6 +370,14 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// How far destinations are with notices: the last one that each has taken.
+    pub async fn noticed(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = sqlx::query("SELECT domain, noticed FROM destination WHERE noticed > 0")
+            .fetch_all(self.pool())
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)?.unsigned_abs()))).collect()
     }
 
     /// Up to `limit` outlines after `seq`, in order.
@@ -389,18 +459,18 @@ impl Store {
             .collect()
     }
 
-    /// Until when deliveries under a subscription wait, in milliseconds since 1970.
-    pub async fn postponed(&self) -> Result<Vec<(u64, i64)>, StoreError> {
+    /// Until when deliveries under a subscription, or notices to an address, wait, in milliseconds since 1970.
+    pub async fn postponed(&self) -> Result<Vec<(u64, String, i64)>, StoreError> {
         let rows = sqlx::query(
-            "SELECT d.subscription, MAX(d.retry_at) FROM dead_letter d JOIN journal j ON j.seq = d.seq \
-             WHERE d.retry_at IS NOT NULL GROUP BY d.subscription",
+            "SELECT d.subscription, d.jid, MAX(d.retry_at) FROM dead_letter d JOIN journal j ON j.seq = d.seq \
+             WHERE d.retry_at IS NOT NULL GROUP BY d.subscription, d.jid",
         )
         .fetch_all(self.pool())
         .await?;
         rows.iter()
             .map(|row| {
-                let (subscription, at): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-                Ok((subscription.unsigned_abs(), at))
+                let (subscription, at): (i64, i64) = (row.try_get(0)?, row.try_get(2)?);
+                Ok((subscription.unsigned_abs(), row.try_get(1)?, at))
             })
             .collect()
     }

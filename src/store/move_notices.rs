@@ -47,6 +47,19 @@ pub enum MoveNews {
     },
 }
 
+impl MoveNews {
+    /// The series that it is about, as operators see it.
+    pub fn about(&self) -> String {
+        match self {
+            MoveNews::Held { series, .. } => format!("series {series}"),
+            MoveNews::Unsubscribed { places } => {
+                places.first().map_or_else(String::new, |place| format!("series {}", place.node))
+            }
+            MoveNews::Erase { node, .. } => format!("series {node}"),
+        }
+    }
+}
+
 /// Something of it that is still to be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MoveNotice {

@@ -1,5 +1,5 @@
-//! What happened to consents and those concerned are still to be told: noted with the step itself, so that no
-//! crash and no broken link takes it along.
+//! What happened to consents and those concerned are still to be told: noted with the step itself, by whatever process
+//! takes it, until the service has it in its journal ([`super::journal`]), from where it is delivered.
 
 use jid::Jid;
 use jiff::Timestamp;
@@ -49,7 +49,8 @@ impl Step {
         (Step::Bounded, "bounded"),
     ];
 
-    fn as_str(self) -> &'static str {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(step, _)| *step == self).map_or("", |(_, name)| name)
     }
 
@@ -142,7 +143,9 @@ pub struct Untold {
     pub key: u64,
     /// What happened.
     pub step: Step,
-    /// The consent it happened to.
+    /// The number of the consent that it happened to.
+    pub number: ConsentKey,
+    /// The consent.
     pub consent: Consent,
     /// All that the person concerned is told of in one message, where it is not this consent alone.
     pub together: Option<Together>,
@@ -332,9 +335,9 @@ impl Store {
         .await?;
         let mut list = Vec::with_capacity(rows.len());
         for row in rows {
-            let consent = row.try_get::<i64, _>(1)?.unsigned_abs();
+            let number = ConsentKey(row.try_get::<i64, _>(1)?.unsigned_abs());
             // Consents never go away, and the row names one that is there.
-            let Some((_, mut consent)) = self.consent_by_key(consent).await? else { continue };
+            let Some((_, mut consent)) = self.consent_by_key(number.0).await? else { continue };
             let at = timestamp(row.try_get(3)?)?;
             self.narrow_request(&mut consent, at).await?;
             let step = Step::read(row.try_get(4)?)?;
@@ -363,6 +366,7 @@ impl Store {
                 step,
                 language,
                 code,
+                number,
                 key: row.try_get::<i64, _>(0)?.unsigned_abs(),
                 consent,
                 nodes: serde_json::from_str(row.try_get(2)?).map_err(|e| StoreError::row(e.to_string()))?,
@@ -381,19 +385,21 @@ impl Store {
             count: keys.len(),
         })
     }
+}
 
-    /// These were told.
-    pub async fn told(&self, keys: &[u64]) -> Result<(), StoreError> {
-        let list = serde_json::to_string(keys).map_err(|e| StoreError::row(e.to_string()))?;
-        let mut tx = self.write().await?;
-        for sql in [
-            "DELETE FROM notice WHERE key IN (SELECT value FROM json_each(?))",
-            "DELETE FROM move_notice WHERE key IN (SELECT value FROM json_each(?))",
-        ] {
-            sqlx::query(sql).bind(&list).execute(&mut *tx).await?;
-        }
-        tx.commit().await
+/// The journal holds these from now on; in its transaction.
+pub(super) async fn taken_over(conn: &mut SqliteConnection, keys: &[u64]) -> Result<(), StoreError> {
+    if keys.is_empty() {
+        return Ok(());
     }
+    let list = serde_json::to_string(keys).map_err(|e| StoreError::row(e.to_string()))?;
+    for sql in [
+        "DELETE FROM notice WHERE key IN (SELECT value FROM json_each(?))",
+        "DELETE FROM move_notice WHERE key IN (SELECT value FROM json_each(?))",
+    ] {
+        sqlx::query(sql).bind(&list).execute(&mut *conn).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -416,7 +422,7 @@ mod tests {
         assert_eq!((end.consent.state, end.at), (State::Revoked, consent.since));
         assert!(end.nodes.iter().map(|place| &place.node).eq(&consent.scope));
         assert!(store.untold(end.key, 10).await.unwrap().is_empty());
-        store.told(&[end.key]).await.unwrap();
+        taken_over(&mut store.pool().acquire().await.unwrap(), &[end.key]).await.unwrap();
         assert!(store.untold(0, 10).await.unwrap().is_empty());
     }
 

@@ -126,11 +126,11 @@ impl Disk {
     }
 
     /// Until when deliveries wait, as `Store::postponed` finds it.
-    pub(crate) fn postponed(&self) -> BTreeMap<u64, i64> {
+    pub(crate) fn postponed(&self) -> BTreeMap<(u64, String), i64> {
         let mut last = BTreeMap::new();
         for letter in self.dead.values() {
             if let Some(at) = letter.retry_at.filter(|_| self.rows.contains_key(&letter.seq)) {
-                last.entry(letter.subscription)
+                last.entry((letter.subscription, letter.jid.clone()))
                     .and_modify(|held: &mut i64| *held = at.max(*held))
                     .or_insert(at);
             }

@@ -296,8 +296,8 @@ impl World {
         for (seq, subscription) in place.disk.dead_deliveries() {
             relay.know_dead(seq, subscription);
         }
-        for (subscription, until) in place.disk.postponed() {
-            relay.know_postponed(subscription, until, now);
+        for ((subscription, address), until) in place.disk.postponed() {
+            relay.know_postponed(subscription, &address, until, now);
         }
         relay.know_pruned(place.disk.pruned);
         for outline in place.disk.outlines() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use courant::desk::notices;
-use courant::domain::consent::{Consent, SCOPE_OCTETS_MAX, TEXT_MAX};
+use courant::domain::consent::{Consent, ConsentKey, SCOPE_OCTETS_MAX, TEXT_MAX};
 use courant::domain::language::Language;
 use courant::domain::moving::Becomes;
 use courant::domain::name::Scope;
@@ -195,6 +195,7 @@ fn every_notice_is_told_in_either_language() {
                     let place = || Place { node: Scope::parse(&name(1)).expect("a name"), jid: Some(full()) };
                     let news = Untold {
                         key: u64::MAX,
+                        number: ConsentKey(u64::MAX),
                         step,
                         together: together
                             .then(|| Together { consents: vec![consent.clone(); 50], count: 1_000_000 }),
@@ -213,8 +214,8 @@ fn every_notice_is_told_in_either_language() {
                     };
                     let admins = ["admin@example.org".parse().expect("an address")];
                     let mut out = Outbox::default();
-                    for (_, stanza) in notices::stanzas(&news, &from, language, &admins) {
-                        put(&mut out, &format!("{step:?} {state:?}"), |out| out.extend_from_slice(&stanza));
+                    for told in notices::notices(&news, &from, language, &admins) {
+                        put(&mut out, &format!("{step:?} {state:?}"), |out| told.write(&"i".repeat(64), out));
                     }
                     stanzas(&out);
                 }

@@ -63,17 +63,31 @@ pub(crate) enum Pings {
 pub(crate) struct ScriptedServer {
     listener: TcpListener,
     secret: String,
+    /// Domains that are not reached, whoever is connected.
+    gone: Gone,
 }
+
+type Gone = Arc<Mutex<Vec<String>>>;
 
 impl ScriptedServer {
     pub(crate) async fn bind(secret: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        ScriptedServer { listener, secret: secret.to_owned() }
+        ScriptedServer { listener, secret: secret.to_owned(), gone: Gone::default() }
     }
 
     /// Takes components with another secret from now on: one that was made up for it later.
     pub(crate) fn learn(&mut self, secret: &str) {
         secret.clone_into(&mut self.secret);
+    }
+
+    /// This domain is not reached any more: what is sent there comes back at once, and the test does not see it.
+    pub(crate) fn lose(&self, domain: &str) {
+        held(&self.gone).push(domain.to_owned());
+    }
+
+    /// It is reached again.
+    pub(crate) fn find(&self, domain: &str) {
+        held(&self.gone).retain(|gone| gone != domain);
     }
 
     /// `host:port`, for the configuration.
@@ -150,11 +164,11 @@ impl ScriptedServer {
             _ if digest != right => ("not-authorized", "Given token does not match calculated token"),
             Answer::AcceptAnd(behind) => {
                 say(&mut tcp, &format!("<handshake/>{behind}")).await;
-                return Some(Peer::new(tcp, framer, domain));
+                return Some(Peer::new(tcp, framer, domain, Arc::clone(&self.gone)));
             }
             _ => {
                 say(&mut tcp, "<handshake/>").await;
-                return Some(Peer::new(tcp, framer, domain));
+                return Some(Peer::new(tcp, framer, domain, Arc::clone(&self.gone)));
             }
         };
         say(&mut tcp, &stream_error(condition, text)).await;
@@ -212,7 +226,8 @@ async fn read_header(tcp: &mut TcpStream) -> (String, Framer) {
 struct Pending {
     policy: Pings,
     answers: Vec<String>,
-    notices_unanswered: bool,
+    /// Of those behind notices; none are answered or seen where there is nothing.
+    notices: Option<Pings>,
 }
 
 /// The server's side of XEP-0114; nothing where the component goes away in the middle.
@@ -264,13 +279,13 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(tcp: TcpStream, framer: Framer, domain: String) -> Self {
+    fn new(tcp: TcpStream, framer: Framer, domain: String, gone: Gone) -> Self {
         let (reader, writer) = tcp.into_split();
         let writer = Arc::new(AsyncMutex::new(writer));
         let pings = Arc::new(Mutex::new(Pending {
             policy: Pings::Answered,
             answers: Vec::new(),
-            notices_unanswered: false,
+            notices: Some(Pings::Answered),
         }));
         let (sender, stanzas) = mpsc::unbounded_channel();
         let reading = tokio::spawn(read(
@@ -279,6 +294,7 @@ impl Peer {
             domain.clone(),
             Arc::clone(&writer),
             Arc::clone(&pings),
+            gone,
             sender,
         ));
         Peer { domain, writer, stanzas, held: Vec::new(), pings, reading }
@@ -372,7 +388,12 @@ impl Peer {
 
     /// Nobody says any more that notices were taken.
     pub(crate) fn stop_answering_notices(&self) {
-        held(&self.pings).notices_unanswered = true;
+        held(&self.pings).notices = None;
+    }
+
+    /// What becomes of the pings behind notices from now on.
+    pub(crate) fn notice_pings(&self, pings: Pings) {
+        held(&self.pings).notices = Some(pings);
     }
 
     /// How many pings wait for their answer.
@@ -425,8 +446,8 @@ impl Peer {
     }
 }
 
-fn held(pings: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
-    pings.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn held<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 async fn read(
@@ -435,22 +456,25 @@ async fn read(
     domain: String,
     writer: Arc<AsyncMutex<OwnedWriteHalf>>,
     pings: Arc<Mutex<Pending>>,
+    gone: Gone,
     sender: mpsc::UnboundedSender<String>,
 ) {
     loop {
         match framer.next() {
             Ok(Some(Frame::Stanza(bytes))) => {
+                let back = held(&gone).iter().find_map(|domain| not_reached(&bytes, domain));
+                if let Some(back) = back {
+                    let _ = writer.lock().await.write_all(back.as_bytes()).await;
+                    continue;
+                }
                 if let Some(answer) = pong(&bytes, &domain) {
                     let id = Envelope::read(&bytes).and_then(|e| e.id);
                     let notice = id.is_some_and(|id| id.starts_with("n-"));
-                    let (policy, unheard) = {
+                    let policy = {
                         let pending = held(&pings);
-                        (pending.policy, pending.notices_unanswered)
+                        if notice { pending.notices } else { Some(pending.policy) }
                     };
-                    if notice && unheard {
-                        continue;
-                    }
-                    let policy = if notice { Pings::Answered } else { policy };
+                    let Some(policy) = policy else { continue };
                     match policy {
                         Pings::Answered => {
                             let _ = writer.lock().await.write_all(answer.as_bytes()).await;
@@ -485,6 +509,22 @@ async fn read(
             }
         }
     }
+}
+
+/// What one's own server says of a stanza to a domain that is gone, in its name.
+fn not_reached(stanza: &[u8], gone: &str) -> Option<String> {
+    let envelope = Envelope::read(stanza)?;
+    let to = envelope.to.as_deref()?;
+    let domain = to.split('/').next()?.rsplit('@').next()?;
+    if domain != gone || matches!(envelope.type_.as_deref(), Some("error" | "result")) {
+        return None;
+    }
+    let name = if stanza.starts_with(b"<iq") { "iq" } else { "message" };
+    let (id, from) = (envelope.id.as_deref().unwrap_or_default(), envelope.from.as_deref()?);
+    Some(format!(
+        "<{name} type='error' from='{to}' to='{from}' id='{id}'><error type='cancel'>\
+         <remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></{name}>"
+    ))
 }
 
 /// The answer to a ping that is not for the component itself.

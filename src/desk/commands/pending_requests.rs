@@ -86,7 +86,7 @@ impl Command for GetPending {
                 let wish = wishes.get(&request.id).map(|wish| &wish.jid);
                 let about = authorization::Asked { consent: request, from: wish };
                 let mut out = Vec::new();
-                authorization::write(&mut out, (&from, call.full), &id, call.language, &about, &body);
+                authorization::write(&mut out, (&from, call.full), Some(&id), call.language, &about, &body);
                 call.context.send(out).await;
             }
             let count = asked.len().to_string();

@@ -153,6 +153,41 @@ impl Deliveries {
         destination.contact.know(known, wall);
     }
 
+    /// Takes in how far a destination is.
+    pub fn know_confirmed(&mut self, domain: &Arc<str>, seq: u64) {
+        let destination = self.destination(domain);
+        destination.confirmed = seq;
+        destination.reached = seq;
+    }
+
+    /// A destination is known to answer pings, from elsewhere.
+    pub fn learn(&mut self, domain: &Arc<str>) {
+        self.destination(domain).answers_now();
+    }
+
+    /// How much waits for a destination.
+    pub fn owed_to(&self, domain: &str) -> usize {
+        self.destinations.get(domain).map_or(0, |destination| destination.queue.len())
+    }
+
+    /// Forgets destinations of which nothing is owed, if there are more than so many.
+    pub fn forget_idle(&mut self, most: usize) {
+        if self.destinations.len() <= most {
+            return;
+        }
+        let idle =
+            |d: &Destination| d.queue.is_empty() && d.state == State::Idle && !d.moved && !d.listed_ready;
+        let mut idle: Vec<(u64, Arc<str>)> = (self.destinations.iter())
+            .filter(|(_, destination)| idle(destination))
+            .map(|(domain, destination)| (destination.reached, Arc::clone(domain)))
+            .collect();
+        idle.sort_unstable();
+        idle.truncate(self.destinations.len() - most / 2);
+        for (_, domain) in idle {
+            self.destinations.remove(&domain);
+        }
+    }
+
     /// Notes a delivery that was given up before.
     pub fn know_dead(&mut self, domain: &Arc<str>, seq: u64, subscription: u64) {
         self.destination(domain).dead.insert((seq, subscription));

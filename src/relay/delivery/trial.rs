@@ -214,7 +214,7 @@ impl Deliveries {
     }
 
     /// Whether a trial is under way: nobody else is written anything.
-    pub(super) fn is_trying(&self) -> bool {
+    pub fn is_trying(&self) -> bool {
         self.trials.now.is_some()
     }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::super::delivery::{Answer, PingTo, Published, Refused, Suspect};
 use super::super::disclosure;
+use super::super::notice::SUBSCRIPTION;
+use super::terms::Lane;
 use super::{Bounce, Relay, ping_mark};
 use crate::domain::clock::Now;
 use crate::domain::disclosure::Why;
@@ -41,36 +43,34 @@ impl Relay {
         u64::from_str_radix(number, 16).ok()
     }
 
+    /// Which lane's ping of this run this is the id of, and its number.
+    fn ping_lane(&self, id: &str) -> Option<(Lane, u64)> {
+        let of = |lane: Lane| Some((lane, self.ping_number(id, lane.prefix())?));
+        of(Lane::Items).or_else(|| of(Lane::Notices))
+    }
+
     /// Whether an id is that of a ping of this run.
     pub fn is_ping(&self, id: &str) -> bool {
-        ["b-", "n-"].iter().any(|prefix| self.ping_number(id, prefix).is_some())
+        self.ping_lane(id).is_some()
     }
 
     /// An IQ result or error came: if it answers one of our pings, the barrier is passed or failed.
     ///
     /// `from` must be where the ping went: an answer from elsewhere proves nothing.
     pub fn iq_answer(&mut self, id: &str, from: &str, answer: Answer, now: Now) {
-        let numbered = |prefix| self.ping_number(id, prefix);
-        if let Some(number) = numbered("n-") {
-            let Some(target) = self.notices.ping_target(number) else { return };
-            if target.as_deref().unwrap_or(&self.settings.own_server) == from {
-                self.notices.answered(number, answer, now.mono);
-            }
-            return;
-        }
-        let Some(number) = numbered("b-") else { return };
-        let expected = match self.deliveries.ping_target(number) {
+        let Some((lane, number)) = self.ping_lane(id) else { return };
+        let expected = match self.lane(lane).ping_target(number) {
             Some(PingTo::Destination(domain)) => domain,
             Some(PingTo::OwnServer) => Arc::from(self.settings.own_server.as_str()),
             None if id.ends_with(&format!("-{:x}", ping_mark(from))) => {
-                return self.deliveries.heard(from, number, answer);
+                return self.lane(lane).heard(from, number, answer);
             }
             None => return,
         };
         if *expected == *from {
-            self.deliveries.answered(number, answer, now.mono);
+            self.lane(lane).answered(number, answer, now.mono);
             self.bury(now);
-            self.release();
+            self.release(now);
         }
     }
 
@@ -87,22 +87,25 @@ impl Relay {
         let domain = Arc::clone(subscriber.domain);
         self.deliveries.publish_answered(&domain, published, refused, now.mono);
         self.bury(now);
-        self.release();
+        self.release(now);
     }
 
     /// A message came back. Only the address it was sent to can say so.
     pub fn bounced(&mut self, bounce: &Bounce) {
         let Some((seq, subscription)) = self.parse_message_id(&bounce.id) else { return };
-        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
-        if **subscriber.recipient != *bounce.from.as_str() {
-            return;
-        }
-        let domain = Arc::clone(subscriber.domain);
         let condition = &*bounce.condition;
         let not_reached = matches!(condition, "remote-server-not-found" | "remote-server-timeout");
         // The recipient's own server may say that it cannot take it just now.
         let full = matches!(condition, "resource-constraint" | "recipient-unavailable");
         let transient = not_reached || full;
+        if subscription == SUBSCRIPTION {
+            return self.notice_bounced(seq, bounce, not_reached, transient);
+        }
+        let Some(subscriber) = self.rights.subscriber(SubscriptionKey(subscription)) else { return };
+        if **subscriber.recipient != *bounce.from.as_str() {
+            return;
+        }
+        let domain = Arc::clone(subscriber.domain);
         let suspect = Suspect { seq, subscription, condition: condition.to_owned(), transient };
         if not_reached {
             self.deliveries.not_reached(&domain, suspect);
@@ -116,6 +119,7 @@ impl Relay {
         for Suspect { seq, subscription, condition, transient } in self.deliveries.take_given_up() {
             self.dead_letter(seq, subscription, condition, transient, now);
         }
+        self.bury_notices(now);
     }
 
     pub(super) fn dead_letter(

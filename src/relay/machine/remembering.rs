@@ -52,6 +52,7 @@ impl Relay {
         // Only what is committed is in the deliveries, so an idle relay may prune all that is.
         let committed = self.last_seq - self.uncommitted() as u64;
         let free = self.deliveries.floor().map_or(committed, |floor| floor.saturating_sub(1));
+        self.note_told(now);
         self.pruning.delivered(now.mono, free);
         let since = now.mono.checked_sub(self.pruning.keep);
         let questions = (QUESTIONS / (1 + self.deliveries.count())).max(QUESTIONS_MIN);

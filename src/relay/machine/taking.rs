@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::disclosure;
 use super::super::intake::{self, Refusal, Verdicts};
+use super::super::notice::SUBSCRIPTION;
 use super::super::owed::{self, Selection};
 use super::super::pack::Pack;
 use super::super::reductions::Finished;
@@ -211,13 +212,16 @@ impl Relay {
     ///
     /// `anew`: its time to live begins again, as the operator wants it; else it was postponed.
     pub fn revive(&mut self, letter: u64, subscription: u64, mut row: Row, anew: bool, now: Now) {
+        if !self.revived.insert(letter) {
+            return;
+        }
+        if subscription == SUBSCRIPTION {
+            return self.revive_notice(letter, row, anew, now);
+        }
         let (Some(mut owed), Some(pack)) = (owed::decode(&row.owed), Pack::from_bytes(&row.payload)) else {
             tracing::warn!(seq = row.seq, "a row of the journal cannot be read and is passed over");
             return;
         };
-        if !self.revived.insert(letter) {
-            return;
-        }
         // Letters are numbered in order: the first ones are long gone from the store.
         if self.revived.len() > REVIVED_MAX {
             self.revived.pop_first();

@@ -90,9 +90,31 @@ pub struct Bounce {
     pub condition: String,
 }
 
+/// What goes its own way to each destination.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// Items.
+    #[default]
+    Items,
+    /// Notices to people and recipients.
+    Notices,
+}
+
+impl Lane {
+    /// What the ids of its pings begin with.
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Lane::Items => "b-",
+            Lane::Notices => "n-",
+        }
+    }
+}
+
 /// Rows to read from the journal for a destination.
 #[derive(Debug, PartialEq)]
 pub struct Load {
+    /// For what of it.
+    pub lane: Lane,
     /// Who waits for them.
     pub domain: Arc<str>,
     /// Which.

@@ -3,6 +3,7 @@
 use jid::BareJid;
 
 use super::super::delivery::{Answer, Patience};
+use super::super::pack::Pack;
 use super::super::repetitions::Key;
 use super::*;
 use crate::domain::name::Scope;
@@ -406,7 +407,7 @@ fn what_is_queued_under_a_consent_for_history_alone_stays() {
 #[test]
 fn what_waited_before_the_start_waits_for_its_turn() {
     let mut relay = relay();
-    relay.know_postponed(1, at(60).wall.as_millisecond(), at(1));
+    relay.know_postponed(1, "app@b.example", at(60).wall.as_millisecond(), at(1));
     publish(&mut relay, "2");
     commit(&mut relay);
     assert!(!pump(&mut relay).0.contains("<message"), "one before it came back");

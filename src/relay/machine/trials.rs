@@ -2,17 +2,26 @@
 
 use std::sync::Arc;
 
+use super::super::notice::SUBSCRIPTION;
 use super::Relay;
+use super::terms::Lane;
 use crate::domain::clock::Now;
 
 /// The condition of what ended the stream, alone on the wire.
-const STREAM_ERROR: &str = "stream-error";
+pub(super) const STREAM_ERROR: &str = "stream-error";
 
 impl Relay {
     /// One's own server ended the stream with an error that may be about what it was written. Before
     /// [`Self::link_down`].
     pub fn stream_failed(&mut self, now: Now) {
-        self.deliveries.stream_failed(now.mono);
+        // What was tried was alone on the wire: then nothing else is to blame.
+        let trying = self.deliveries.is_trying() || self.notices.deliveries.is_trying();
+        for lane in [Lane::Items, Lane::Notices] {
+            if !trying || self.lane(lane).is_trying() {
+                self.lane(lane).stream_failed(now.mono);
+            }
+        }
+        self.set_notices_aside(now);
         for (seq, owed) in self.deliveries.take_set_aside() {
             tracing::warn!(
                 item = seq,
@@ -31,10 +40,14 @@ impl Relay {
     /// Something that is no delivery was written to the socket.
     pub fn wrote_beside(&mut self) {
         self.deliveries.wrote_beside();
+        self.notices.deliveries.wrote_beside();
     }
 
     /// An item is about to be written alone: notes who is owed something of it.
-    pub(super) fn note_trial(&mut self, seq: u64) {
+    pub(super) fn note_trial(&mut self, lane: Lane, domain: &Arc<str>, seq: u64) {
+        if lane == Lane::Notices {
+            return self.notices.deliveries.tries(seq, vec![(Arc::clone(domain), SUBSCRIPTION)]);
+        }
         let Some(entry) = self.window.get(seq) else { return };
         self.tried = Some((seq, (Arc::clone(&entry.node), Arc::clone(&entry.item))));
         let mut owed: Vec<(Arc<str>, u64)> = Vec::new();

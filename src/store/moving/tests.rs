@@ -110,7 +110,8 @@ impl Room {
     async fn told(&self) -> Vec<(String, String)> {
         let notices = self.store.notices_to_tell(0, 1000).await.unwrap();
         let keys: Vec<u64> = notices.iter().map(Notice::key).collect();
-        self.store.told(&keys).await.unwrap();
+        let mut conn = self.store.pool().acquire().await.unwrap();
+        crate::store::notices::taken_over(&mut conn, &keys).await.unwrap();
         notices
             .into_iter()
             .map(|notice| match notice {
