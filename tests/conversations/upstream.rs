@@ -366,8 +366,8 @@ async fn a_prefix_is_asked_for_by_what_the_consents_name() {
     let mut stage = Stage::empty("").await;
     let (owner, producer) = ("camille@home.example", "gw@prod.example");
     let all = "urn:dev:prm:30001610071843_*";
-    stage.cli(&["series", "add", all, "--owner", owner, "--producer", producer, "--source", SOURCE]);
-    // Bob's meter has the same source, and is none of the adviser's business.
+    // Bob's meter has the same source, and is none of the adviser's business. It was there first: added below Camille's,
+    // it would be his from then on only.
     let bobs = "urn:dev:prm:30001610071843_consumption/bobs";
     stage.cli(&[
         "series",
@@ -380,12 +380,9 @@ async fn a_prefix_is_asked_for_by_what_the_consents_name() {
         "--source",
         SOURCE,
     ]);
+    stage.cli(&["series", "add", all, "--owner", owner, "--producer", producer, "--source", SOURCE]);
     stage.consents(ADVISER, &[SERIES], &["--no-subscribe"]);
     let mut peer = stage.start().await;
-    // Below Camille's registration Bob's begins: both are told.
-    for _ in 0..2 {
-        assert!(peer.recv().await.contains(bobs));
-    }
     let above = "urn:dev:prm:30001610071843_consumption";
     let question = peer
         .ask(&ask(ADVISER, "c", &[("identifier", above)]), &passed_on(&[("identifier", SERIES)], EXECUTE))
