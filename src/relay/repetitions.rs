@@ -40,6 +40,9 @@ const LOOK_MIN: u32 = 64;
 /// Set where the rest is no number in the journal, but the time since which nobody is owed the item.
 const SINCE: u32 = 1 << 31;
 
+/// Set where an earlier number in the journal may be owed too, so that the item is over when all up to its number is.
+const AGAIN: u32 = 1 << 30;
+
 /// The secret that hashes are keyed with: the same in every run of an installation, and nowhere else.
 #[derive(Clone)]
 pub struct Key(pub [u8; 16]);
@@ -92,7 +95,8 @@ struct Known {
     when: When,
 }
 
-/// The last bits of its number in the journal, or since when nobody is owed it ([`SINCE`], in seconds).
+/// The last bits of its number in the journal ([`AGAIN`] beside them), or since when nobody is owed it ([`SINCE`], in
+/// seconds).
 #[derive(Debug, Clone, Copy)]
 struct When(u32);
 
@@ -262,6 +266,10 @@ impl Repetitions {
             let (node, content) = (known.node, known.content);
             let Some(node) = self.nodes.at(node).map(|row| row.name) else { return };
             self.keep(&Fingerprint { node, item: id, content }, seq);
+            // Others may still be owed it under its first number.
+            if let Some(known) = self.items.find(id).and_then(|at| self.items.at_mut(at)) {
+                known.when = When(When::number(seq).0 | AGAIN);
+            }
         }
     }
 
@@ -310,7 +318,7 @@ impl Repetitions {
             let Some(when) = self.items.at(at).map(|known| known.when) else { continue };
             if self.is_over(when) {
                 self.remove(at);
-            } else if let Some(seq) = when.seq(self.last).filter(|seq| *seq > free) {
+            } else if let Some(seq) = when.seq(self.last).filter(|seq| *seq > free && !when.is_again()) {
                 if questions == 0 {
                     self.place = at;
                     return;
@@ -430,12 +438,16 @@ impl Repetitions {
 
 impl When {
     fn number(seq: u64) -> Self {
-        When(seq as u32 & !SINCE)
+        When(seq as u32 & (AGAIN - 1))
+    }
+
+    fn is_again(self) -> bool {
+        self.0 & (SINCE | AGAIN) == AGAIN
     }
 
     /// Its number in the journal, which is not behind `last`, unless it is a time.
     fn seq(self, last: u64) -> Option<u64> {
-        let back = (last as u32).wrapping_sub(self.0) & !SINCE;
+        let back = (last as u32).wrapping_sub(self.0) & (AGAIN - 1);
         (self.0 & SINCE == 0).then(|| last.saturating_sub(back.into()))
     }
 }

@@ -69,6 +69,26 @@ fn the_last_content_counts() {
 }
 
 #[test]
+fn an_item_that_is_tried_again_is_known_while_others_are_owed_its_first_number() {
+    let mut table = table(10);
+    table.put("n", 1, 1, 1);
+    table.renew("n", "1", 2);
+    let second = Duration::from_secs(1);
+    // Nobody is owed the second row any more; somebody whose server is down is owed the first.
+    for passed in 1..1000 {
+        let now = second * passed;
+        let delivered = Delivered { over: 0, free: 0, since: Some(now), questions: usize::MAX };
+        table.pass(now, &delivered, |seq| seq == 1);
+    }
+    assert!(table.has("n", 1, 1));
+    table.go_on(1, Some(second * 1000), second * 1000, |_| false);
+    assert!(table.has("n", 1, 1), "the second row is not over yet");
+    table.go_on(2, Some(second * 1001), second * 1001, |_| false);
+    assert!(!table.has("n", 1, 1));
+    table.check();
+}
+
+#[test]
 fn what_is_not_committed_is_known_until_its_commit_fails() {
     let mut table = table(10);
     table.put("n", 1, 1, 1);
