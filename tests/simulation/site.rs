@@ -178,10 +178,11 @@ impl Site {
         self.unreadable_until = 0;
     }
 
-    /// Nothing waits any more.
+    /// Nothing waits any more, and the disk knows what was confirmed.
     pub(crate) fn is_at_rest(&self) -> bool {
         let Some(alive) = &self.alive else { return false };
         alive.relay.waiting() == 0
+            && !alive.relay.is_under_way()
             && alive.relay.uncommitted() == 0
             && alive.writing.is_none()
             && alive.out.is_empty()
