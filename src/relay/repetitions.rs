@@ -1,7 +1,7 @@
 //! Which items were published, and with what content, so that the same one published again is known again.
 //!
 //! Gateways have hundreds of publishes under way when a link breaks, and repeat them all. An item is known from its
-//! acceptance until some time after it was delivered everywhere ([`super::pruning`]), however many came between. What
+//! acceptance until some time after it was delivered everywhere (`relay::pruning`), however many came between. What
 //! is kept of one is the hash of its node and id, the 128-bit hash of its content, and where it stands in the journal;
 //! hashes are keyed with a secret of the installation, so that nobody can make two contents that pass for one.
 //!

@@ -102,7 +102,7 @@ pub struct Store {
     options: SqliteConnectOptions,
     pool: SqlitePool,
     installation: String,
-    /// Whose turn it is to write, in this process; see [`write`].
+    /// Whose turn it is to write, in this process; see `write.rs`.
     turn: Arc<Semaphore>,
     /// Held by who closes all connections of the pool.
     closing: Arc<Mutex<()>>,
