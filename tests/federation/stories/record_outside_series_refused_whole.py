@@ -18,6 +18,7 @@ async def story(ring: Ring) -> None:
     own, other, elsewhere = home.series, f"{home.series}/other", new_series()
     installer = await ring.person("installer", ring.home)
     await ring.courant.add_series(other, home.camille.jid, installer.jid)
+    await ring.courant.add_series(elsewhere, home.camille.jid, home.gateway.jid)
     adviser = await ring.person("adviser", ring.away)
     for name in (own, other, elsewhere):
         await home.consents(adviser, name)
