@@ -34,6 +34,7 @@ pub mod consents;
 pub mod dead_letters;
 pub mod disclosures;
 pub mod error;
+mod followers;
 pub mod items;
 pub mod journal;
 mod leaks;

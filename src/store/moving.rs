@@ -6,6 +6,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::changes::{self, Kind};
+use super::followers::{self, Change};
 use super::moved_parties::Done;
 use super::series::{layers, named, update};
 use super::{Store, StoreError, disclosures, leaks, millis, moved_parties, tenures, timestamp};
@@ -74,6 +75,8 @@ pub(super) struct Step {
     pub(super) moved: Move,
     /// Who removes a node tells those who hold it, ask for it or subscribe to it.
     quiet: bool,
+    /// What is set stays.
+    keep_settings: bool,
 }
 
 impl Store {
@@ -109,7 +112,10 @@ impl Store {
         for (key, before) in moving {
             let holder = wish.holder.clone().map_or(Holding::Vacant, Holding::Held);
             match next_tenure(&before, holder, border, act.at, wish.keep_settings) {
-                Ok(Some(after)) => steps.push(step(&mut tx, key, before, after, border).await?),
+                Ok(Some(after)) => {
+                    let step = step(&mut tx, key, before, after, border).await?;
+                    steps.push(Step { keep_settings: wish.keep_settings, ..step });
+                }
                 // They hold it already.
                 Ok(None) => {}
                 Err(Refusal::TooEarly(begins)) => return Ok(Handed::TooEarly(before.name, begins)),
@@ -199,6 +205,7 @@ impl Store {
             if let Some(after) = taken_effect(&before, border)? {
                 update(&mut tx, key, &after).await?;
                 tenures::replace(&mut tx, key, &after).await?;
+                followers::take_effect(&mut tx, &after.name, border, now).await?;
                 let moved = moved(&mut tx, &after, &after.tenures, border).await?;
                 changes::note(&mut tx, Kind::Series, key, now).await?;
                 let (act, mut done) = (Act { actor: &actor, at: now }, Done::default());
@@ -285,7 +292,8 @@ fn removed(before: &Series, border: Timestamp, now: Timestamp) -> Option<Series>
         .collect();
     if before.follows() {
         // Removed once more: its past is what it was.
-        list.pop();
+        let own = list.iter().rposition(|tenure| tenure.holder != Holding::Unregistered)?;
+        list.truncate(own + 2);
     } else {
         let was = Settings { open: before.open, node: before.node.clone() };
         list.last_mut()?.settings.get_or_insert_with(|| Box::new(was));
@@ -301,7 +309,7 @@ fn removed(before: &Series, border: Timestamp, now: Timestamp) -> Option<Series>
 }
 
 /// The registration once the tenure that begins at this border is the present one; nothing where there is none.
-fn taken_effect(before: &Series, border: Timestamp) -> Result<Option<Series>, StoreError> {
+pub(super) fn taken_effect(before: &Series, border: Timestamp) -> Result<Option<Series>, StoreError> {
     let mut list: Vec<Tenure> = before.tenures.iter().cloned().collect();
     let Some(place) = list.iter().position(|tenure| tenure.from == Some(border)) else { return Ok(None) };
     let mut after = before.clone();
@@ -347,7 +355,7 @@ pub(super) async fn step(
     border: Timestamp,
 ) -> Result<Step, StoreError> {
     let moved = moved(conn, &after, &before.tenures, border).await?;
-    Ok(Step { key, before, after, moved, quiet: false })
+    Ok(Step { key, before, after, moved, quiet: false, keep_settings: false })
 }
 
 /// Writes the tenures of all, then does what each move does: who keeps what is seen when all have moved.
@@ -361,6 +369,10 @@ pub(super) async fn hand_all(
         tenures::replace(conn, step.key, &step.after).await?;
         note_ahead(conn, step, act).await?;
         changes::note(conn, Kind::Series, step.key, act.at).await?;
+    }
+    for step in &steps {
+        let (series, border, keep_settings) = (&step.after, step.moved.from, step.keep_settings);
+        followers::change_hands(conn, Change { series, border, keep_settings }, act.at).await?;
     }
     let mut reports = Vec::with_capacity(steps.len());
     let mut done = Done::default();

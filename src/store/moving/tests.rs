@@ -483,6 +483,76 @@ async fn a_node_that_follows_its_prefix_moves_with_it() {
     }
 }
 
+/// What a node below a prefix is set to counts for the data of who held the prefix then.
+#[tokio::test]
+async fn what_a_following_node_is_set_to_ends_with_the_tenure() {
+    let member: BareJid = "m@x.example".parse().unwrap();
+    let follower = |name: &str, open: bool| {
+        let mut series: Series =
+            serde_json::from_value(json!({"name": name, "owner": ANN, "open": open})).unwrap();
+        series.tenures = Tenures::following();
+        (series.node.whitelist, series.node.members) = (!open, vec![member.clone()]);
+        series
+    };
+    let room =
+        room(&[json!({"name": "urn:a*", "owner": ANN}), json!({"name": "urn:a:b*", "owner": ANN})]).await;
+    for (name, open) in [("urn:a:1", true), ("urn:a:2", false), ("urn:a:b:1", true)] {
+        room.store.add_series(&follower(name, open), now()).await.unwrap();
+    }
+    let settings = |series: &Series, time: &str| {
+        let then = at(time).as_duration().as_secs_f64();
+        let set = series.settings_at(then).cloned();
+        let set = set.unwrap_or(Settings { open: series.open, node: series.node.clone() });
+        (set.open, set.node.whitelist, set.node.members.len())
+    };
+    let (past, later) = ("2026-05-01T00:00:00Z", "2026-06-02T00:00:00Z");
+    room.moves(to("urn:a*", Some(CAROL))).await;
+    for (name, then) in [("urn:a:1", (true, false, 1)), ("urn:a:2", (false, true, 1))] {
+        let series = room.series(name).await;
+        assert!(series.follows() && !series.is_removed(), "{name}");
+        assert_eq!((settings(&series, past), settings(&series, later)), (then, (false, false, 0)), "{name}");
+    }
+    let other = room.series("urn:a:b:1").await;
+    assert_eq!(settings(&other, later), (true, false, 1), "it follows a registration that did not move");
+    // What the next holder sets says nothing of the former one's data.
+    let seen = room.series("urn:a:2").await;
+    room.store.update_series(&seen, &Series { open: true, ..seen.clone() }, now()).await.unwrap();
+    let series = room.series("urn:a:2").await;
+    assert_eq!((settings(&series, past), settings(&series, later)), ((false, true, 1), (true, false, 0)));
+    // A border ahead counts for what is measured behind it, and is what is set when it comes.
+    let ahead = "2026-07-01T00:00:00Z";
+    room.moves(from(ahead, to("urn:a*", Some("dave@home.example")))).await;
+    let series = room.series("urn:a:2").await;
+    assert!(series.open);
+    assert_eq!(settings(&series, later), (true, false, 0));
+    assert_eq!(settings(&series, "2026-07-02T00:00:00Z"), (false, false, 0));
+    assert_eq!(room.store.moves_that_are_due(at(ahead)).await.unwrap(), 1);
+    let series = room.series("urn:a:2").await;
+    assert!(!series.open);
+    assert_eq!((settings(&series, past), settings(&series, later)), ((false, true, 1), (true, false, 0)));
+    // Removed it is gone: it never had a tenure of its own.
+    assert!(room.store.remove_series(&series.name, "admin", at(ahead)).await.unwrap());
+    assert!(room.store.series_named("urn:a:2").await.unwrap().is_none());
+}
+
+/// A move that was a slip leaves following nodes as they were.
+#[tokio::test]
+async fn a_slip_is_taken_back_for_following_nodes_too() {
+    let mut series: Series =
+        serde_json::from_value(json!({"name": "urn:a:1", "owner": ANN, "open": true})).unwrap();
+    series.tenures = Tenures::following();
+    let room = room(&[json!({"name": "urn:a*", "owner": ANN})]).await;
+    room.store.add_series(&series, now()).await.unwrap();
+    let border = "2026-05-20T00:00:00Z";
+    for next in [CAROL, "dave@home.example"] {
+        room.moves(from(border, to("urn:a*", Some(next)))).await;
+        assert!(!room.series("urn:a:1").await.open, "{next}");
+    }
+    room.moves(from(border, to("urn:a*", Some(ANN)))).await;
+    let after = room.series("urn:a:1").await;
+    assert_eq!((after.open, after.tenures), (true, Tenures::following()));
+}
+
 #[tokio::test]
 async fn vacancy_has_no_holder_and_ends_with_the_next_one() {
     let room =
