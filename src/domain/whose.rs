@@ -36,7 +36,6 @@ impl Whose {
         above.retain(|series| matches!(series.name, Scope::Exact(_)));
         let series = covering.iter().find(|series| !series.is_removed())?.clone();
         let tenures = overlay(covering.iter().map(|series| &series.tenures)).map(Cow::into_owned)?;
-        above.retain(|series| !series.is_removed());
         Some(Whose { series, covering, above, tenures })
     }
 

@@ -172,7 +172,8 @@ impl Found<'_> {
     fn is_outcast_above(&self, who: Party, measured: Option<f64>) -> bool {
         self.registrations_above().any(|series| {
             let setting = match measured {
-                _ if series.kept.is_removed() => None,
+                // What was removed says something of its own time only.
+                None if series.kept.is_removed() => None,
                 None => Some(series.setting(who, None)),
                 Some(measured) => series.setting_at(who, measured),
             };

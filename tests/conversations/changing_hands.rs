@@ -176,6 +176,31 @@ async fn what_the_former_holder_opened_is_not_open_of_the_next_one() {
     }
 }
 
+/// The same of a node that the gateway created below a prefix: it has no tenure of its own.
+#[tokio::test]
+async fn what_was_opened_of_a_node_below_a_prefix_is_not_open_of_the_next_holder() {
+    let prefix = format!("{}*", &SERIES[..SERIES.len() - 3]);
+    let (stage, mut peer) = annes_meter(&prefix).await;
+    let create = format!(
+        "<iq type='set' from='gw@prod.example/1' to='{DOMAIN}' id='c'>
+           <pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='{SERIES}'/></pubsub>
+         </iq>"
+    );
+    peer.send(&create).await;
+    until_accepted(&mut peer, "c").await;
+    stage.cli(&["series", "edit", SERIES, "--open"]);
+    peer.ask(&publish("1", "anns", &at(-7200)), &accepted("1", "anns")).await;
+    for text in fetched(&mut peer, "anyone@else.example").await {
+        assert_eq!(times(&text), [-7200], "{text}");
+    }
+    moves_in(&stage, &prefix);
+    peer.send(&publish("2", "carols", &at(7200))).await;
+    until_accepted(&mut peer, "2").await;
+    for text in fetched(&mut peer, "anyone@else.example").await {
+        assert_eq!(times(&text), [-7200], "{text}");
+    }
+}
+
 /// What is measured while nobody holds it is acknowledged, and is nowhere.
 #[tokio::test]
 async fn what_nobody_holds_is_acknowledged_and_nowhere() {

@@ -245,7 +245,10 @@ impl Deliveries {
 
     /// A server that leaves pings to itself unanswered has had its time.
     pub(super) fn tick_trial(&mut self, now: Duration) {
-        if self.trials.now.as_ref().is_some_and(|trial| trial.since + BLAME <= now) {
+        let over = |trial: &&mut Trial| trial.since + BLAME <= now;
+        if let Some(trial) = self.trials.now.as_mut().filter(over) {
+            // What was written before may not have been read, and be what the stream ends over.
+            trial.beside |= matches!(trial.part, Part::Before(_));
             self.trial_goes_on(now);
         }
     }
